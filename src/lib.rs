@@ -1,0 +1,4 @@
+//! An offline-to-online capture gateway for physical shops.
+
+pub mod domain;
+pub mod ops;
