@@ -1,3 +1,11 @@
 //! The rules of the house. No input or output, no clock, no randomness, no logging: everything is given.
 
+pub mod calendar;
+pub mod campaign;
+pub mod event;
 pub mod ids;
+pub mod offer;
+pub mod store;
+pub mod text;
+pub mod uptake;
+pub mod wallet;

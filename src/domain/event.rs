@@ -1,0 +1,332 @@
+//! What can happen in a shop, as it is written into the journal and counted at headquarters.
+//!
+//! Each kind has a number that is never reused ([`Kind`]). The payloads hold pseudonyms only: no phone
+//! number, no name of a guest, no hardware address.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{
+    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId, TapId,
+    TouchpointCode, Vid,
+};
+use super::text::Text;
+
+/// Declares the registry: every kind with its number and the class of its spool.
+macro_rules! registry {
+    ($($class:ident { $($number:literal $kind:ident $name:literal,)* })*) => {
+        /// A kind of event. The numbers are for ever: a kind that is given up keeps its own.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Kind { $($($kind = $number,)*)* }
+
+        impl Kind {
+            pub const ALL: &'static [Self] = &[$($(Self::$kind,)*)*];
+
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($($number => Some(Self::$kind),)*)*
+                    _ => None,
+                }
+            }
+
+            pub const fn name(self) -> &'static str {
+                match self { $($(Self::$kind => $name,)*)* }
+            }
+
+            pub const fn class(self) -> Class {
+                match self { $($(Self::$kind => Class::$class,)*)* }
+            }
+        }
+    };
+}
+
+/// What a kind of event is worth when space runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Never lost, never behind a backlog.
+    P0,
+    /// May be dropped, oldest first, and then says so.
+    P1,
+}
+
+registry! {
+    P0 {
+        1 ConsentGiven "consent_given",
+        2 ConsentWithdrawn "consent_withdrawn",
+        3 Claim "claim",
+        4 Redeem "redeem",
+        5 RedeemUndone "redeem_undone",
+        6 RedeemRefused "redeem_refused",
+        7 FollowIntent "follow_intent",
+        8 FollowConfirmed "follow_confirmed",
+        9 Unfollowed "unfollowed",
+        10 ContactIntent "contact_intent",
+        11 ContactAdded "contact_added",
+        12 ContactLost "contact_lost",
+        13 GroupIntent "group_intent",
+        14 GroupJoined "group_joined",
+        15 GroupLeft "group_left",
+        16 MemberRegistered "member_registered",
+        17 BookingRequested "booking_requested",
+        18 BookingChanged "booking_changed",
+        19 EventRsvp "event_rsvp",
+        20 EventCheckin "event_checkin",
+        21 ReferralShown "referral_shown",
+        22 ReferralUsed "referral_used",
+        23 Feedback "feedback",
+        24 StockChanged "stock_changed",
+        25 PromoSwitched "promo_switched",
+        26 CoversCounted "covers_counted",
+        27 Bill "bill",
+        28 EraseRequested "erase_requested",
+        29 Gap "gap",
+    }
+    P1 {
+        101 Associated "associated",
+        102 PortalView "portal_view",
+        103 TouchpointView "touchpoint_view",
+        104 OfferView "offer_view",
+        105 Admitted "admitted",
+        106 AdmissionEnded "admission_ended",
+        107 PassUsed "pass_used",
+        108 Dwell "dwell",
+        109 OutageBegan "outage_began",
+        110 OutageEnded "outage_ended",
+    }
+}
+
+/// The circumstances that the events of one frame share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    /// The store's offset from UTC then: figures go by the hour on the store's wall.
+    pub offset: Offset,
+}
+
+impl Moment {
+    pub fn local(self) -> DateTime {
+        self.offset.to_datetime(self.at)
+    }
+}
+
+/// One event with where and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    pub store: StoreId,
+    pub moment: Moment,
+    pub event: Event,
+}
+
+/// What happened. Kinds of the registry without a variant here have no sender yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Claim(Claim),
+    ConsentGiven(Consent),
+    ConsentWithdrawn(Consent),
+    Redeem(Redeem),
+    RedeemUndone(RedeemUndone),
+    RedeemRefused(RedeemRefused),
+    TouchpointView(View),
+    PortalView(View),
+    Admitted(Admitted),
+}
+
+impl Event {
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Claim(_) => Kind::Claim,
+            Self::ConsentGiven(_) => Kind::ConsentGiven,
+            Self::ConsentWithdrawn(_) => Kind::ConsentWithdrawn,
+            Self::Redeem(_) => Kind::Redeem,
+            Self::RedeemUndone(_) => Kind::RedeemUndone,
+            Self::RedeemRefused(_) => Kind::RedeemRefused,
+            Self::TouchpointView(_) => Kind::TouchpointView,
+            Self::PortalView(_) => Kind::PortalView,
+            Self::Admitted(_) => Kind::Admitted,
+        }
+    }
+}
+
+/// A diner tapped and holds a coupon now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "cd")]
+    pub code: ShortCode,
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    #[serde(rename = "tp")]
+    pub touchpoint: TouchpointCode,
+    pub tap: TapId,
+    pub vid: Vid,
+    #[serde(rename = "nb", with = "unix_millis")]
+    pub not_before: Timestamp,
+    #[serde(rename = "na", with = "unix_millis")]
+    pub not_after: Timestamp,
+    /// Kept with the coupon: it holds what it promised, whatever becomes of the campaign.
+    pub gift: Text,
+    /// Until when the limits have to remember this claim.
+    #[serde(rename = "rem", with = "unix_millis")]
+    pub remember_until: Timestamp,
+    /// Claimed inside the hours of a campaign about certain hours.
+    #[serde(rename = "off", default, skip_serializing_if = "is_false")]
+    pub off_peak: bool,
+}
+
+/// A diner ticked, or took back, the box about messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    pub vid: Vid,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    pub purpose: Purpose,
+    /// The version of the words that were shown.
+    #[serde(rename = "v")]
+    pub version: u32,
+    /// The first 8 bytes of the SHA-256 of those words, in hexadecimal.
+    #[serde(rename = "h")]
+    pub words_hash: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Marketing,
+}
+
+/// The till handed over what a coupon promises.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeem {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+    #[serde(rename = "dev")]
+    pub device: DeviceId,
+    /// Known where the coupon was issued by this gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vid: Option<Vid>,
+    /// When the coupon may be forgotten.
+    #[serde(rename = "rem", with = "unix_millis")]
+    pub remember_until: Timestamp,
+    #[serde(rename = "off", default, skip_serializing_if = "is_false")]
+    pub off_peak: bool,
+}
+
+/// A redemption was a mistake and is taken back; the coupon can be used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedeemUndone {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+    /// When the redemption itself was, so that its figures and not today's are corrected.
+    #[serde(rename = "was", with = "unix_millis")]
+    pub redeemed_at: Timestamp,
+    #[serde(rename = "off", default, skip_serializing_if = "is_false")]
+    pub off_peak: bool,
+}
+
+/// The till said no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedeemRefused {
+    #[serde(rename = "why")]
+    pub reason: RefusalReason,
+    #[serde(rename = "dev")]
+    pub device: DeviceId,
+    #[serde(rename = "cpn", default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<CouponId>,
+}
+
+/// Why a till said no, as a word for figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    WrongPin,
+    UnknownCode,
+    StreetCode,
+    BadToken,
+    OtherStore,
+    AlreadyRedeemed,
+    NotYetValid,
+    Expired,
+    OutsideHours,
+}
+
+/// A page was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    #[serde(rename = "tp", default, skip_serializing_if = "Option::is_none")]
+    pub touchpoint: Option<TouchpointCode>,
+    /// The offer it showed.
+    #[serde(rename = "cmp", default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<CampaignId>,
+    /// Known where the phone brought its cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vid: Option<Vid>,
+    #[serde(rename = "off", default, skip_serializing_if = "is_false")]
+    pub off_peak: bool,
+}
+
+/// A device was let through to the Internet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vid: Option<Vid>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// Timestamps as whole milliseconds since 1970.
+pub mod unix_millis {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Timestamp, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_i64(time.as_millisecond())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(reader: D) -> Result<Timestamp, D::Error> {
+        let millis = i64::deserialize(reader)?;
+        Timestamp::from_millisecond(millis).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_number() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(*kind as u16), Some(*kind));
+        }
+        assert_eq!(Kind::from_number(0), None);
+        assert_eq!(Kind::from_number(30), None);
+    }
+
+    #[test]
+    fn what_must_never_be_lost_is_p0() {
+        assert_eq!(Kind::Claim.class(), Class::P0);
+        assert_eq!(Kind::Gap.class(), Class::P0);
+        assert_eq!(Kind::TouchpointView.class(), Class::P1);
+    }
+}

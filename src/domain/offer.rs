@@ -1,0 +1,158 @@
+//! Which offer a diner sees, here and now.
+
+use jiff::civil::DateTime;
+
+use super::campaign::{Audience, Campaign};
+use super::store::{Store, TouchpointKind};
+
+/// What is known of a diner when the offer is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Diner {
+    /// Coupons this gateway has issued to the diner.
+    pub claimed: usize,
+    /// Of these, redeemed.
+    pub redeemed: usize,
+}
+
+impl Diner {
+    fn belongs_to(self, audience: Audience) -> bool {
+        match audience {
+            Audience::Everyone => true,
+            Audience::FirstVisit => self.claimed == 0,
+            Audience::Returning => self.redeemed > 0,
+            // Nobody is a VIP until headquarters sends a list of them.
+            Audience::Vip => false,
+        }
+    }
+}
+
+/// Where and when an offer is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub store: &'a Store,
+    pub kind: TouchpointKind,
+    pub local: DateTime,
+}
+
+/// The best offer at `place` for `diner` among those that `has_stock`.
+///
+/// The narrower offer wins: one for certain hours over one for all day, one for certain people over one
+/// for everyone; then the one that is worth most to the diner; then the first by name, so that the same
+/// moment always shows the same offer.
+pub fn best<'a>(
+    campaigns: impl IntoIterator<Item = &'a Campaign>,
+    place: Place<'_>,
+    diner: Diner,
+    has_stock: impl Fn(&Campaign) -> bool,
+) -> Option<&'a Campaign> {
+    campaigns
+        .into_iter()
+        .filter(|campaign| campaign.reaches(place.store))
+        .filter(|campaign| campaign.touchpoints.contains(&place.kind))
+        .filter(|campaign| campaign.is_open(place.local))
+        .filter(|campaign| diner.belongs_to(campaign.audience))
+        .filter(|campaign| has_stock(campaign))
+        .min_by_key(|campaign| {
+            (
+                campaign.windows.is_empty(),
+                campaign.audience == Audience::Everyone,
+                std::cmp::Reverse(campaign.offer.cost_fen),
+                &campaign.id,
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::datetime;
+
+    use super::*;
+    use crate::domain::ids::CampaignId;
+
+    fn store() -> Store {
+        toml::from_str(include_str!(
+            "../../tests/fixtures/chain/stores/SZ01/store.toml"
+        ))
+        .unwrap()
+    }
+
+    fn quiet_hours() -> Campaign {
+        toml::from_str(include_str!(
+            "../../tests/fixtures/chain/campaigns/quiet-hours.toml"
+        ))
+        .unwrap()
+    }
+
+    fn all_day() -> Campaign {
+        let mut campaign = quiet_hours();
+        campaign.id = CampaignId::parse("all-day").unwrap();
+        campaign.windows.clear();
+        campaign.offer.cost_fen = 900;
+        campaign
+    }
+
+    fn best_at(local: DateTime, kind: TouchpointKind, diner: Diner) -> Option<String> {
+        let store = store();
+        let place = Place {
+            store: &store,
+            kind,
+            local,
+        };
+        best(&[all_day(), quiet_hours()], place, diner, |_| true).map(|c| c.id.to_string())
+    }
+
+    #[test]
+    fn in_the_quiet_hours_the_quiet_offer_wins_even_if_it_is_worth_less() {
+        let afternoon = datetime(2026, 12, 1, 15, 0, 0, 0);
+        let evening = datetime(2026, 12, 1, 19, 0, 0, 0);
+        let table = TouchpointKind::Table;
+        assert_eq!(
+            best_at(afternoon, table, Diner::default()).as_deref(),
+            Some("quiet-hours")
+        );
+        assert_eq!(
+            best_at(evening, table, Diner::default()).as_deref(),
+            Some("all-day")
+        );
+    }
+
+    #[test]
+    fn a_place_the_campaigns_do_not_name_has_no_offer() {
+        let afternoon = datetime(2026, 12, 1, 15, 0, 0, 0);
+        assert_eq!(
+            best_at(afternoon, TouchpointKind::Receipt, Diner::default()),
+            None
+        );
+    }
+
+    #[test]
+    fn an_offer_without_stock_gives_way_to_the_next() {
+        let store = store();
+        let place = Place {
+            store: &store,
+            kind: TouchpointKind::Table,
+            local: datetime(2026, 12, 1, 15, 0, 0, 0),
+        };
+        let campaigns = [all_day(), quiet_hours()];
+        let left = best(&campaigns, place, Diner::default(), |c| !c.is_off_peak()).unwrap();
+        assert_eq!(left.id.as_str(), "all-day");
+    }
+
+    #[test]
+    fn an_offer_for_first_visits_is_not_shown_to_a_regular() {
+        let mut first = all_day();
+        first.audience = Audience::FirstVisit;
+        let store = store();
+        let place = Place {
+            store: &store,
+            kind: TouchpointKind::Table,
+            local: datetime(2026, 12, 1, 19, 0, 0, 0),
+        };
+        let regular = Diner {
+            claimed: 2,
+            redeemed: 1,
+        };
+        assert!(best([&first], place, Diner::default(), |_| true).is_some());
+        assert!(best([&first], place, regular, |_| true).is_none());
+    }
+}

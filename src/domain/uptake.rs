@@ -1,0 +1,207 @@
+//! What an event adds to the figures: one pure function that every counter in the product uses.
+//!
+//! The gateway's counter page, headquarters' ledger and the auditor that recomputes from raw events all
+//! call [`fold`], so they cannot disagree. What it returns only ever adds up: the order and the lateness of
+//! events change nothing.
+
+use jiff::civil::{Date, DateTime};
+
+use super::calendar::business_day;
+use super::event::{Event, Occurrence};
+use super::ids::{CampaignId, StoreId, Vid};
+
+/// One row of figures: a store, an hour on its wall, and a campaign or none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    pub store: StoreId,
+    /// The beginning of the hour, local time.
+    pub hour: DateTime,
+    pub campaign: Option<CampaignId>,
+}
+
+/// A column of the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// A landing or arrival page was opened. A page that is loaded again counts again.
+    Came,
+    Claimed,
+    Consented,
+    Redeemed,
+    Refused,
+    /// The same three, for campaigns about certain hours, inside those hours.
+    OffPeakCame,
+    OffPeakClaimed,
+    OffPeakRedeemed,
+}
+
+/// One thing an event says about the figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// Add `by` to a column of a cell.
+    Add { cell: Cell, step: Step, by: i64 },
+    /// This diner was in this store on this business day; a set, so saying it twice says it once.
+    Visit { store: StoreId, vid: Vid, day: Date },
+}
+
+/// What `occurrence` adds to the figures.
+pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
+    let local = occurrence.moment.local();
+    let add = |campaign: Option<&CampaignId>, hour: DateTime, step: Step, by: i64| Fact::Add {
+        cell: Cell {
+            store: occurrence.store.clone(),
+            hour: start_of_hour(hour),
+            campaign: campaign.cloned(),
+        },
+        step,
+        by,
+    };
+    // A step of the funnel counts once, and once more in its off-peak column.
+    let funnel = |campaign: Option<&CampaignId>, off_peak: bool, steps: [Step; 2]| {
+        let [step, quiet_step] = steps;
+        let mut facts = vec![add(campaign, local, step, 1)];
+        facts.extend(off_peak.then(|| add(campaign, local, quiet_step, 1)));
+        facts
+    };
+    let (mut facts, visitor) = match &occurrence.event {
+        Event::TouchpointView(view) | Event::PortalView(view) => {
+            let steps = [Step::Came, Step::OffPeakCame];
+            let facts = funnel(view.campaign.as_ref(), view.off_peak, steps);
+            (facts, view.vid)
+        }
+        Event::Claim(claim) => {
+            let steps = [Step::Claimed, Step::OffPeakClaimed];
+            let facts = funnel(Some(&claim.campaign), claim.off_peak, steps);
+            (facts, Some(claim.vid))
+        }
+        Event::Redeem(redeem) => {
+            let steps = [Step::Redeemed, Step::OffPeakRedeemed];
+            let facts = funnel(Some(&redeem.campaign), redeem.off_peak, steps);
+            (facts, redeem.vid)
+        }
+        Event::RedeemUndone(undone) => {
+            let then = occurrence.moment.offset.to_datetime(undone.redeemed_at);
+            let campaign = Some(&undone.campaign);
+            let mut facts = vec![add(campaign, then, Step::Redeemed, -1)];
+            if undone.off_peak {
+                facts.push(add(campaign, then, Step::OffPeakRedeemed, -1));
+            }
+            (facts, None)
+        }
+        Event::ConsentGiven(_) => (vec![add(None, local, Step::Consented, 1)], None),
+        Event::ConsentWithdrawn(_) => (vec![add(None, local, Step::Consented, -1)], None),
+        Event::RedeemRefused(_) => (vec![add(None, local, Step::Refused, 1)], None),
+        Event::Admitted(_) => (Vec::new(), None),
+    };
+    facts.extend(visitor.map(|vid| Fact::Visit {
+        store: occurrence.store.clone(),
+        vid,
+        day: business_day(local),
+    }));
+    facts
+}
+
+fn start_of_hour(local: DateTime) -> DateTime {
+    local.date().at(local.hour(), 0, 0, 0)
+}
+
+/// A share with its 95 % interval by Wilson's method (E. B. Wilson, JASA 22, 1927).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    pub of: u32,
+    pub share: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// Below this denominator a page shows the counts and no percentage.
+pub const ENOUGH_FOR_A_RATE: u32 = 20;
+
+/// `hits` out of `of`; none while there is too little to say.
+pub fn rate(hits: u32, of: u32) -> Option<Rate> {
+    if of < ENOUGH_FOR_A_RATE || hits > of {
+        return None;
+    }
+    let (k, n) = (f64::from(hits), f64::from(of));
+    // The 97.5 % point of the normal distribution.
+    let z = 1.959_964;
+    let p = k / n;
+    let denominator = 1.0 + z * z / n;
+    let centre = (p + z * z / (2.0 * n)) / denominator;
+    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt() / denominator;
+    Some(Rate {
+        of,
+        share: p,
+        low: (centre - half).max(0.0),
+        high: (centre + half).min(1.0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::datetime;
+    use jiff::tz::Offset;
+
+    use super::*;
+    use crate::domain::event::{Moment, RedeemUndone, View};
+    use crate::domain::ids::{CouponId, RedemptionId, StaffName};
+
+    fn at(time: &str, event: Event) -> Occurrence {
+        Occurrence {
+            store: StoreId::parse("SZ01").unwrap(),
+            moment: Moment {
+                at: time.parse().unwrap(),
+                offset: Offset::constant(8),
+            },
+            event,
+        }
+    }
+
+    #[test]
+    fn figures_go_by_the_hour_on_the_stores_wall() {
+        let view = View {
+            touchpoint: None,
+            campaign: None,
+            vid: None,
+            off_peak: false,
+        };
+        let facts = fold(&at("2026-12-01T07:59:59Z", Event::TouchpointView(view)));
+        let [Fact::Add { cell, step, by }] = facts.as_slice() else {
+            panic!("a view is one fact, not {facts:?}");
+        };
+        assert_eq!(cell.hour, datetime(2026, 12, 1, 15, 0, 0, 0));
+        assert_eq!((*step, *by), (Step::Came, 1));
+    }
+
+    #[test]
+    fn an_undone_redemption_corrects_the_hour_it_was_in() {
+        let undone = RedeemUndone {
+            redemption: RedemptionId::from_entropy([1; 16]),
+            coupon: CouponId::from_entropy([2; 16]),
+            campaign: CampaignId::parse("quiet-hours").unwrap(),
+            staff: StaffName::parse("lin").unwrap(),
+            redeemed_at: "2026-12-01T07:55:00Z".parse().unwrap(),
+            off_peak: true,
+        };
+        let facts = fold(&at("2026-12-01T08:03:00Z", Event::RedeemUndone(undone)));
+        let steps: Vec<_> = facts
+            .iter()
+            .map(|fact| match fact {
+                Fact::Add { cell, step, by } => (cell.hour.hour(), *step, *by),
+                Fact::Visit { .. } => panic!("undoing is no visit"),
+            })
+            .collect();
+        assert_eq!(
+            steps,
+            [(15, Step::Redeemed, -1), (15, Step::OffPeakRedeemed, -1)]
+        );
+    }
+
+    #[test]
+    fn a_rate_of_few_is_not_shown() {
+        assert_eq!(rate(3, 19), None);
+        // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 is 0.2553 to 0.3662.
+        let rate = rate(81, 263).unwrap();
+        assert!((rate.low - 0.2553).abs() < 5e-5, "{rate:?}");
+        assert!((rate.high - 0.3662).abs() < 5e-5, "{rate:?}");
+    }
+}

@@ -1,0 +1,602 @@
+//! Every coupon a gateway has issued and what became of it: the limits, the till's yes and no.
+//!
+//! The wallet decides and is told; it does neither input nor output. A decision ([`Wallet::claim`],
+//! [`Wallet::redeem`], [`Wallet::undo`]) looks and changes nothing; the event it returns changes the wallet
+//! when it is [applied](Wallet::apply), once it is in the journal. Applying an event a second time is harmless,
+//! so a wallet can be rebuilt from a checkpoint and a log that overlap.
+
+mod checkpoint;
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+use super::calendar::business_day;
+use super::campaign::{Campaign, RedeemableAt};
+use super::event::{
+    Claim, Event, Moment, Occurrence, Redeem, RedeemRefused, RedeemUndone, RefusalReason,
+    unix_millis,
+};
+use super::ids::{
+    CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
+    TouchpointCode, Vid,
+};
+use super::offer::Diner;
+use super::store::{Store, Touchpoint};
+
+/// A mistaken redemption can be taken back for this long.
+pub const UNDO_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// A short code is not given out again until this long after its coupon has expired.
+const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Above this many remembered coupons a short code has five characters.
+///
+/// Four characters make 893,730 store codes; at 5,000 a stranger's guess hits one time in 180.
+const FOUR_CHARACTERS_UP_TO: usize = 5_000;
+
+/// One coupon, from its claim on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    pub claim: Claim,
+    /// Its home: the store of the touchpoint, whoever issued it.
+    pub store: StoreId,
+    #[serde(with = "unix_millis")]
+    pub issued_at: Timestamp,
+    /// The business day of the claim, which the day's limits count.
+    pub day: Date,
+    /// The diner agreed to messages; never a condition of anything.
+    #[serde(default)]
+    pub consented: bool,
+    /// A finished checkpoint has it, so that no replay will bring its claim back.
+    #[serde(skip)]
+    settled: bool,
+}
+
+/// One coupon handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redemption {
+    pub redeem: Redeem,
+    #[serde(with = "unix_millis")]
+    pub at: Timestamp,
+    #[serde(skip)]
+    settled: bool,
+}
+
+/// Wrong PINs typed on one till device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct WrongPins {
+    count: u32,
+    #[serde(with = "unix_millis")]
+    last: Timestamp,
+}
+
+/// The state of one gateway's coupons.
+#[derive(Debug, Default)]
+pub struct Wallet {
+    coupons: HashMap<CouponId, Coupon>,
+    redemptions: HashMap<CouponId, Redemption>,
+    wrong_pins: HashMap<DeviceId, WrongPins>,
+    /// Claims of coupons that have been forgotten, which a campaign's total still counts.
+    forgotten: HashMap<CampaignId, u32>,
+
+    by_tap: HashMap<TapId, CouponId>,
+    by_code: HashMap<ShortCode, CouponId>,
+    by_diner: HashMap<Vid, Vec<CouponId>>,
+    tally: HashMap<Tally, u32>,
+
+    dirty: BTreeSet<Key>,
+    newest: Timestamp,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Tally {
+    Campaign(CampaignId),
+    StoreDay(CampaignId, StoreId, Date),
+    TableDay(CampaignId, TouchpointCode, Date),
+}
+
+/// Everything that the decision on a tap looks at.
+#[derive(Debug, Clone)]
+pub struct TapAsked<'a> {
+    pub tap: TapId,
+    /// From the phone's cookie, where it brought one.
+    pub vid: Option<Vid>,
+    pub store: &'a Store,
+    pub touchpoint: &'a Touchpoint,
+    pub campaign: &'a Campaign,
+    /// This gateway's share of the campaign's total.
+    pub slice: Option<u32>,
+    pub issuer: Issuer,
+    pub now: Timestamp,
+    pub fresh: Fresh,
+}
+
+/// Random bits for a new coupon.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh {
+    pub coupon: [u8; 16],
+    pub vid: [u8; 16],
+    /// Each is tried as a short code until one is free.
+    pub codes: [u64; 8],
+}
+
+/// What a tap leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tapped {
+    /// The same tap, or the same diner within the campaign's limit: the coupon they hold already.
+    Held(CouponId),
+    New(Box<Claim>),
+}
+
+/// Why a tap brings no coupon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TapRefused {
+    #[error("the offer is not open now")]
+    Closed,
+    #[error("today's share of this table is used up")]
+    TableIsDone,
+    #[error("today's share of this store is used up")]
+    StoreIsDone,
+    #[error("the campaign is used up")]
+    CampaignIsDone,
+    #[error("no free coupon code was found")]
+    NoCodeLeft,
+}
+
+impl TapRefused {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::TableIsDone => "table_is_done",
+            Self::StoreIsDone => "store_is_done",
+            Self::CampaignIsDone => "campaign_is_done",
+            Self::NoCodeLeft => "no_code_left",
+        }
+    }
+}
+
+/// What a guest shows at the till.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presented {
+    Code(ShortCode),
+    /// The contents of a coupon token whose signature has been checked.
+    Token(TokenClaims),
+}
+
+/// What a coupon token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenClaims {
+    pub coupon: CouponId,
+    pub campaign: CampaignId,
+    pub store: StoreId,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+}
+
+/// Everything that the till's decision looks at.
+#[derive(Debug, Clone)]
+pub struct RedeemAsked<'a> {
+    pub presented: &'a Presented,
+    pub store: &'a Store,
+    pub staff: &'a StaffName,
+    pub device: DeviceId,
+    pub redemption: RedemptionId,
+    pub now: Timestamp,
+}
+
+/// The till says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TillRefused {
+    UnknownCode,
+    /// A code from the street whose coupon has not reached this store: the QR carries all it needs.
+    AskForQr,
+    OtherStore(StoreId),
+    AlreadyRedeemed(Timestamp),
+    NotYet(Timestamp),
+    Expired(Timestamp),
+    OutsideHours,
+}
+
+impl TillRefused {
+    pub const fn reason(&self) -> RefusalReason {
+        match self {
+            Self::UnknownCode => RefusalReason::UnknownCode,
+            Self::AskForQr => RefusalReason::StreetCode,
+            Self::OtherStore(_) => RefusalReason::OtherStore,
+            Self::AlreadyRedeemed(_) => RefusalReason::AlreadyRedeemed,
+            Self::NotYet(_) => RefusalReason::NotYetValid,
+            Self::Expired(_) => RefusalReason::Expired,
+            Self::OutsideHours => RefusalReason::OutsideHours,
+        }
+    }
+}
+
+/// Why a redemption stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoRefused {
+    /// Not redeemed here, or taken back before.
+    Unknown,
+    TooLate,
+}
+
+impl Wallet {
+    pub fn coupon(&self, id: CouponId) -> Option<&Coupon> {
+        self.coupons.get(&id)
+    }
+
+    pub fn redemption(&self, coupon: CouponId) -> Option<&Redemption> {
+        self.redemptions.get(&coupon)
+    }
+
+    pub fn len(&self) -> usize {
+        self.coupons.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.coupons.is_empty()
+    }
+
+    /// What the wallet knows of a diner.
+    pub fn diner(&self, vid: Vid) -> Diner {
+        let held = self.by_diner.get(&vid).map_or(&[][..], Vec::as_slice);
+        Diner {
+            claimed: held.len(),
+            redeemed: held
+                .iter()
+                .filter(|id| self.redemptions.contains_key(id))
+                .count(),
+        }
+    }
+
+    /// The latest coupon of `campaign` that a diner holds and the limits still remember.
+    pub fn held_by(&self, vid: Vid, campaign: &CampaignId) -> Option<&Coupon> {
+        self.by_diner
+            .get(&vid)?
+            .iter()
+            .filter_map(|id| self.coupons.get(id))
+            .filter(|coupon| coupon.claim.campaign == *campaign)
+            .max_by_key(|coupon| coupon.issued_at)
+    }
+
+    /// The redemptions that can still be taken back at `now`, newest first.
+    pub fn undoable(&self, now: Timestamp) -> Vec<&Redemption> {
+        let mut recent: Vec<_> = self
+            .redemptions
+            .values()
+            .filter(|redemption| now.duration_since(redemption.at) <= UNDO_WITHIN)
+            .collect();
+        recent.sort_by_key(|redemption| std::cmp::Reverse(redemption.at));
+        recent
+    }
+
+    /// Whether the day's and the campaign's limits leave a coupon at this place.
+    pub fn stock(
+        &self,
+        campaign: &Campaign,
+        store: &Store,
+        touchpoint: TouchpointCode,
+        slice: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), TapRefused> {
+        let day = business_day(store.local(now));
+        let id = &campaign.id;
+        let limits = &campaign.limits;
+        let used = |tally: Tally| self.tally.get(&tally).copied().unwrap_or_default();
+        let reached = |limit: Option<u32>, tally: Tally| limit.is_some_and(|n| used(tally) >= n);
+
+        if reached(slice.or(limits.total), Tally::Campaign(id.clone())) {
+            return Err(TapRefused::CampaignIsDone);
+        }
+        let store_day = Tally::StoreDay(id.clone(), store.id.clone(), day);
+        if reached(limits.per_store_per_day, store_day) {
+            return Err(TapRefused::StoreIsDone);
+        }
+        let table_day = Tally::TableDay(id.clone(), touchpoint, day);
+        if reached(limits.per_table_per_day, table_day) {
+            return Err(TapRefused::TableIsDone);
+        }
+        Ok(())
+    }
+
+    /// Decides on a tap.
+    pub fn claim(&self, asked: &TapAsked<'_>) -> Result<Tapped, TapRefused> {
+        if let Some(held) = self.by_tap.get(&asked.tap) {
+            return Ok(Tapped::Held(*held));
+        }
+        let campaign = asked.campaign;
+        let local = asked.store.local(asked.now);
+        if let Some(held) = self.personal_limit_reached(asked) {
+            return Ok(Tapped::Held(held));
+        }
+        if !campaign.is_open(local) {
+            return Err(TapRefused::Closed);
+        }
+        self.stock(
+            campaign,
+            asked.store,
+            asked.touchpoint.code,
+            asked.slice,
+            asked.now,
+        )?;
+        let code = self.free_code(asked).ok_or(TapRefused::NoCodeLeft)?;
+        let not_after = later(asked.now, campaign.validity.days);
+        let person = later(asked.now, campaign.limits.per_person_days);
+        Ok(Tapped::New(Box::new(Claim {
+            coupon: CouponId::from_entropy(asked.fresh.coupon),
+            code,
+            campaign: campaign.id.clone(),
+            touchpoint: asked.touchpoint.code,
+            tap: asked.tap,
+            vid: asked.vid.unwrap_or(Vid::from_entropy(asked.fresh.vid)),
+            not_before: asked.now,
+            not_after,
+            gift: campaign.offer.gift.text(),
+            remember_until: person.max(not_after.saturating_add(CODE_RESTS).unwrap_or(not_after)),
+            off_peak: campaign.is_off_peak(),
+        })))
+    }
+
+    /// The coupon a diner is shown instead of one more, once a personal limit is reached.
+    fn personal_limit_reached(&self, asked: &TapAsked<'_>) -> Option<CouponId> {
+        let vid = asked.vid?;
+        let latest = self.held_by(vid, &asked.campaign.id)?;
+        let limits = &asked.campaign.limits;
+        let today = business_day(asked.store.local(asked.now));
+        let since = asked
+            .now
+            .checked_sub((i64::from(limits.per_person_days) * 24).hours())
+            .unwrap_or(Timestamp::MIN);
+        let held = self
+            .by_diner
+            .get(&vid)?
+            .iter()
+            .filter_map(|id| self.coupons.get(id))
+            .filter(|coupon| coupon.claim.campaign == asked.campaign.id);
+        let (mut in_period, mut on_day) = (0, 0);
+        for coupon in held {
+            in_period += u32::from(coupon.issued_at > since);
+            on_day += u32::from(coupon.day == today);
+        }
+        // Until the wall tells devices apart, a device is the cookie it carries.
+        let device = limits.per_device_per_day.is_some_and(|n| on_day >= n);
+        (in_period >= limits.per_person || device).then_some(latest.claim.coupon)
+    }
+
+    fn free_code(&self, asked: &TapAsked<'_>) -> Option<ShortCode> {
+        let length = if self.coupons.len() < FOUR_CHARACTERS_UP_TO {
+            4
+        } else {
+            5
+        };
+        asked
+            .fresh
+            .codes
+            .iter()
+            .map(|entropy| ShortCode::from_entropy(*entropy, length, asked.issuer))
+            .find(|code| !self.by_code.contains_key(code))
+    }
+
+    /// Decides at the till. `campaign` finds the rules of a campaign that is still in the bundle.
+    pub fn redeem<'c>(
+        &self,
+        asked: &RedeemAsked<'_>,
+        campaign: impl FnOnce(&CampaignId) -> Option<&'c Campaign>,
+    ) -> Result<Redeem, TillRefused> {
+        let shown = self.look_up(asked.presented)?;
+        let rules = campaign(&shown.campaign);
+        let anywhere = rules.is_some_and(|rules| rules.validity.stores == RedeemableAt::Any);
+        if shown.store != asked.store.id && !anywhere {
+            return Err(TillRefused::OtherStore(shown.store));
+        }
+        if let Some(before) = self.redemptions.get(&shown.coupon) {
+            return Err(TillRefused::AlreadyRedeemed(before.at));
+        }
+        if asked.now > shown.not_after {
+            return Err(TillRefused::Expired(shown.not_after));
+        }
+        if asked.now < shown.not_before {
+            return Err(TillRefused::NotYet(shown.not_before));
+        }
+        let inside =
+            rules.is_none_or(|rules| rules.is_inside_windows(asked.store.local(asked.now)));
+        let hours_apply = rules.is_some_and(|rules| rules.validity.windows_apply);
+        if hours_apply && !inside {
+            return Err(TillRefused::OutsideHours);
+        }
+        Ok(Redeem {
+            redemption: asked.redemption,
+            coupon: shown.coupon,
+            campaign: shown.campaign,
+            staff: asked.staff.clone(),
+            device: asked.device,
+            vid: self.coupons.get(&shown.coupon).map(|own| own.claim.vid),
+            remember_until: shown
+                .not_after
+                .saturating_add(CODE_RESTS)
+                .unwrap_or(shown.not_after),
+            off_peak: inside && rules.is_some_and(Campaign::is_off_peak),
+        })
+    }
+
+    /// The coupon that was shown, from our own record where there is one.
+    fn look_up(&self, presented: &Presented) -> Result<TokenClaims, TillRefused> {
+        let own = match presented {
+            Presented::Code(code) => match self.by_code.get(code) {
+                Some(id) => self.coupons.get(id),
+                None if code.is_from_street() => return Err(TillRefused::AskForQr),
+                None => None,
+            },
+            Presented::Token(token) => self.coupons.get(&token.coupon),
+        };
+        match (own, presented) {
+            (Some(coupon), _) => Ok(TokenClaims {
+                coupon: coupon.claim.coupon,
+                campaign: coupon.claim.campaign.clone(),
+                store: coupon.store.clone(),
+                not_before: coupon.claim.not_before,
+                not_after: coupon.claim.not_after,
+            }),
+            (None, Presented::Token(token)) => Ok(token.clone()),
+            (None, Presented::Code(_)) => Err(TillRefused::UnknownCode),
+        }
+    }
+
+    /// Decides whether a redemption may be taken back.
+    pub fn undo(
+        &self,
+        redemption: RedemptionId,
+        staff: &StaffName,
+        now: Timestamp,
+    ) -> Result<RedeemUndone, UndoRefused> {
+        let found = self
+            .redemptions
+            .values()
+            .find(|found| found.redeem.redemption == redemption)
+            .ok_or(UndoRefused::Unknown)?;
+        if now.duration_since(found.at) > UNDO_WITHIN {
+            return Err(UndoRefused::TooLate);
+        }
+        Ok(RedeemUndone {
+            redemption,
+            coupon: found.redeem.coupon,
+            campaign: found.redeem.campaign.clone(),
+            staff: staff.clone(),
+            redeemed_at: found.at,
+            off_peak: found.redeem.off_peak,
+        })
+    }
+
+    /// From when on a PIN may be typed on this device.
+    ///
+    /// Two slips are free; then half a minute; from the fifth on, five minutes. A quarter of an hour
+    /// without a wrong one forgets them. It is the device that waits, so nobody else can lock the till.
+    pub fn pin_allowed_from(&self, device: DeviceId) -> Timestamp {
+        let Some(wrong) = self.wrong_pins.get(&device) else {
+            return Timestamp::MIN;
+        };
+        let wait = match wrong.count {
+            0..=2 => SignedDuration::ZERO,
+            3..=4 => SignedDuration::from_secs(30),
+            _ => SignedDuration::from_mins(5),
+        };
+        wrong.last.saturating_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Takes in an event of this gateway's journal.
+    pub fn apply(&mut self, occurrence: &Occurrence) {
+        let at = occurrence.moment.at;
+        self.newest = self.newest.max(at);
+        match &occurrence.event {
+            Event::Claim(claim) => self.issue(Coupon {
+                claim: claim.clone(),
+                store: occurrence.store.clone(),
+                issued_at: at,
+                day: business_day(occurrence.moment.local()),
+                consented: false,
+                settled: false,
+            }),
+            Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
+            Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
+            Event::Redeem(redeem) => {
+                let redemption = Redemption {
+                    redeem: redeem.clone(),
+                    at,
+                    settled: false,
+                };
+                self.dirty.insert(Key::Redemption(redeem.coupon));
+                self.redemptions.insert(redeem.coupon, redemption);
+            }
+            Event::RedeemUndone(undone) => {
+                self.dirty.insert(Key::Redemption(undone.coupon));
+                self.redemptions.remove(&undone.coupon);
+            }
+            Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
+            Event::TouchpointView(_) | Event::PortalView(_) | Event::Admitted(_) => {}
+        }
+    }
+
+    fn issue(&mut self, coupon: Coupon) {
+        let id = coupon.claim.coupon;
+        if self.coupons.contains_key(&id) {
+            return;
+        }
+        self.dirty.insert(Key::Coupon(id));
+        self.index(&coupon);
+        self.coupons.insert(id, coupon);
+    }
+
+    fn index(&mut self, coupon: &Coupon) {
+        let claim = &coupon.claim;
+        self.by_tap.insert(claim.tap, claim.coupon);
+        self.by_code.insert(claim.code.clone(), claim.coupon);
+        self.by_diner
+            .entry(claim.vid)
+            .or_default()
+            .push(claim.coupon);
+        for tally in tallies(coupon) {
+            *self.tally.entry(tally).or_default() += 1;
+        }
+    }
+
+    fn set_consent(&mut self, coupon: CouponId, consented: Consented) {
+        if let Some(coupon) = self.coupons.get_mut(&coupon) {
+            coupon.consented = consented == Consented::Yes;
+            self.dirty.insert(Key::Coupon(coupon.claim.coupon));
+        }
+    }
+
+    fn count_wrong_pin(&mut self, refused: &RedeemRefused, at: Timestamp) {
+        if refused.reason != RefusalReason::WrongPin {
+            return;
+        }
+        let before = self.wrong_pins.get(&refused.device).copied();
+        let count = match before {
+            // The same event again, from a log that overlaps the checkpoint.
+            Some(before) if before.last >= at => return,
+            Some(before) if at.duration_since(before.last) < SignedDuration::from_mins(15) => {
+                before.count + 1
+            }
+            _ => 1,
+        };
+        self.wrong_pins
+            .insert(refused.device, WrongPins { count, last: at });
+        self.dirty.insert(Key::WrongPins(refused.device));
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Consented {
+    Yes,
+    No,
+}
+
+fn tallies(coupon: &Coupon) -> [Tally; 3] {
+    let campaign = &coupon.claim.campaign;
+    [
+        Tally::Campaign(campaign.clone()),
+        Tally::StoreDay(campaign.clone(), coupon.store.clone(), coupon.day),
+        Tally::TableDay(campaign.clone(), coupon.claim.touchpoint, coupon.day),
+    ]
+}
+
+fn later(now: Timestamp, days: u16) -> Timestamp {
+    now.saturating_add((i64::from(days) * 24).hours())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// The moment of an event at `store`.
+pub fn moment_at(store: &Store, now: Timestamp) -> Moment {
+    Moment {
+        at: now,
+        offset: store.offset(now),
+    }
+}
+
+pub use checkpoint::{Entry, Key};
+
+#[cfg(test)]
+mod tests;

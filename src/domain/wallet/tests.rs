@@ -1,0 +1,322 @@
+//! The wallet's stories: given a store, when a diner taps or a till asks, then.
+
+use super::*;
+use crate::domain::store::TouchpointKind;
+
+fn store() -> Store {
+    toml::from_str(include_str!(
+        "../../../tests/fixtures/chain/stores/SZ01/store.toml"
+    ))
+    .unwrap()
+}
+
+fn quiet_hours() -> Campaign {
+    toml::from_str(include_str!(
+        "../../../tests/fixtures/chain/campaigns/quiet-hours.toml"
+    ))
+    .unwrap()
+}
+
+fn table() -> Touchpoint {
+    Touchpoint {
+        code: TouchpointCode::from_entropy(7),
+        kind: TouchpointKind::Table,
+        label: "A12".to_owned(),
+    }
+}
+
+/// Tuesday, half past three in the afternoon in Shenzhen.
+fn afternoon() -> Timestamp {
+    "2026-12-01T15:30:00+08:00".parse().unwrap()
+}
+
+fn fresh(seed: u8) -> Fresh {
+    Fresh {
+        coupon: [seed; 16],
+        vid: [seed; 16],
+        codes: [u64::from(seed); 8].map(|code| code * 1_000_003),
+    }
+}
+
+struct TestShop {
+    store: Store,
+    table: Touchpoint,
+    campaign: Campaign,
+    staff: StaffName,
+    wallet: Wallet,
+    now: Timestamp,
+}
+
+impl TestShop {
+    fn open() -> Self {
+        Self {
+            store: store(),
+            table: table(),
+            campaign: quiet_hours(),
+            staff: StaffName::parse("xiaochen").unwrap(),
+            wallet: Wallet::default(),
+            now: afternoon(),
+        }
+    }
+
+    fn tap(&mut self, seed: u8, vid: Option<Vid>) -> Result<Tapped, TapRefused> {
+        let asked = TapAsked {
+            tap: TapId::from_entropy([seed; 16]),
+            vid,
+            store: &self.store,
+            touchpoint: &self.table,
+            campaign: &self.campaign,
+            slice: None,
+            issuer: Issuer::Store,
+            now: self.now,
+            fresh: fresh(seed),
+        };
+        let tapped = self.wallet.claim(&asked)?;
+        if let Tapped::New(claim) = &tapped {
+            self.happen(Event::Claim((**claim).clone()));
+        }
+        Ok(tapped)
+    }
+
+    fn claim(&mut self, seed: u8) -> Claim {
+        match self.tap(seed, None).unwrap() {
+            Tapped::New(claim) => *claim,
+            Tapped::Held(_) => panic!("a new tap found an old coupon"),
+        }
+    }
+
+    fn show(&mut self, presented: &Presented) -> Result<Redeem, TillRefused> {
+        let asked = RedeemAsked {
+            presented,
+            store: &self.store,
+            staff: &self.staff,
+            device: DeviceId::from_entropy([1; 16]),
+            redemption: RedemptionId::from_entropy([9; 16]),
+            now: self.now,
+        };
+        let redeem = self.wallet.redeem(&asked, |_| Some(&self.campaign))?;
+        self.happen(Event::Redeem(redeem.clone()));
+        Ok(redeem)
+    }
+
+    fn happen(&mut self, event: Event) {
+        let occurrence = Occurrence {
+            store: self.store.id.clone(),
+            moment: moment_at(&self.store, self.now),
+            event,
+        };
+        self.wallet.apply(&occurrence);
+    }
+
+    fn later(&mut self, minutes: i64) {
+        self.now += SignedDuration::from_mins(minutes);
+    }
+}
+
+#[test]
+fn the_same_tap_holds_the_same_coupon() {
+    let mut shop = TestShop::open();
+    let first = shop.claim(1);
+    assert_eq!(shop.tap(1, None), Ok(Tapped::Held(first.coupon)));
+}
+
+#[test]
+fn a_diner_who_comes_back_is_shown_the_coupon_they_hold() {
+    let mut shop = TestShop::open();
+    let first = shop.claim(1);
+    shop.later(24 * 60);
+    assert_eq!(shop.tap(2, Some(first.vid)), Ok(Tapped::Held(first.coupon)));
+    shop.later(7 * 24 * 60);
+    assert!(matches!(shop.tap(3, Some(first.vid)), Ok(Tapped::New(_))));
+}
+
+#[test]
+fn a_table_has_four_coupons_a_day_and_four_more_tomorrow() {
+    let mut shop = TestShop::open();
+    for seed in 1..=4 {
+        shop.claim(seed);
+    }
+    assert_eq!(shop.tap(5, None), Err(TapRefused::TableIsDone));
+    shop.later(24 * 60);
+    shop.claim(6);
+}
+
+#[test]
+fn a_slice_of_the_total_is_never_overspent() {
+    let mut shop = TestShop::open();
+    shop.campaign.limits.total = Some(2);
+    shop.claim(1);
+    shop.claim(2);
+    assert_eq!(shop.tap(3, None), Err(TapRefused::CampaignIsDone));
+}
+
+#[test]
+fn outside_the_quiet_hours_nothing_is_claimed() {
+    let mut shop = TestShop::open();
+    shop.later(120);
+    assert_eq!(shop.tap(1, None), Err(TapRefused::Closed));
+}
+
+#[test]
+fn a_coupon_is_redeemed_once() {
+    let mut shop = TestShop::open();
+    let code = Presented::Code(shop.claim(1).code);
+    let redeemed_at = shop.now;
+    assert!(shop.show(&code).is_ok());
+    shop.later(1);
+    assert_eq!(
+        shop.show(&code),
+        Err(TillRefused::AlreadyRedeemed(redeemed_at))
+    );
+}
+
+#[test]
+fn a_coupon_for_the_quiet_hours_is_refused_at_dinner() {
+    let mut shop = TestShop::open();
+    let code = Presented::Code(shop.claim(1).code);
+    shop.later(180);
+    assert_eq!(shop.show(&code), Err(TillRefused::OutsideHours));
+}
+
+#[test]
+fn a_coupon_ends_with_its_last_day() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    shop.later(7 * 24 * 60 + 1);
+    assert_eq!(
+        shop.show(&Presented::Code(claim.code)),
+        Err(TillRefused::Expired(claim.not_after))
+    );
+}
+
+#[test]
+fn a_street_code_that_has_not_arrived_asks_for_the_qr() {
+    let mut shop = TestShop::open();
+    let street = ShortCode::from_entropy(99, 4, Issuer::Street);
+    assert_eq!(
+        shop.show(&Presented::Code(street)),
+        Err(TillRefused::AskForQr)
+    );
+}
+
+#[test]
+fn a_street_coupon_is_redeemed_once_by_its_token() {
+    let mut shop = TestShop::open();
+    let token = Presented::Token(TokenClaims {
+        coupon: CouponId::from_entropy([5; 16]),
+        campaign: shop.campaign.id.clone(),
+        store: shop.store.id.clone(),
+        not_before: shop.now,
+        not_after: shop.now + SignedDuration::from_hours(48),
+    });
+    assert!(shop.show(&token).is_ok());
+    assert!(matches!(
+        shop.show(&token),
+        Err(TillRefused::AlreadyRedeemed(_))
+    ));
+}
+
+#[test]
+fn another_stores_coupon_says_which_store() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    let sister = StoreId::parse("SZ03").unwrap();
+    shop.wallet.coupons.get_mut(&claim.coupon).unwrap().store = sister.clone();
+    assert_eq!(
+        shop.show(&Presented::Code(claim.code)),
+        Err(TillRefused::OtherStore(sister))
+    );
+}
+
+#[test]
+fn a_slip_is_undone_within_ten_minutes_and_the_coupon_lives_again() {
+    let mut shop = TestShop::open();
+    let code = Presented::Code(shop.claim(1).code);
+    let staff = StaffName::parse("manager").unwrap();
+    let redeem = shop.show(&code).unwrap();
+    shop.later(10);
+    let undone = shop
+        .wallet
+        .undo(redeem.redemption, &staff, shop.now)
+        .unwrap();
+    shop.happen(Event::RedeemUndone(undone));
+    assert!(shop.show(&code).is_ok());
+
+    shop.later(11);
+    assert_eq!(
+        shop.wallet.undo(redeem.redemption, &staff, shop.now),
+        Err(UndoRefused::TooLate)
+    );
+}
+
+#[test]
+fn wrong_pins_make_their_own_device_wait() {
+    let mut shop = TestShop::open();
+    let device = DeviceId::from_entropy([1; 16]);
+    for _ in 0..3 {
+        shop.later(1);
+        shop.happen(Event::RedeemRefused(RedeemRefused {
+            reason: RefusalReason::WrongPin,
+            device,
+            coupon: None,
+        }));
+    }
+    assert_eq!(
+        shop.wallet.pin_allowed_from(device),
+        shop.now + SignedDuration::from_secs(30)
+    );
+    let other = DeviceId::from_entropy([2; 16]);
+    assert_eq!(shop.wallet.pin_allowed_from(other), Timestamp::MIN);
+}
+
+/// Moves the wallet through its checkpoint, as a restart does.
+fn restarted(wallet: &mut Wallet, kept: &mut std::collections::BTreeMap<Key, Entry>) -> Wallet {
+    for (key, entry) in wallet.take_changes() {
+        match entry {
+            Some(entry) => kept.insert(key, entry),
+            None => kept.remove(&key),
+        };
+    }
+    let mut again = Wallet::default();
+    for entry in kept.values() {
+        again.restore(entry.clone());
+    }
+    again
+}
+
+#[test]
+fn a_wallet_comes_back_from_its_checkpoint_as_it_was() {
+    let mut shop = TestShop::open();
+    let mut kept = std::collections::BTreeMap::new();
+    let first = shop.claim(1);
+    let second = shop.claim(2);
+    shop.show(&Presented::Code(second.code.clone())).unwrap();
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+
+    assert_eq!(shop.tap(1, None), Ok(Tapped::Held(first.coupon)));
+    assert!(matches!(
+        shop.show(&Presented::Code(second.code)),
+        Err(TillRefused::AlreadyRedeemed(_))
+    ));
+    shop.claim(3);
+    shop.claim(4);
+    assert_eq!(shop.tap(5, None), Err(TapRefused::TableIsDone));
+}
+
+#[test]
+fn old_coupons_are_forgotten_but_their_campaign_still_counts_them() {
+    let mut shop = TestShop::open();
+    let mut kept = std::collections::BTreeMap::new();
+    shop.campaign.limits.total = Some(3);
+    shop.campaign.ends = jiff::civil::date(2027, 12, 31);
+    shop.claim(1);
+    shop.claim(2);
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    shop.later(21 * 24 * 60);
+    shop.claim(3);
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+
+    assert_eq!(shop.wallet.len(), 1);
+    assert_eq!(kept.len(), 2, "one coupon and one count of forgotten ones");
+    assert_eq!(shop.tap(4, None), Err(TapRefused::CampaignIsDone));
+}
