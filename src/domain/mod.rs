@@ -9,3 +9,4 @@ pub mod store;
 pub mod text;
 pub mod uptake;
 pub mod wallet;
+pub mod written;

@@ -1,0 +1,643 @@
+//! The bundle: everything a gateway needs to know of its store, signed, in one file.
+//!
+//! It is a tar (POSIX ustar) of the files that a person can also write by hand, and two more:
+//!
+//! ```text
+//! manifest.json                    version, and the SHA-256 of every file below
+//! signature.json                   who signed the manifest, and the root's word for that key
+//! chain.toml                       the chain's id and name
+//! policy.toml                      words of notice and consent (optional)
+//! slices.toml                      this gateway's share of campaigns with a total (optional)
+//! keys.toml                        the coupon keys this gateway believes (optional)
+//! campaigns/<id>.toml
+//! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
+//! stores/<ID>/touchpoints.csv      code,kind,label
+//! stores/<ID>/staff.toml           (optional)
+//! ```
+//!
+//! A bundle is believed when a publish key signed the manifest's bytes, the pinned root certified that key,
+//! and every file has the digest that the manifest gives. It replaces only a bundle with a lower version.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+
+use super::encoding::{from_base64, sha256_hex, to_base64};
+use super::signing::{PublicKey, SigningKey};
+use super::staff::{Staff, StaffFile};
+use crate::domain::campaign::Campaign;
+use crate::domain::ids::{CampaignId, Slug, StoreId, TouchpointCode};
+use crate::domain::store::{Store, Touchpoint};
+use crate::domain::text::Text;
+use crate::domain::written::{BadFile, read_leniently, read_strictly};
+
+/// The most that a bundle may unpack to: 3,000 stores of a street gateway at about 4 KiB each.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The files of a bundle or of a folder, by their path in it.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What a gateway knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bundle {
+    pub version: u64,
+    pub chain: Option<Chain>,
+    pub stores: BTreeMap<StoreId, StoreFolder>,
+    pub campaigns: BTreeMap<CampaignId, Campaign>,
+    pub policy: Policy,
+    pub slices: BTreeMap<CampaignId, u32>,
+    pub coupon_keys: Vec<PublicKey>,
+    touchpoints: BTreeMap<TouchpointCode, StoreId>,
+}
+
+/// One store's folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreFolder {
+    pub store: Store,
+    pub touchpoints: BTreeMap<TouchpointCode, Touchpoint>,
+    pub staff: Vec<Staff>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    pub id: Slug,
+    pub name: Text,
+}
+
+/// The words that the law wants shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Raised with every change of the words.
+    pub version: u32,
+    /// What the unticked box on the coupon page asks.
+    pub marketing: Text,
+    /// The page behind "privacy".
+    pub notice: Text,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            marketing: Text::new(
+                "我愿意收到本店的优惠消息（可随时取消）",
+                "Send me this shop's offers (I can stop them at any time)",
+            ),
+            notice: Text::new(
+                "领取优惠券不需要任何个人信息。我们在本机保存一个随机编号（Cookie），用来识别您的优惠券；不收集姓名、电话或位置。您可以随时清除浏览器数据来删除它。",
+                "Claiming a coupon asks for no personal data. We keep one random number in your browser (a cookie) to recognise your coupon; no name, phone number or location. Clearing your browser's data removes it.",
+            ),
+        }
+    }
+}
+
+impl Policy {
+    /// The first 8 bytes of the SHA-256 of the consent's words, both languages.
+    pub fn marketing_hash(&self) -> String {
+        let words = format!("{}\n{}", self.marketing.zh, self.marketing.en);
+        sha256_hex(words.as_bytes())[..16].to_owned()
+    }
+}
+
+/// `slices.toml`: coupons by campaign.
+type Slices = BTreeMap<CampaignId, u32>;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    coupon_keys: Vec<PublicKey>,
+}
+
+impl Bundle {
+    /// The touchpoint that carries `code`, and its store.
+    pub fn touchpoint(&self, code: TouchpointCode) -> Option<(&StoreFolder, &Touchpoint)> {
+        let folder = self.stores.get(self.touchpoints.get(&code)?)?;
+        Some((folder, folder.touchpoints.get(&code)?))
+    }
+
+    pub fn campaign(&self, id: &CampaignId) -> Option<&Campaign> {
+        self.campaigns.get(id)
+    }
+
+    /// Reads a folder that people wrote; every mistake is returned.
+    pub fn from_folder(files: &Files) -> Result<Self, Vec<BadFile>> {
+        let mut reader = Reader::default();
+        let bundle = reader.read(files, &Strict);
+        if reader.faults.is_empty() {
+            Ok(bundle)
+        } else {
+            Err(reader.faults)
+        }
+    }
+
+    /// Reads the files of a signed bundle: a campaign that does not read is left out and returned,
+    /// anything else that does not read fails the bundle.
+    fn from_bundle(files: &Files, version: u64) -> Result<(Self, Vec<BadFile>), BadBundle> {
+        let mut reader = Reader::default();
+        let mut bundle = reader.read(files, &Lenient);
+        bundle.version = version;
+        let (campaigns, others): (Vec<_>, Vec<_>) = reader
+            .faults
+            .into_iter()
+            .partition(|fault| fault.file.starts_with("campaigns/"));
+        match others.into_iter().next() {
+            Some(fault) => Err(BadBundle::File(fault)),
+            None => Ok((bundle, campaigns)),
+        }
+    }
+}
+
+/// How strictly a file is read.
+trait Reading {
+    fn toml<T: serde::de::DeserializeOwned>(&self, file: &str, text: &str) -> Result<T, BadFile>;
+    /// What becomes of a file whose name is not known.
+    fn stranger(&self, file: &str) -> Option<BadFile>;
+}
+
+struct Strict;
+struct Lenient;
+
+impl Reading for Strict {
+    fn toml<T: serde::de::DeserializeOwned>(&self, file: &str, text: &str) -> Result<T, BadFile> {
+        read_strictly(file, text)
+    }
+
+    fn stranger(&self, file: &str) -> Option<BadFile> {
+        let mut fault = BadFile::whole(file, "no file of this name belongs in a bundle");
+        fault.hint =
+            Some("campaigns are in campaigns/<id>.toml, a store in stores/<ID>/".to_owned());
+        Some(fault)
+    }
+}
+
+impl Reading for Lenient {
+    fn toml<T: serde::de::DeserializeOwned>(&self, file: &str, text: &str) -> Result<T, BadFile> {
+        read_leniently(file, text).map(|(value, _)| value)
+    }
+
+    fn stranger(&self, _file: &str) -> Option<BadFile> {
+        None
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    faults: Vec<BadFile>,
+}
+
+impl Reader {
+    fn read(&mut self, files: &Files, how: &impl Reading) -> Bundle {
+        let mut bundle = Bundle::default();
+        // `store.toml` first: the other files of its folder have nowhere to go without it.
+        let (stores, rest): (Vec<_>, Vec<_>) = files
+            .iter()
+            .partition(|(path, _)| path.ends_with("/store.toml"));
+        for (path, bytes) in stores.into_iter().chain(rest) {
+            if let Err(fault) = read_file(&mut bundle, path, bytes, how) {
+                self.faults.push(fault);
+            }
+        }
+        self.check_codes(&mut bundle);
+        bundle
+    }
+
+    /// A code stands for one place in the whole bundle.
+    fn check_codes(&mut self, bundle: &mut Bundle) {
+        for (id, folder) in &bundle.stores {
+            for code in folder.touchpoints.keys() {
+                if let Some(other) = bundle.touchpoints.insert(*code, id.clone()) {
+                    let file = format!("stores/{id}/touchpoints.csv");
+                    let fault = format!("code {code} is also in store {other}");
+                    self.faults.push(BadFile::whole(&file, fault));
+                }
+            }
+        }
+    }
+}
+
+fn read_file(
+    bundle: &mut Bundle,
+    path: &str,
+    bytes: &[u8],
+    how: &impl Reading,
+) -> Result<(), BadFile> {
+    let text = std::str::from_utf8(bytes).map_err(|_| BadFile::whole(path, "not UTF-8"))?;
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
+        ["policy.toml"] => bundle.policy = how.toml(path, text)?,
+        ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
+        ["keys.toml"] => bundle.coupon_keys = how.toml::<Keys>(path, text)?.coupon_keys,
+        ["campaigns", name] if name.ends_with(".toml") => {
+            let campaign: Campaign = how.toml(path, text)?;
+            if name.strip_suffix(".toml") != Some(campaign.id.as_str()) {
+                let fault = format!("the file is called {name} and its id is {}", campaign.id);
+                return Err(BadFile::whole(path, fault));
+            }
+            bundle.campaigns.insert(campaign.id.clone(), campaign);
+        }
+        ["stores", id, file] => read_store_file(bundle, path, (id, file), text, how)?,
+        _ => return how.stranger(path).map_or(Ok(()), Err),
+    }
+    Ok(())
+}
+
+fn read_store_file(
+    bundle: &mut Bundle,
+    path: &str,
+    (id, file): (&str, &str),
+    text: &str,
+    how: &impl Reading,
+) -> Result<(), BadFile> {
+    if file == "store.toml" {
+        let store: Store = how.toml(path, text)?;
+        if store.id.as_str() != id {
+            let fault = format!(
+                "the folder is called {id} and the store's id is {}",
+                store.id
+            );
+            return Err(BadFile::whole(path, fault));
+        }
+        let folder = StoreFolder {
+            store,
+            touchpoints: BTreeMap::new(),
+            staff: Vec::new(),
+        };
+        bundle.stores.insert(folder.store.id.clone(), folder);
+        return Ok(());
+    }
+    let folder = StoreId::parse(id)
+        .ok()
+        .and_then(|id| bundle.stores.get_mut(&id))
+        .ok_or_else(|| BadFile::whole(path, "its folder has no store.toml that reads"))?;
+    match file {
+        "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
+        "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
+        _ => return how.stranger(path).map_or(Ok(()), Err),
+    }
+    Ok(())
+}
+
+fn read_touchpoints(
+    path: &str,
+    text: &str,
+) -> Result<BTreeMap<TouchpointCode, Touchpoint>, BadFile> {
+    let mut touchpoints = BTreeMap::new();
+    for row in csv::Reader::from_reader(text.as_bytes()).deserialize::<Touchpoint>() {
+        let touchpoint = row.map_err(|error| {
+            let line = error.position().map_or(0, csv::Position::line);
+            BadFile {
+                line: usize::try_from(line).unwrap_or_default(),
+                hint: Some("the columns are code,kind,label".to_owned()),
+                ..BadFile::whole(path, error)
+            }
+        })?;
+        let code = touchpoint.code;
+        if touchpoints.insert(code, touchpoint).is_some() {
+            return Err(BadFile::whole(
+                path,
+                format!("code {code} stands here twice"),
+            ));
+        }
+    }
+    Ok(touchpoints)
+}
+
+/// Writes `keys.toml`.
+pub fn keys_file(coupon_keys: Vec<PublicKey>) -> String {
+    toml::to_string(&Keys { coupon_keys }).expect("keys are plain data")
+}
+
+/// Writes `slices.toml`.
+pub fn slices_file(slices: &BTreeMap<CampaignId, u32>) -> String {
+    toml::to_string(slices).expect("slices are plain data")
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Manifest {
+    v: u64,
+    made_at: i64,
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Signature {
+    certificate: PublishCertificate,
+    /// Over the bytes of `manifest.json`.
+    signature: String,
+}
+
+/// The root's word for a publish key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishCertificate {
+    pub key: PublicKey,
+    /// Unix milliseconds; for headquarters to renew in time. A box without a clock cannot hold it against a
+    /// bundle, so a gateway does not.
+    pub not_after: i64,
+    signature: String,
+}
+
+impl PublishCertificate {
+    pub fn issue(key: PublicKey, not_after: i64, root: &SigningKey) -> Self {
+        let signature = to_base64(&root.sign(&Self::signed_bytes(key, not_after)));
+        Self {
+            key,
+            not_after,
+            signature,
+        }
+    }
+
+    fn signed_bytes(key: PublicKey, not_after: i64) -> Vec<u8> {
+        format!("maitred publish key v1\n{key}\n{not_after}\n").into_bytes()
+    }
+
+    fn is_by(&self, root: PublicKey) -> bool {
+        let signature = from_base64(&self.signature).unwrap_or_default();
+        root.verify(&Self::signed_bytes(self.key, self.not_after), &signature)
+            .is_ok()
+    }
+}
+
+/// Why a bundle is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadBundle {
+    #[error("the bundle is no tar with a manifest and a signature: {0}")]
+    Malformed(String),
+    #[error("the bundle's signature does not fit")]
+    Signature,
+    #[error("the bundle's publish key is not certified by the root pinned at enrolment")]
+    Root,
+    #[error("file {0} is missing, added or changed")]
+    Digest(String),
+    #[error("the bundle has version {found} and version {have} is in use")]
+    Older { found: u64, have: u64 },
+    #[error("{0}")]
+    File(BadFile),
+}
+
+impl BadBundle {
+    /// A stable word for metrics and reports.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Signature => "signature",
+            Self::Root => "root",
+            Self::Digest(_) => "digest",
+            Self::Older { .. } => "older",
+            Self::File(_) => "file",
+        }
+    }
+}
+
+/// Packs and signs `files` as version `version`.
+pub fn pack(
+    files: &Files,
+    version: u64,
+    made_at: i64,
+    certificate: &PublishCertificate,
+    key: &SigningKey,
+) -> Vec<u8> {
+    let manifest = Manifest {
+        v: version,
+        made_at,
+        files: files
+            .iter()
+            .map(|(path, bytes)| (path.clone(), sha256_hex(bytes)))
+            .collect(),
+    };
+    let manifest = serde_json::to_vec(&manifest).expect("a manifest is plain data");
+    let signature = Signature {
+        certificate: certificate.clone(),
+        signature: to_base64(&key.sign(&manifest)),
+    };
+    let signature = serde_json::to_vec(&signature).expect("a signature is plain data");
+
+    let mut tar = tar::Builder::new(Vec::new());
+    let own = [("manifest.json", &manifest), ("signature.json", &signature)];
+    let given = files.iter().map(|(path, bytes)| (path.as_str(), bytes));
+    for (path, bytes) in own.into_iter().chain(given) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, bytes.as_slice())
+            .expect("paths are short and memory takes every write");
+    }
+    tar.into_inner().expect("memory takes every write")
+}
+
+/// A bundle that is believed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    pub bundle: Bundle,
+    /// Campaigns that this version cannot read; the rest is in use.
+    pub left_out: Vec<BadFile>,
+}
+
+/// Reads a bundle, believes it only as the module says, and only if it is newer than version `have`.
+pub fn open(bytes: &[u8], root: PublicKey, have: u64) -> Result<Opened, BadBundle> {
+    let mut files = unpack(bytes)?;
+    let missing = |name: &str| BadBundle::Malformed(format!("{name} is missing"));
+    let manifest_bytes = files
+        .remove("manifest.json")
+        .ok_or_else(|| missing("manifest.json"))?;
+    let signature_bytes = files
+        .remove("signature.json")
+        .ok_or_else(|| missing("signature.json"))?;
+    let malformed = |error: serde_json::Error| BadBundle::Malformed(error.to_string());
+    let signature: Signature = serde_json::from_slice(&signature_bytes).map_err(malformed)?;
+
+    if !signature.certificate.is_by(root) {
+        return Err(BadBundle::Root);
+    }
+    let signed = from_base64(&signature.signature).unwrap_or_default();
+    signature
+        .certificate
+        .key
+        .verify(&manifest_bytes, &signed)
+        .map_err(|_| BadBundle::Signature)?;
+
+    let manifest: Manifest = serde_json::from_slice(&manifest_bytes).map_err(malformed)?;
+    if manifest.v <= have {
+        return Err(BadBundle::Older {
+            found: manifest.v,
+            have,
+        });
+    }
+    for path in manifest.files.keys().chain(files.keys()) {
+        let digest = files.get(path).map(|bytes| sha256_hex(bytes));
+        if digest.is_none() || digest.as_ref() != manifest.files.get(path) {
+            return Err(BadBundle::Digest(path.clone()));
+        }
+    }
+    let (bundle, left_out) = Bundle::from_bundle(&files, manifest.v)?;
+    Ok(Opened { bundle, left_out })
+}
+
+fn unpack(bytes: &[u8]) -> Result<Files, BadBundle> {
+    let malformed = |error: std::io::Error| BadBundle::Malformed(error.to_string());
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(BadBundle::Malformed(format!("over {MAX_BYTES} bytes")));
+    }
+    let mut files = Files::new();
+    for entry in tar::Archive::new(bytes).entries().map_err(malformed)? {
+        let mut entry = entry.map_err(malformed)?;
+        // Paths are only ever looked up, never opened: `..` in one leads nowhere.
+        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(malformed)?;
+        files.insert(path, bytes);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> Files {
+        let mut files = Files::new();
+        let mut put = |path: &str, text: &str| {
+            files.insert(path.to_owned(), text.as_bytes().to_vec());
+        };
+        put(
+            "chain.toml",
+            include_str!("../../tests/fixtures/chain/chain.toml"),
+        );
+        put(
+            "campaigns/quiet-hours.toml",
+            include_str!("../../tests/fixtures/chain/campaigns/quiet-hours.toml"),
+        );
+        put(
+            "stores/SZ01/store.toml",
+            include_str!("../../tests/fixtures/chain/stores/SZ01/store.toml"),
+        );
+        put(
+            "stores/SZ01/touchpoints.csv",
+            include_str!("../../tests/fixtures/chain/stores/SZ01/touchpoints.csv"),
+        );
+        files
+    }
+
+    struct TestPublisher {
+        root: SigningKey,
+        key: SigningKey,
+    }
+
+    impl TestPublisher {
+        fn new() -> Self {
+            let key = || SigningKey::from_pkcs8(&SigningKey::generate()).unwrap();
+            Self {
+                root: key(),
+                key: key(),
+            }
+        }
+
+        fn pack(&self, files: &Files, version: u64) -> Vec<u8> {
+            let certificate = PublishCertificate::issue(self.key.public(), 0, &self.root);
+            pack(files, version, 0, &certificate, &self.key)
+        }
+    }
+
+    #[test]
+    fn a_signed_bundle_carries_what_the_folder_says() {
+        let publisher = TestPublisher::new();
+        let opened = open(&publisher.pack(&folder(), 7), publisher.root.public(), 6).unwrap();
+        let mut expected = Bundle::from_folder(&folder()).unwrap();
+        expected.version = 7;
+        assert_eq!(opened.bundle, expected);
+        assert!(opened.left_out.is_empty());
+        let code = *expected.touchpoints.keys().next().unwrap();
+        assert_eq!(
+            opened.bundle.touchpoint(code).unwrap().0.store.id.as_str(),
+            "SZ01"
+        );
+    }
+
+    #[test]
+    fn an_older_bundle_is_refused() {
+        let publisher = TestPublisher::new();
+        let bytes = publisher.pack(&folder(), 7);
+        assert_eq!(
+            open(&bytes, publisher.root.public(), 7).unwrap_err(),
+            BadBundle::Older { found: 7, have: 7 }
+        );
+    }
+
+    #[test]
+    fn a_bundle_of_another_root_is_refused() {
+        let publisher = TestPublisher::new();
+        let stranger = TestPublisher::new();
+        let bytes = stranger.pack(&folder(), 7);
+        assert_eq!(
+            open(&bytes, publisher.root.public(), 0).unwrap_err(),
+            BadBundle::Root
+        );
+    }
+
+    #[test]
+    fn a_bundle_with_one_letter_changed_is_refused() {
+        let publisher = TestPublisher::new();
+        let bytes = publisher.pack(&folder(), 7);
+        let place = bytes
+            .windows(8)
+            .position(|window| window == b"cucumber")
+            .unwrap();
+        let mut changed = bytes;
+        changed[place] = b'k';
+        assert_eq!(
+            open(&changed, publisher.root.public(), 0).unwrap_err(),
+            BadBundle::Digest("campaigns/quiet-hours.toml".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_bundle_cut_short_is_refused() {
+        let publisher = TestPublisher::new();
+        let bytes = publisher.pack(&folder(), 7);
+        for length in [0, 100, 600, bytes.len() / 2] {
+            assert!(open(&bytes[..length], publisher.root.public(), 0).is_err());
+        }
+    }
+
+    #[test]
+    fn a_campaign_that_cannot_be_read_is_left_out_and_named() {
+        let publisher = TestPublisher::new();
+        let mut files = folder();
+        files.insert(
+            "campaigns/broken.toml".to_owned(),
+            b"id = \"broken\"".to_vec(),
+        );
+        let opened = open(&publisher.pack(&files, 7), publisher.root.public(), 0).unwrap();
+        assert_eq!(opened.bundle.campaigns.len(), 1);
+        assert_eq!(opened.left_out[0].file, "campaigns/broken.toml");
+    }
+
+    #[test]
+    fn a_folder_names_every_mistake_in_it() {
+        let mut files = folder();
+        files.insert(
+            "campaigns/other.toml".to_owned(),
+            files["campaigns/quiet-hours.toml"].clone(),
+        );
+        files.insert("readme.txt".to_owned(), Vec::new());
+        files.insert(
+            "stores/SZ01/touchpoints.csv".to_owned(),
+            b"code,kind,label\nNOTACODE,table,A1\n".to_vec(),
+        );
+        let faults = Bundle::from_folder(&files).unwrap_err();
+        let mut named: Vec<_> = faults.iter().map(|fault| fault.file.as_str()).collect();
+        named.sort_unstable();
+        assert_eq!(
+            named,
+            [
+                "campaigns/other.toml",
+                "readme.txt",
+                "stores/SZ01/touchpoints.csv"
+            ]
+        );
+        assert!(faults.iter().any(|fault| fault.line == 2));
+    }
+}

@@ -1,0 +1,283 @@
+//! The body of a journal frame: one or more events that stand or fall together, as JSON.
+//!
+//! ```json
+//! {"st":"SZ01","b":37,"m":5000000,"w":1796110200000,"z":480,"e":[{"k":3,"x":{"cpn":"…"}}]}
+//! ```
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `st` | store |
+//! | `b`, `m` | boot of the box and milliseconds since then; they never step |
+//! | `w`, `z` | the wall clock in Unix milliseconds, and the store's offset from UTC in minutes |
+//! | `e` | events: `k` kind ([`Kind`]), `d` milliseconds after `w` where not 0, `x` payload |
+//!
+//! Readers keep what they do not know: an event of an unknown kind, or one whose payload does not fit, comes
+//! back as [`Undecoded`] and never takes its neighbours with it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::event::{Event, Kind, Moment, Occurrence};
+use crate::domain::ids::StoreId;
+
+/// Which boot of the box, and how long into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootTime {
+    pub boot: u32,
+    pub millis: u64,
+}
+
+/// A frame's events and what they share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    pub store: StoreId,
+    pub boot_time: BootTime,
+    pub moment: Moment,
+    /// Each with how long after `moment` it happened.
+    pub events: Vec<(SignedDuration, Event)>,
+}
+
+impl Contents {
+    /// One frame for one event.
+    pub fn of(store: StoreId, boot_time: BootTime, moment: Moment, event: Event) -> Self {
+        Self {
+            store,
+            boot_time,
+            moment,
+            events: vec![(SignedDuration::ZERO, event)],
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    st: StoreId,
+    b: u32,
+    m: u64,
+    w: i64,
+    z: i32,
+    #[serde(borrow)]
+    e: Vec<Line<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    k: u16,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    d: i64,
+    #[serde(borrow)]
+    x: std::borrow::Cow<'a, RawValue>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// Writes a frame's body.
+pub fn encode(contents: &Contents) -> Vec<u8> {
+    let lines = contents
+        .events
+        .iter()
+        .map(|(after, event)| Line {
+            k: event.kind() as u16,
+            d: i64::try_from(after.as_millis()).unwrap_or_default(),
+            x: std::borrow::Cow::Owned(payload(event)),
+        })
+        .collect();
+    let body = Body {
+        st: contents.store.clone(),
+        b: contents.boot_time.boot,
+        m: contents.boot_time.millis,
+        w: contents.moment.at.as_millisecond(),
+        z: contents.moment.offset.seconds() / 60,
+        e: lines,
+    };
+    serde_json::to_vec(&body).expect("a frame is plain data")
+}
+
+fn payload(event: &Event) -> Box<RawValue> {
+    let written = match event {
+        Event::Claim(x) => serde_json::value::to_raw_value(x),
+        Event::ConsentGiven(x) | Event::ConsentWithdrawn(x) => serde_json::value::to_raw_value(x),
+        Event::Redeem(x) => serde_json::value::to_raw_value(x),
+        Event::RedeemUndone(x) => serde_json::value::to_raw_value(x),
+        Event::RedeemRefused(x) => serde_json::value::to_raw_value(x),
+        Event::TouchpointView(x) | Event::PortalView(x) => serde_json::value::to_raw_value(x),
+        Event::Admitted(x) => serde_json::value::to_raw_value(x),
+    };
+    written.expect("a payload is plain data")
+}
+
+/// What a frame says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    pub store: StoreId,
+    pub occurrences: Vec<Occurrence>,
+    pub undecoded: Vec<Undecoded>,
+}
+
+/// An event that this version cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecoded {
+    pub kind: u16,
+    pub reason: String,
+}
+
+/// The body is not a frame of any version.
+#[derive(Debug, thiserror::Error)]
+#[error("not a frame body: {0}")]
+pub struct BadFrame(String);
+
+/// Reads a frame's body.
+pub fn decode(body: &[u8]) -> Result<Decoded, BadFrame> {
+    let body: Body<'_> =
+        serde_json::from_slice(body).map_err(|error| BadFrame(error.to_string()))?;
+    let at = Timestamp::from_millisecond(body.w).map_err(|error| BadFrame(error.to_string()))?;
+    let offset = jiff::tz::Offset::from_seconds(body.z.saturating_mul(60))
+        .map_err(|error| BadFrame(error.to_string()))?;
+    let mut decoded = Decoded {
+        store: body.st,
+        occurrences: Vec::with_capacity(body.e.len()),
+        undecoded: Vec::new(),
+    };
+    for line in body.e {
+        let at = at
+            .saturating_add(SignedDuration::from_millis(line.d))
+            .unwrap_or(at);
+        match event(line.k, &line.x) {
+            Ok(event) => decoded.occurrences.push(Occurrence {
+                store: decoded.store.clone(),
+                moment: Moment { at, offset },
+                event,
+            }),
+            Err(reason) => decoded.undecoded.push(Undecoded {
+                kind: line.k,
+                reason,
+            }),
+        }
+    }
+    Ok(decoded)
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a kind without a sender is as unknown as one from the future"
+)]
+fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
+    fn read<'a, T: Deserialize<'a>>(payload: &'a RawValue) -> Result<T, String> {
+        serde_json::from_str(payload.get()).map_err(|error| error.to_string())
+    }
+    let kind = Kind::from_number(kind).ok_or("unknown kind")?;
+    Ok(match kind {
+        Kind::Claim => Event::Claim(read(payload)?),
+        Kind::ConsentGiven => Event::ConsentGiven(read(payload)?),
+        Kind::ConsentWithdrawn => Event::ConsentWithdrawn(read(payload)?),
+        Kind::Redeem => Event::Redeem(read(payload)?),
+        Kind::RedeemUndone => Event::RedeemUndone(read(payload)?),
+        Kind::RedeemRefused => Event::RedeemRefused(read(payload)?),
+        Kind::TouchpointView => Event::TouchpointView(read(payload)?),
+        Kind::PortalView => Event::PortalView(read(payload)?),
+        Kind::Admitted => Event::Admitted(read(payload)?),
+        other => return Err(format!("kind {} is not read yet", other.name())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::Offset;
+
+    use super::*;
+    use crate::domain::event::{Claim, View};
+    use crate::domain::ids::{CampaignId, CouponId, ShortCode, TapId, TouchpointCode, Vid};
+    use crate::domain::text::Text;
+
+    fn claim_and_view() -> Contents {
+        let noon: Timestamp = "2026-12-01T15:30:00+08:00".parse().unwrap();
+        Contents {
+            store: StoreId::parse("SZ01").unwrap(),
+            boot_time: BootTime {
+                boot: 37,
+                millis: 5_000_000,
+            },
+            moment: Moment {
+                at: noon,
+                offset: Offset::constant(8),
+            },
+            events: vec![
+                (
+                    SignedDuration::ZERO,
+                    Event::Claim(Claim {
+                        coupon: CouponId::from_entropy([1; 16]),
+                        code: ShortCode::parse("7K3F").unwrap(),
+                        campaign: CampaignId::parse("quiet-hours").unwrap(),
+                        touchpoint: TouchpointCode::from_entropy(7),
+                        tap: TapId::from_entropy([2; 16]),
+                        vid: Vid::from_entropy([3; 16]),
+                        not_before: noon,
+                        not_after: noon + SignedDuration::from_hours(168),
+                        gift: Text::new("凉拌黄瓜 1 份", "cucumber salad"),
+                        remember_until: noon + SignedDuration::from_hours(336),
+                        off_peak: true,
+                    }),
+                ),
+                (
+                    SignedDuration::from_millis(1_250),
+                    Event::TouchpointView(View {
+                        touchpoint: Some(TouchpointCode::from_entropy(7)),
+                        campaign: None,
+                        vid: None,
+                        off_peak: false,
+                    }),
+                ),
+            ],
+        }
+    }
+
+    /// The frame of version 0.1.0. It must stay readable for ever: add a file, never change this one.
+    const GOLDEN: &str = include_str!("../../tests/fixtures/wire/frame-0.1.0.json");
+
+    #[test]
+    fn a_frame_is_written_as_version_0_1_0_wrote_it() {
+        let written = String::from_utf8(encode(&claim_and_view())).unwrap();
+        assert_eq!(written, GOLDEN.trim_end());
+    }
+
+    #[test]
+    fn a_frame_reads_back() {
+        let contents = claim_and_view();
+        let decoded = decode(GOLDEN.trim_end().as_bytes()).unwrap();
+        assert!(decoded.undecoded.is_empty());
+        let [claim, view] = decoded.occurrences.as_slice() else {
+            panic!("two events, not {decoded:?}");
+        };
+        assert_eq!(claim.event, contents.events[0].1);
+        assert_eq!(claim.moment, contents.moment);
+        assert_eq!(view.event, contents.events[1].1);
+        assert_eq!(
+            view.moment.at.duration_since(claim.moment.at),
+            SignedDuration::from_millis(1_250)
+        );
+    }
+
+    #[test]
+    fn an_event_from_the_future_leaves_its_neighbours_readable() {
+        let body = br#"{"st":"SZ01","b":1,"m":2,"w":0,"z":480,"new":1,
+            "e":[{"k":9999,"x":{"a":1}},{"k":103,"x":{}},{"k":4,"x":{"red":"short"}}]}"#;
+        let decoded = decode(body).unwrap();
+        assert_eq!(decoded.occurrences.len(), 1);
+        let kinds: Vec<_> = decoded.undecoded.iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [9999, 4]);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        for body in [&b""[..], b"[]", b"{}", b"{\"st\":\"sz\"}", b"\xff"] {
+            assert!(decode(body).is_err());
+        }
+    }
+}

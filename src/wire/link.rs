@@ -1,0 +1,144 @@
+//! What a gateway and headquarters say to each other besides batches: hello, the long poll, enrolment.
+
+use serde::{Deserialize, Serialize};
+
+use super::signing::PublicKey;
+use crate::domain::ids::{GatewayId, Slug, StoreId, StreamId};
+
+/// This version, as both sides tell it.
+pub const SOFTWARE: &str = env!("CARGO_PKG_VERSION");
+
+/// `POST /v1/hello`: what the gateway has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub sw: String,
+    pub boot: u32,
+    pub streams: Vec<StreamOffer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamOffer {
+    pub id: StreamId,
+    /// 0 for P0, 1 for P1.
+    pub cls: u8,
+    /// The first sequence that is still held.
+    pub floor: u64,
+    /// The sequence that the next frame will get.
+    pub next: u64,
+}
+
+/// The answer to hello: where each stream stands at headquarters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloReply {
+    /// Headquarters' clock, in Unix milliseconds.
+    pub now: i64,
+    pub streams: Vec<StreamMark>,
+    pub desired: Option<BundlePointer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamMark {
+    pub id: StreamId,
+    pub acked: u64,
+}
+
+/// `GET /v1/down`: the bundle that a gateway should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundlePointer {
+    pub v: u64,
+    /// The SHA-256 of the bundle, in hexadecimal, under which `GET /v1/bundle/{sha256}` gives it.
+    pub sha256: String,
+}
+
+/// `POST /v1/reported`: what became of a bundle, and how the gateway is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    pub v: u64,
+    pub state: BundleState,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    pub sw: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BundleState {
+    Applied,
+    Refused,
+}
+
+/// Whom a gateway serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Serves {
+    Store(StoreId),
+    /// All stores, for phones on 4G.
+    Street,
+}
+
+/// `POST /v1/enroll`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollRequest {
+    pub token: String,
+    pub csr_pem: String,
+    pub coupon_key: PublicKey,
+    pub sw: String,
+}
+
+/// Everything a gateway keeps of its enrolment, besides the keys it made itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolled {
+    pub gateway: GatewayId,
+    pub chain: Slug,
+    pub serves: Serves,
+    pub certificate_pem: String,
+    /// The authority that signs headquarters' own certificate: the only one this gateway believes.
+    pub server_ca_pem: String,
+    pub publish_root: PublicKey,
+    /// Where the sync listener is, `https://host:port`.
+    pub sync_url: String,
+}
+
+/// What every refusal of headquarters looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// A stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// How the way to headquarters is, as `/readyz`, `/metrics` and the manager see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LinkState {
+    /// Nothing has been tried since the start.
+    #[default]
+    Unknown,
+    Online,
+    /// No connection can be made.
+    Offline,
+    /// Something answers, but not as headquarters does.
+    HqDown,
+    /// The certificates do not fit.
+    CertBad,
+}
+
+impl LinkState {
+    pub const ALL: [Self; 5] = [
+        Self::Unknown,
+        Self::Online,
+        Self::Offline,
+        Self::HqDown,
+        Self::CertBad,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::HqDown => "hq_down",
+            Self::CertBad => "cert_bad",
+        }
+    }
+}
