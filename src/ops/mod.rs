@@ -1,3 +1,9 @@
-//! Process plumbing that knows nothing of shops: clocks, serving, TLS, tasks, logs and metrics.
+//! Process plumbing that knows nothing of shops: clocks, files, serving, TLS, tasks, logs and metrics.
 
 pub mod clock;
+pub mod files;
+pub mod metrics;
+pub mod serve;
+pub mod tasks;
+pub mod telemetry;
+pub mod tls;

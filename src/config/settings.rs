@@ -1,0 +1,218 @@
+//! Settings that have been checked: what the rest of the program is given.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::written::{self, Firewall, JournalProfile, Log, Role};
+use crate::domain::ids::StoreId;
+use crate::domain::written::BadFile;
+
+/// What `maitred gateway` runs with.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    pub role: Role,
+    pub state_dir: PathBuf,
+    pub portal_listen: SocketAddr,
+    /// How phones reach the portal; none: the store's host.
+    pub portal_base_url: Option<String>,
+    pub till_networks: Vec<IpNet>,
+    pub ops_listen: SocketAddr,
+    pub firewall: Firewall,
+    pub session: Duration,
+    pub bundle: BundleFrom,
+    pub uplink: UplinkSettings,
+    pub journal_profile: JournalProfile,
+    pub log: Log,
+}
+
+/// Where the bundle comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BundleFrom {
+    Hq,
+    Folder {
+        dir: PathBuf,
+        store: Option<StoreId>,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct UplinkSettings {
+    pub batch_delay: Duration,
+    pub views_delay: Duration,
+    pub long_poll: Duration,
+}
+
+impl GatewaySettings {
+    pub(super) fn check(written: written::Gateway, file: &Path) -> Result<Self, BadFile> {
+        let fault = |key: &str, fault: &str, hint: &str| BadFile {
+            key: key.to_owned(),
+            hint: Some(hint.to_owned()),
+            ..BadFile::whole(&file.display().to_string(), fault)
+        };
+        if !written.ops.listen.ip().is_loopback() {
+            return Err(fault(
+                "ops.listen",
+                "the ops listener hands out pairing codes and must stay on loopback",
+                "for example 127.0.0.1:2090",
+            ));
+        }
+        if !(1..=24 * 60).contains(&written.admission.session_minutes) {
+            return Err(fault(
+                "admission.session_minutes",
+                "a session lasts from a minute to a day",
+                "for example 240",
+            ));
+        }
+        let base_url = written.portal.base_url.trim_end_matches('/');
+        let is_url = base_url.starts_with("http://") || base_url.starts_with("https://");
+        if !base_url.is_empty() && !is_url {
+            return Err(fault(
+                "portal.base_url",
+                "not an address that begins with http:// or https://",
+                "for example http://sz01.sw.cn",
+            ));
+        }
+        let bundle = if written.bundle.dir.as_os_str().is_empty() {
+            BundleFrom::Hq
+        } else {
+            BundleFrom::Folder {
+                dir: beside(file, &written.bundle.dir),
+                store: written.bundle.store,
+            }
+        };
+        Ok(Self {
+            role: written.role,
+            state_dir: beside(file, &written.state_dir),
+            portal_listen: written.portal.listen,
+            portal_base_url: (!base_url.is_empty()).then(|| base_url.to_owned()),
+            till_networks: written.till.networks,
+            ops_listen: written.ops.listen,
+            firewall: written.admission.firewall,
+            session: Duration::from_secs(u64::from(written.admission.session_minutes) * 60),
+            bundle,
+            uplink: UplinkSettings {
+                batch_delay: Duration::from_millis(written.uplink.batch_delay_ms),
+                views_delay: Duration::from_millis(written.uplink.views_delay_ms),
+                long_poll: Duration::from_secs(written.uplink.long_poll_seconds),
+            },
+            journal_profile: written.journal.profile,
+            log: written.log,
+        })
+    }
+}
+
+/// What `maitred hq` runs with.
+#[derive(Debug, Clone)]
+pub struct HqSettings {
+    pub dir: PathBuf,
+    pub chain_dir: PathBuf,
+    pub sync_listen: SocketAddr,
+    pub sync_url: String,
+    pub enroll_listen: SocketAddr,
+    pub console_listen: SocketAddr,
+    /// Certificate chain and key; none: plain HTTP, on loopback only.
+    pub console_tls: Option<(PathBuf, PathBuf)>,
+    pub ops_listen: SocketAddr,
+    pub log: Log,
+}
+
+impl HqSettings {
+    pub(super) fn check(written: written::Hq, file: &Path) -> Result<Self, BadFile> {
+        let fault = |key: &str, fault: &str, hint: &str| BadFile {
+            key: key.to_owned(),
+            hint: Some(hint.to_owned()),
+            ..BadFile::whole(&file.display().to_string(), fault)
+        };
+        if !written.sync.url.starts_with("https://") {
+            return Err(fault(
+                "sync.url",
+                "gateways speak TLS only",
+                "for example https://hq.example.cn:8443",
+            ));
+        }
+        let console = &written.console;
+        let (certificate, key) = (&console.certificate, &console.key);
+        let console_tls = match (
+            certificate.as_os_str().is_empty(),
+            key.as_os_str().is_empty(),
+        ) {
+            (true, true) => None,
+            (false, false) => Some((beside(file, certificate), beside(file, key))),
+            _ => {
+                return Err(fault(
+                    "console",
+                    "a certificate without a key, or a key without a certificate",
+                    "set both, or none for plain HTTP on loopback",
+                ));
+            }
+        };
+        if console_tls.is_none() && !console.listen.ip().is_loopback() {
+            return Err(fault(
+                "console.listen",
+                "without a certificate the console listens on loopback only",
+                "set console.certificate and console.key, or listen on 127.0.0.1",
+            ));
+        }
+        Ok(Self {
+            dir: beside(file, &written.dir),
+            chain_dir: beside(file, &written.chain_dir),
+            sync_listen: written.sync.listen,
+            sync_url: written.sync.url.trim_end_matches('/').to_owned(),
+            enroll_listen: written.enroll.listen,
+            console_listen: written.console.listen,
+            console_tls,
+            ops_listen: written.ops.listen,
+            log: written.log,
+        })
+    }
+}
+
+/// A relative path in a settings file is relative to that file.
+fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or_else(|| Path::new(".")).join(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::written::read_strictly;
+
+    #[test]
+    fn the_example_files_say_every_key_with_its_default() {
+        let gateway = include_str!("../../firmware-config/box/etc/maitred/gateway.toml");
+        let hq = include_str!("../../deploy/hq/hq.toml");
+        let gateway: written::Gateway = read_strictly("gateway.toml", gateway).unwrap();
+        let hq: written::Hq = read_strictly("hq.toml", hq).unwrap();
+        assert_eq!(gateway, written::Gateway::default());
+        assert_eq!(hq, written::Hq::default());
+    }
+
+    #[test]
+    fn the_example_files_leave_no_key_out() {
+        for (example, default) in [
+            (
+                include_str!("../../firmware-config/box/etc/maitred/gateway.toml"),
+                toml::to_string(&written::Gateway::default()).unwrap(),
+            ),
+            (
+                include_str!("../../deploy/hq/hq.toml"),
+                toml::to_string(&written::Hq::default()).unwrap(),
+            ),
+        ] {
+            let example: toml::Table = toml::from_str(example).unwrap();
+            let default: toml::Table = toml::from_str(&default).unwrap();
+            assert_eq!(example, default);
+        }
+    }
+
+    #[test]
+    fn a_console_without_a_certificate_stays_on_loopback() {
+        let mut hq = written::Hq::default();
+        hq.console.listen = SocketAddr::from(([0, 0, 0, 0], 8480));
+        let bad = HqSettings::check(hq, Path::new("hq.toml")).unwrap_err();
+        assert_eq!(bad.key, "console.listen");
+    }
+}

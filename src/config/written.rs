@@ -1,0 +1,270 @@
+//! The settings files as people write them. Every key has a default; `firmware-config/` and `deploy/` hold
+//! an example of each file with every key in it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::StoreId;
+use crate::ops::telemetry::LogFormat;
+
+/// `gateway.toml`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    pub role: Role,
+    /// Journal, keys and bundles.
+    pub state_dir: PathBuf,
+    pub portal: Portal,
+    pub till: Till,
+    pub ops: Ops,
+    pub admission: Admission,
+    pub bundle: BundleSource,
+    pub uplink: Uplink,
+    pub journal: Journal,
+    pub log: Log,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            role: Role::Store,
+            state_dir: PathBuf::from("/var/lib/maitred"),
+            portal: Portal::default(),
+            till: Till::default(),
+            ops: Ops {
+                listen: SocketAddr::from(([127, 0, 0, 1], 2090)),
+            },
+            admission: Admission::default(),
+            bundle: BundleSource::default(),
+            uplink: Uplink::default(),
+            journal: Journal::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// Where a gateway stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// In a shop.
+    #[default]
+    Store,
+    /// Beside headquarters, for phones on 4G.
+    Street,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Portal {
+    pub listen: SocketAddr,
+    /// `http://host[:port]` as phones see the portal; empty: the store's host from the bundle.
+    pub base_url: String,
+}
+
+impl Default for Portal {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 2080)),
+            base_url: String::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Till {
+    /// The addresses that may open the till: the staff network.
+    pub networks: Vec<IpNet>,
+}
+
+impl Default for Till {
+    fn default() -> Self {
+        let loopback = ["127.0.0.0/8", "::1/128"];
+        Self {
+            networks: loopback
+                .map(|net| net.parse().expect("a literal network"))
+                .to_vec(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ops {
+    /// Loopback: health, metrics, the journal and till pairing.
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admission {
+    pub firewall: Firewall,
+    /// How long a device stays admitted.
+    pub session_minutes: u32,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            firewall: Firewall::Dry,
+            // A long dinner.
+            session_minutes: 240,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Firewall {
+    /// Keeps the list of admitted devices and touches no kernel.
+    Dry,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BundleSource {
+    /// A folder written by hand, for a shop without headquarters; empty: what headquarters sends.
+    pub dir: PathBuf,
+    /// Which store this box stands in, where the folder has several.
+    pub store: Option<StoreId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Uplink {
+    /// How long a capture may wait for company before it is sent.
+    pub batch_delay_ms: u64,
+    /// The same for views.
+    pub views_delay_ms: u64,
+    /// How long headquarters may hold the question for news.
+    pub long_poll_seconds: u64,
+}
+
+impl Default for Uplink {
+    fn default() -> Self {
+        Self {
+            batch_delay_ms: 2_000,
+            views_delay_ms: 10_000,
+            // Middleboxes forget idle connections after a minute or more.
+            long_poll_seconds: 45,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    pub profile: JournalProfile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalProfile {
+    #[default]
+    Standard,
+    /// For routers with 64 MB of memory.
+    Small,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `info`, or with single modules: `info,maitred::uplink=debug`.
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// `hq.toml`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hq {
+    /// What `maitred hq init` made: authorities, keys and the ledger.
+    pub dir: PathBuf,
+    /// The chain's stores and campaigns, as files.
+    pub chain_dir: PathBuf,
+    pub sync: Sync,
+    pub enroll: Enroll,
+    pub console: Console,
+    pub ops: Ops,
+    pub log: Log,
+}
+
+impl Default for Hq {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("/var/lib/maitred-hq"),
+            chain_dir: PathBuf::from("/etc/maitred/chain"),
+            sync: Sync::default(),
+            enroll: Enroll::default(),
+            console: Console::default(),
+            ops: Ops {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8490)),
+            },
+            log: Log::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sync {
+    pub listen: SocketAddr,
+    /// How gateways reach this listener, `https://host:port`; told to them at enrolment.
+    pub url: String,
+}
+
+impl Default for Sync {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8443)),
+            url: "https://localhost:8443".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enroll {
+    pub listen: SocketAddr,
+}
+
+impl Default for Enroll {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8444)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Console {
+    /// Plain HTTP is for loopback only: behind a proxy, or for a look from the machine itself.
+    pub listen: SocketAddr,
+    /// A certificate chain and its key in PEM; with both, the console speaks HTTPS.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+        }
+    }
+}

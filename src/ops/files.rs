@@ -1,0 +1,99 @@
+//! Files that are either there whole or not at all, and secrets that only we can read.
+
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use fs_err::OpenOptions;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Mode 0600.
+    OnlyUs,
+    /// Mode 0644.
+    Everyone,
+}
+
+impl Readers {
+    const fn mode(self) -> u32 {
+        match self {
+            Self::OnlyUs => 0o600,
+            Self::Everyone => 0o644,
+        }
+    }
+}
+
+/// Replaces the file at `path`: after a power cut it has the old contents or the new, never a part.
+pub fn replace(path: &Path, contents: &[u8], readers: Readers) -> io::Result<()> {
+    let parent = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = parent.join(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    options.options_mut().mode(readers.mode());
+    let mut file = options.open(&new)?;
+    file.write_all(contents)?;
+    // The contents before the name: a rename that outlives its data would leave an empty file.
+    file.sync_all()?;
+    fs_err::rename(&new, path)?;
+    sync_directory(parent)
+}
+
+/// Makes renames and new names in `directory` last.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    OpenOptions::new().read(true).open(directory)?.sync_all()
+}
+
+/// The secret at `path`; the first time, `make` makes it.
+pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+    match fs_err::read(path) {
+        Ok(contents) => Ok(contents),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let contents = make();
+            replace(path, &contents, Readers::OnlyUs)?;
+            Ok(contents)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// 32 random bytes: a key for HMAC.
+pub fn random_key() -> Vec<u8> {
+    random::<32>().to_vec()
+}
+
+/// Random bytes from the system.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_only_we_can_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cookie.key");
+        let first = secret(&path, random_key).unwrap();
+        assert_eq!(secret(&path, || panic!("made twice")).unwrap(), first);
+        let mode = fs_err::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn replacing_a_file_leaves_nothing_else_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slot");
+        replace(&path, b"one", Readers::Everyone).unwrap();
+        replace(&path, b"two", Readers::Everyone).unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"two");
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

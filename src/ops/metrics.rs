@@ -1,0 +1,50 @@
+//! The names of all metrics, and the recorder behind `/metrics`.
+//!
+//! Names are `<area>_<thing>_<unit>_total` for counters, without `_total` for gauges. No label carries
+//! anything that belongs to a person.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+pub const PANICS: &str = "process_panics_total";
+pub const CONNECTIONS_REFUSED: &str = "serve_connections_refused_total";
+pub const TLS_HANDSHAKES_FAILED: &str = "serve_tls_handshakes_failed_total";
+
+pub const TAPS: &str = "portal_taps_total";
+pub const CODES_UNKNOWN: &str = "portal_codes_unknown_total";
+pub const CLAIMS: &str = "portal_claims_total";
+pub const CLAIMS_REFUSED: &str = "portal_claims_refused_total";
+pub const REDEMPTIONS: &str = "portal_redemptions_total";
+pub const REDEMPTIONS_REFUSED: &str = "portal_redemptions_refused_total";
+pub const VIEWS_DROPPED: &str = "portal_views_dropped_total";
+
+pub const UPLINK_STATE: &str = "uplink_state";
+pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";
+pub const UPLINK_FAILURES: &str = "uplink_failures_total";
+pub const JOURNAL_WAITING_FRAMES: &str = "journal_waiting_frames";
+pub const BUNDLE_VERSION: &str = "bundle_version";
+pub const BUNDLES_REFUSED: &str = "bundle_refused_total";
+
+pub const HQ_FRAMES: &str = "hq_frames_total";
+pub const HQ_FRAMES_RESENT: &str = "hq_frames_resent_total";
+pub const HQ_EVENTS_QUARANTINED: &str = "hq_events_quarantined_total";
+pub const HQ_ENROLMENTS_REFUSED: &str = "hq_enrolments_refused_total";
+
+/// Counts one.
+pub fn count(name: &'static str) {
+    metrics::counter!(name).increment(1);
+}
+
+/// Installs the recorder; a process has one. In tests and the demo, whoever comes first installs it.
+pub fn install() -> PrometheusHandle {
+    use std::sync::OnceLock;
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // Only fails where another recorder is installed, and nobody else installs one.
+            metrics::set_global_recorder(recorder).ok();
+            handle
+        })
+        .clone()
+}

@@ -1,0 +1,246 @@
+//! The accept loop: HTTP/1.1 over TCP or TLS, with the limits that keep one client from starving the rest.
+//!
+//! It promises: a client that does not finish its request head in time is closed; nobody holds more than
+//! their share of connections; an accept error is logged and the loop goes on; on shutdown requests that
+//! have begun are finished. It never reads the first line of a request without a limit, which is why it
+//! sits on hyper's HTTP/1 connection and not on `axum::serve` (axum #2741).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::metrics;
+use super::tasks::Tasks;
+
+/// Who is at the other end of a connection; every request carries it as an extension.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// The client's certificate, DER, where the listener asked for one.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// What one listener grants.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// From the connection (or the last answer) to the end of the request head, TLS included.
+    pub head_within: Duration,
+    pub connections: usize,
+    pub connections_per_address: usize,
+}
+
+impl Limits {
+    /// For diners: a phone opens six connections at most, and a café's tables may share one address.
+    pub const PORTAL: Self = Self {
+        head_within: Duration::from_secs(5),
+        connections: 1024,
+        connections_per_address: 64,
+    };
+
+    /// For gateways and consoles, which may all come through one balancer.
+    pub const HQ: Self = Self {
+        head_within: Duration::from_secs(10),
+        connections: 8192,
+        connections_per_address: 8192,
+    };
+}
+
+/// Binds a listener; an error names the address and what was to listen there.
+pub async fn bind(address: SocketAddr, what: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address} for the {what}: {error}"),
+        )
+    })
+}
+
+/// What a server listens with.
+pub struct Listener {
+    pub name: &'static str,
+    pub tcp: TcpListener,
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub limits: Limits,
+}
+
+/// Serves `router` on `listener` until the tasks stop.
+pub fn serve(tasks: &Tasks, listener: Listener, router: Router) {
+    let connections = Arc::new(Connections::new(listener.limits));
+    let own = tasks.clone();
+    tasks.spawn(listener.name, async move {
+        accept_loop(&own, listener, router, connections).await;
+    });
+}
+
+async fn accept_loop(
+    tasks: &Tasks,
+    listener: Listener,
+    router: Router,
+    connections: Arc<Connections>,
+) {
+    let tls = listener.tls.clone().map(TlsAcceptor::from);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.tcp.accept() => accepted,
+            () = tasks.stopping() => return,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: others have to close first. Nothing is lost by waiting.
+                tracing::warn!(listener = listener.name, %error, "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(place) = connections.admit(address.ip()) else {
+            metrics::count(metrics::CONNECTIONS_REFUSED);
+            continue;
+        };
+        let own = tasks.clone();
+        let (router, tls) = (router.clone(), tls.clone());
+        let head_within = listener.limits.head_within;
+        tasks.spawn_guest("connection", async move {
+            connection(&own, stream, address, tls, router, head_within).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(
+    tasks: &Tasks,
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    head_within: Duration,
+) {
+    // Small answers leave at once; failing to say so costs only speed.
+    stream.set_nodelay(true).ok();
+    match tls {
+        None => {
+            let peer = Peer {
+                address,
+                certificate: None,
+            };
+            http(tasks, stream, peer, router, head_within).await;
+        }
+        Some(tls) => {
+            let Ok(Ok(stream)) = tokio::time::timeout(head_within, tls.accept(stream)).await else {
+                metrics::count(metrics::TLS_HANDSHAKES_FAILED);
+                return;
+            };
+            let certificate = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .map(|leaf| leaf.to_vec());
+            let peer = Peer {
+                address,
+                certificate,
+            };
+            http(tasks, stream, peer, router, head_within).await;
+        }
+    }
+}
+
+async fn http<S>(tasks: &Tasks, stream: S, peer: Peer, router: Router, head_within: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_within)
+        .max_buf_size(16 * 1024);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = tasks.stopping() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(error) = served {
+        // A phone that walks out of the door; nobody has to act.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Who holds how many connections.
+struct Connections {
+    limits: Limits,
+    all: Arc<Semaphore>,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One connection's place; dropping it gives it back.
+struct Place {
+    connections: Arc<Connections>,
+    address: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            all: Arc::new(Semaphore::new(limits.connections)),
+            by_address: Mutex::new(HashMap::new()),
+        }
+    }
+
+    fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let mut held = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(address).or_default();
+        if *count >= self.limits.connections_per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Place {
+            connections: Arc::clone(self),
+            address,
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self
+            .connections
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.address);
+            }
+        }
+    }
+}
