@@ -21,6 +21,24 @@ pub const UPLINK_STATE: &str = "uplink_state";
 pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";
 pub const UPLINK_FAILURES: &str = "uplink_failures_total";
 pub const JOURNAL_WAITING_FRAMES: &str = "journal_waiting_frames";
+/// Commits of the journal that reached stable storage.
+pub const JOURNAL_COMMITS_TOTAL: &str = "journal_commits_total";
+
+/// Commits of the journal that failed, by `code`.
+pub const JOURNAL_COMMIT_ERRORS_TOTAL: &str = "journal_commit_errors_total";
+
+/// From the first decision of a commit to its stable storage.
+pub const JOURNAL_COMMIT_SECONDS: &str = "journal_commit_seconds";
+
+/// Frames written, by `spool`.
+pub const JOURNAL_FRAMES_TOTAL: &str = "journal_frames_total";
+
+/// P1 frames that were not kept, by `reason`: `queue`, `full`, `too_large`, `storage`.
+pub const JOURNAL_P1_DROPPED_TOTAL: &str = "journal_p1_dropped_total";
+
+/// Times the databases were dropped and opened again after an error.
+pub const JOURNAL_REOPENS_TOTAL: &str = "journal_reopens_total";
+
 pub const BUNDLE_VERSION: &str = "bundle_version";
 pub const BUNDLES_REFUSED: &str = "bundle_refused_total";
 
