@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod domain;
+#[cfg(feature = "gateway")]
+pub mod journal;
 pub mod ops;
 pub mod wire;

@@ -1,0 +1,46 @@
+//! What the caller keeps in step with P0, and what a decision says.
+//!
+//! The journal is the truth and a book is a projection of it: whatever a book knows, it knows from frames.
+
+/// A projection of P0, kept by the owner thread.
+///
+/// `apply` is idempotent: frames the book already contains are applied again after a crash, from some point
+/// on and always up to the end, and must lead to the same book.
+pub trait Book: Send + 'static {
+    /// Forgets everything, changes not yet taken included: a rebuild follows.
+    fn reset(&mut self);
+
+    /// Takes back one checkpointed entry. This is not a change.
+    fn restore(&mut self, key: &[u8], value: &[u8]);
+
+    /// Takes in one P0 frame, in order.
+    fn apply(&mut self, frame_body: &[u8]);
+
+    /// What has changed since the last call; a later change of a key stands after an earlier one.
+    fn take_changes(&mut self) -> Vec<Change>;
+}
+
+/// One checkpointed entry is put or deleted, whatever was there before.
+///
+/// Key and value together must not exceed 4 KiB (1.5 KiB in the small profile).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    Put { key: Vec<u8>, value: Vec<u8> },
+    Delete { key: Vec<u8> },
+}
+
+impl Change {
+    pub(super) const fn bytes(&self) -> usize {
+        match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } => key.len(),
+        }
+    }
+}
+
+/// What a decision wants written, and what to tell the asker once that is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict<A> {
+    pub body: Option<Vec<u8>>,
+    pub answer: A,
+}

@@ -1,0 +1,247 @@
+//! One sled database directory: made, opened, synced and put away so that a power cut at any point is harmless.
+//!
+//! Promises: a directory with READY was created whole; [`Database::sync`] returns only once everything
+//! written is on stable storage; sled's panics on damaged media come back as errors.
+//!
+//! Never: `flush_async` (deadlocks), `Tree::len` (scans), `generate_id` (jumps), compression, a second
+//! fdatasync on a descriptor whose first one failed (it would report success for pages that are lost).
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::disk;
+use super::error::StorageError;
+use super::options::Profile;
+use super::ready::{self, Ready};
+use super::repair;
+
+/// Present when the database was closed in order; gone before sled may write again.
+const CLEAN: &str = "CLEAN";
+
+/// The default of sled is 1 GiB, and it is no hard bound either.
+const CACHE_BYTES: u64 = 1 << 20;
+
+/// sled's pool threads hold the file a moment longer than the handle, and nothing signals when they let go.
+const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    sled: sled::Db,
+    /// Our own descriptor on sled's file: sled's flush is `sync_file_range`, which no power cut respects.
+    log: fs_err::File,
+}
+
+impl Database {
+    /// Makes a database in `parent` under its READY's name; `fill` writes what must be in it from the start.
+    pub(super) fn create(
+        parent: &Path,
+        ready: &Ready,
+        fill: impl FnOnce(&Self) -> Result<(), StorageError>,
+    ) -> Result<Self, StorageError> {
+        let path = parent.join(ready.dir_name());
+        remove_unready(&path)?;
+        fs_err::create_dir(&path)?;
+        let database = Self::open_files(&path, ready.profile)?;
+        fill(&database)?;
+        database.sync()?;
+        // sled itself syncs neither `conf` nor the directory; torn, the first is `Corruption` for ever.
+        disk::sync_dir(&path)?;
+        disk::sync_file(&path.join("conf"))?;
+        disk::sync_file(&path.join("db"))?;
+        ready.write(&path)?;
+        disk::sync_dir(parent)?;
+        Ok(database)
+    }
+
+    /// Opens a database whose READY has been read.
+    pub(super) fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
+        let clean = path.join(CLEAN);
+        if clean.exists() {
+            fs_err::remove_file(clean)?;
+            disk::sync_dir(path)?;
+        }
+        repair::repair_snapshots(path)?;
+        let database = Self::open_files(path, ready.profile)?;
+        // sled renames its snapshot during open and leaves the directory unsynced.
+        disk::sync_dir(path)?;
+        warn_of_blobs(path)?;
+        Ok(database)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn tree(&self, name: &str) -> Result<sled::Tree, StorageError> {
+        self.sled
+            .open_tree(name)
+            .map_err(|error| StorageError::sled(&self.path, &error))
+    }
+
+    /// sled's default tree, for the few numbers about the others.
+    pub(super) fn numbers(&self) -> &sled::Tree {
+        &self.sled
+    }
+
+    pub(super) fn bytes_on_disk(&self) -> Result<u64, StorageError> {
+        Ok(self.log.metadata()?.len())
+    }
+
+    /// Returns once all that was written is on stable storage. After an error the database must be dropped.
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
+        self.sled
+            .flush()
+            .map_err(|error| StorageError::sled(&self.path, &error))?;
+        self.sync_log().map_err(|source| StorageError::Sync {
+            path: self.path.clone(),
+            source: Arc::new(source),
+        })
+    }
+
+    fn sync_log(&self) -> io::Result<()> {
+        #[cfg(test)]
+        faults::fail_if_asked(&self.path)?;
+        self.log.sync_data()
+    }
+
+    /// Puts the database away in order.
+    pub(super) fn close(self) -> Result<(), StorageError> {
+        self.sync()?;
+        let Self { path, sled, log } = self;
+        drop(sled);
+        drop(log);
+        Ok(disk::write_marker(&path, CLEAN, "")?)
+    }
+
+    fn open_files(path: &Path, profile: Profile) -> Result<Self, StorageError> {
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            // The default flusher costs two device flushes a second for ever, and promises nothing for them.
+            .flush_every_ms(None)
+            .segment_size(profile.segment_bytes());
+        let sled = open_once_unlocked(path, &config)?;
+        let log = fs_err::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path.join("db"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            sled,
+            log,
+        })
+    }
+}
+
+/// Runs what reads possibly damaged media, where sled panics instead of returning an error.
+pub(super) fn guarded<T>(
+    path: &Path,
+    act: impl FnOnce() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    catch_unwind(AssertUnwindSafe(act))
+        .unwrap_or_else(|panic| Err(StorageError::panicked(path, panic.as_ref())))
+}
+
+/// Copies sled's file onto fresh pages after a failed sync, before the directory is opened again.
+///
+/// The kernel marks pages clean when their write-back fails, so a new descriptor would sync them "well"
+/// without writing them, and what is acknowledged later would rest on them.
+pub(super) fn rewrite_log(path: &Path) -> Result<(), StorageError> {
+    let (log, copy) = (path.join("db"), path.join("db.copy"));
+    fs_err::copy(&log, &copy)?;
+    disk::sync_file(&copy)?;
+    fs_err::rename(&copy, &log)?;
+    Ok(disk::sync_dir(path)?)
+}
+
+/// The databases of a row that were created whole, by name; removes the remains of the others.
+pub(super) fn ready_in(parent: &Path) -> Result<Vec<(PathBuf, Ready)>, StorageError> {
+    let mut databases = Vec::new();
+    for name in disk::names_in(parent)? {
+        if !name.starts_with("gen-") {
+            continue;
+        }
+        let path = parent.join(name);
+        remove_unready(&path)?;
+        if path.exists() {
+            let ready = Ready::read(&path)?;
+            databases.push((path, ready));
+        }
+    }
+    databases.sort_by_key(|(_, ready)| (ready.stream_number, ready.first));
+    Ok(databases)
+}
+
+/// Without READY nothing in it was ever promised to anyone.
+fn remove_unready(path: &Path) -> Result<(), StorageError> {
+    if path.exists() && !path.join(ready::NAME).exists() {
+        fs_err::remove_dir_all(path)?;
+    }
+    Ok(())
+}
+
+fn open_once_unlocked(path: &Path, config: &sled::Config) -> Result<sled::Db, StorageError> {
+    let mut attempts = LOCK_ATTEMPTS;
+    loop {
+        let opened = guarded(path, || {
+            config
+                .open()
+                .map_err(|error| StorageError::sled(path, &error))
+        });
+        attempts -= 1;
+        match opened {
+            Err(StorageError::Sled { reason, .. })
+                if attempts > 0 && reason.contains("could not acquire lock") =>
+            {
+                pause();
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing signals the moment sled's pool threads close the file"
+)]
+pub(super) fn pause() {
+    std::thread::sleep(LOCK_PAUSE);
+}
+
+/// How often [`pause`] is worth it: about a second.
+pub(super) const PAUSES: u32 = LOCK_ATTEMPTS;
+
+/// sled never syncs these files, so one of them means that a size limit is wrong.
+fn warn_of_blobs(path: &Path) -> Result<(), StorageError> {
+    let blobs = path.join("blobs");
+    if blobs.is_dir() && !disk::names_in(&blobs)?.is_empty() {
+        tracing::error!(journal.path = %blobs.display(), "sled keeps values in files that it never syncs");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod faults {
+    //! Lets a test make the next sync of one database fail: an ordinary disk does not do so on demand.
+
+    use std::io;
+    use std::path::Path;
+
+    const FAULT: &str = "FAIL-NEXT-SYNC";
+
+    pub(in crate::journal) fn fail_next_sync(path: &Path) {
+        fs_err::write(path.join(FAULT), "").unwrap();
+    }
+
+    pub(super) fn fail_if_asked(path: &Path) -> io::Result<()> {
+        match fs_err::remove_file(path.join(FAULT)) {
+            Ok(()) => Err(io::Error::other("a test asked for this")),
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The few file-system steps that a power cut must not find half done.
+//!
+//! A file or a rename is there after a cut only once its directory has been synced, so every function here
+//! ends with that. Removal goes by way of a rename to `trash-*`: a half-removed database under its own name
+//! would look like a damaged one.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+const TRASH_PREFIX: &str = "trash-";
+
+/// The names in a directory that are text; ours all are.
+pub(super) fn names_in(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs_err::File::open(dir)?.sync_all()
+}
+
+pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+    fs_err::File::open(path)?.sync_all()
+}
+
+/// Makes a directory that is still there after a power cut.
+pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs_err::create_dir_all(dir)?;
+    match dir.parent() {
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+/// Puts a small file in place, whole or not at all.
+pub(super) fn write_marker(dir: &Path, name: &str, content: &str) -> io::Result<()> {
+    let unfinished = dir.join(format!("{name}.new"));
+    let mut file = fs_err::File::create(&unfinished)?;
+    file.write_all(content.as_bytes())?;
+    file.sync_all()?;
+    fs_err::rename(&unfinished, dir.join(name))?;
+    sync_dir(dir)
+}
+
+/// Takes a database directory out of its row, for good, and then removes it.
+pub(super) fn discard(dir: &Path, name: &str) -> io::Result<()> {
+    let trash = dir.join(format!("{TRASH_PREFIX}{name}"));
+    if trash.exists() {
+        fs_err::remove_dir_all(&trash)?;
+    }
+    fs_err::rename(dir.join(name), &trash)?;
+    sync_dir(dir)?;
+    fs_err::remove_dir_all(&trash)
+}
+
+/// Finishes the removals that a power cut interrupted.
+pub(super) fn empty_trash(dir: &Path) -> io::Result<()> {
+    for name in names_in(dir)? {
+        if name.starts_with(TRASH_PREFIX) {
+            fs_err::remove_dir_all(dir.join(name))?;
+        }
+    }
+    Ok(())
+}

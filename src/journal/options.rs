@@ -1,0 +1,131 @@
+//! How big things are: the two profiles, and what an owner of a journal may choose.
+//!
+//! The caps of a profile are safety limits and not tuning knobs. More than about a quarter segment of log
+//! between two fdatasyncs lost whole queues silently in simulation (reference/sled-0.34.md, 2g).
+
+use std::time::Duration;
+
+use super::frame::OVERHEAD_BYTES;
+
+/// The size of the box. Fixed in a generation's READY when it is created: sled refuses another segment size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Standard,
+    Small,
+}
+
+/// The most that may be written between two fdatasyncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cap {
+    pub entries: usize,
+    pub bytes: usize,
+}
+
+impl Profile {
+    /// The longest body a frame takes.
+    pub const fn max_body_bytes(self) -> usize {
+        self.max_entry_bytes() - OVERHEAD_BYTES
+    }
+
+    /// Above this sled moves a page into a file of its own that it never syncs (2500 of 128 KiB was measured
+    /// to fit, 5000 not; 9000 of 512 KiB did).
+    pub(super) const fn max_entry_bytes(self) -> usize {
+        match self {
+            Self::Standard => 4096,
+            Self::Small => 1536,
+        }
+    }
+
+    pub(super) const fn segment_bytes(self) -> usize {
+        match self {
+            Self::Standard => 512 * 1024,
+            Self::Small => 128 * 1024,
+        }
+    }
+
+    pub(super) const fn cap(self) -> Cap {
+        match self {
+            Self::Standard => Cap {
+                entries: 64,
+                bytes: 32 * 1024,
+            },
+            Self::Small => Cap {
+                entries: 24,
+                bytes: 8 * 1024,
+            },
+        }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Small => "small",
+        }
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        [Self::Standard, Self::Small]
+            .into_iter()
+            .find(|profile| profile.name() == name)
+    }
+}
+
+impl Cap {
+    /// Whether one more entry of this size may still join what waits.
+    pub(super) const fn has_room(self, entries: usize, bytes: usize, more: usize) -> bool {
+        entries < self.entries && bytes + more <= self.bytes
+    }
+}
+
+/// When a generation is sealed and the next one begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// After this many frames, because only a deleted generation gives its space back.
+    pub full_frames: u64,
+    /// Already above this many if every one of them has been acknowledged.
+    pub drained_frames: u64,
+}
+
+/// What an owner of a journal may choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub profile: Profile,
+    pub rotation: Rotation,
+    /// Past this many unacknowledged P0 frames (about 60 MiB) a commit answers `Full`.
+    pub max_p0_frames: u64,
+    /// Past this many unacknowledged P1 frames new ones are dropped.
+    pub max_p1_frames: u64,
+    /// How long a P1 frame waits for a P0 commit to ride on.
+    pub p1_delay: Duration,
+    /// The projections are checkpointed at least this often, which bounds the replay at start.
+    pub checkpoint_frames: u64,
+}
+
+impl Options {
+    pub fn for_profile(profile: Profile) -> Self {
+        let rotation = match profile {
+            Profile::Standard => Rotation {
+                full_frames: 10_000,
+                drained_frames: 2_500,
+            },
+            Profile::Small => Rotation {
+                full_frames: 5_000,
+                drained_frames: 2_500,
+            },
+        };
+        Self {
+            profile,
+            rotation,
+            max_p0_frames: 100_000,
+            max_p1_frames: 20_000,
+            p1_delay: Duration::from_secs(5),
+            checkpoint_frames: 1_000,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::for_profile(Profile::Standard)
+    }
+}

@@ -1,0 +1,481 @@
+//! The one thread that owns a journal: takes requests in order, commits them in groups, answers.
+//!
+//! Promises that an answer is sent only after the frames of its commit are on stable storage; that after a
+//! storage error nobody in the commit hears of success, the databases are dropped and opened again, and the
+//! book is rebuilt; that an idle journal neither writes nor wakes up. When the thread ends, by `close` or by
+//! a panic, every waiting caller is told, because their answer channels fall with it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+use crate::domain::ids::StreamId;
+use crate::ops::metrics;
+
+use super::book::Book;
+use super::database;
+use super::error::{CloseError, CommitError, OutboxError, StorageError};
+use super::frame::Frame;
+use super::generation::NewFrame;
+use super::options::Cap;
+use super::spool::{Depths, Spool};
+use super::store::{Lock, Place, Store};
+
+/// A decision on its way to the owner thread.
+pub(super) trait Decision<B>: Send {
+    /// Decides, and hands back the frame it wants and the answer to release.
+    fn decide(self: Box<Self>, book: &mut B) -> (Option<Vec<u8>>, Box<dyn Release>);
+
+    fn refuse(self: Box<Self>, error: CommitError);
+}
+
+/// An answer that waits for stable storage.
+pub(super) trait Release {
+    fn release(self: Box<Self>, outcome: Result<(), CommitError>);
+}
+
+/// What the owner is asked. The permit is the request's place in the bounded queue.
+pub(super) enum Request<B> {
+    Commit(Box<dyn Decision<B>>, OwnedSemaphorePermit),
+    Note(Note),
+    Outbox(OutboxRequest, OwnedSemaphorePermit),
+    Close(oneshot::Sender<Result<(), CloseError>>),
+}
+
+/// A P1 frame; it keeps its place in the queue until it is written.
+pub(super) struct Note {
+    pub body: Vec<u8>,
+    pub _place: OwnedSemaphorePermit,
+}
+
+/// What the uplink asks.
+pub(super) enum OutboxRequest {
+    Peek {
+        spool: Spool,
+        max_frames: usize,
+        max_bytes: usize,
+        answer: oneshot::Sender<Result<Vec<Frame>, OutboxError>>,
+    },
+    Acknowledge {
+        spool: Spool,
+        stream: StreamId,
+        through: u64,
+        answer: oneshot::Sender<Result<(), OutboxError>>,
+    },
+}
+
+/// The bounds of the request queue. Closed when the owner ends, so that nobody waits for a place in vain.
+#[derive(Clone)]
+pub(super) struct Places {
+    pub requests: Arc<Semaphore>,
+    pub notes: Arc<Semaphore>,
+}
+
+pub(super) struct Owner<B> {
+    book: B,
+    place: Place,
+    requests: Receiver<Request<B>>,
+    /// A request met while a commit was being gathered; it comes next.
+    carried: Option<Request<B>>,
+    /// P1 frames that wait for a commit to ride on, and since when.
+    notes: Vec<Note>,
+    notes_since: Duration,
+    /// `None` after an error, until a request finds it can be opened again.
+    store: Option<Store>,
+    /// A database whose sync failed and whose file must be rewritten before it is opened again.
+    doubtful: Option<PathBuf>,
+    depths: watch::Sender<Depths>,
+    /// Last, so that the databases are closed before another owner may come.
+    _ended: Ended,
+    _lock: Lock,
+}
+
+/// Tells those who wait for a place that there will be none.
+struct Ended(Places);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.requests.close();
+        self.0.notes.close();
+    }
+}
+
+/// Decisions that will become durable together.
+#[derive(Default)]
+struct Commit {
+    frames: Vec<NewFrame>,
+    bytes: usize,
+    answers: Vec<Box<dyn Release>>,
+}
+
+impl Commit {
+    /// Decisions without a frame count as well: they must not keep the others waiting for ever.
+    fn has_room(&self, cap: Cap, largest: usize) -> bool {
+        cap.has_room(self.answers.len(), self.bytes, largest)
+    }
+}
+
+impl<B: Book> Owner<B> {
+    pub(super) fn new(
+        mut book: B,
+        place: Place,
+        lock: Lock,
+        requests: Receiver<Request<B>>,
+        places: Places,
+    ) -> Result<(Self, watch::Receiver<Depths>), StorageError> {
+        let store = Store::open(&place, &mut book)?;
+        let (depths, seen) = watch::channel(store.depths());
+        let owner = Self {
+            book,
+            place,
+            requests,
+            carried: None,
+            notes: Vec::new(),
+            notes_since: Duration::ZERO,
+            store: Some(store),
+            doubtful: None,
+            depths,
+            _ended: Ended(places),
+            _lock: lock,
+        };
+        Ok((owner, seen))
+    }
+
+    /// Serves until `close`, or until every handle is gone: then it stops where it stands, like a crash.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.next_request() {
+                Ok(Request::Commit(decision, place)) => {
+                    drop(place);
+                    self.commit(decision);
+                }
+                Ok(Request::Note(note)) => self.hold(note),
+                Ok(Request::Outbox(request, place)) => {
+                    drop(place);
+                    self.serve(request);
+                }
+                Ok(Request::Close(answer)) => {
+                    let outcome = self.close();
+                    // Whoever asked may have stopped waiting; the journal is closed all the same.
+                    answer.send(outcome).ok();
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => self.write_notes(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.depths_changed();
+        }
+    }
+
+    /// Sleeps without a time limit unless P1 frames wait.
+    fn next_request(&mut self) -> Result<Request<B>, RecvTimeoutError> {
+        if let Some(request) = self.carried.take() {
+            return Ok(request);
+        }
+        if self.notes.is_empty() {
+            return Ok(self.requests.recv()?);
+        }
+        let waited = self
+            .place
+            .clock
+            .since_boot()
+            .saturating_sub(self.notes_since);
+        let rest = self.place.options.p1_delay.saturating_sub(waited);
+        self.requests.recv_timeout(rest)
+    }
+
+    // --- P0 ---------------------------------------------------------------------------------------------
+
+    fn commit(&mut self, first: Box<dyn Decision<B>>) {
+        if let Err(error) = self.ensure_open() {
+            return first.refuse(CommitError::Storage(error));
+        }
+        let started = self.place.clock.since_boot();
+        let Some(profile) = self.store.as_ref().map(|store| store.p0.profile()) else {
+            return;
+        };
+        let mut commit = Commit::default();
+        self.decide(first, &mut commit);
+        while commit.has_room(profile.cap(), profile.max_entry_bytes()) {
+            match self.requests.try_recv() {
+                Ok(Request::Commit(decision, place)) => {
+                    drop(place);
+                    self.decide(decision, &mut commit);
+                }
+                Ok(Request::Note(note)) => self.hold(note),
+                Ok(other) => {
+                    self.carried = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.make_durable(commit, started);
+    }
+
+    /// Lets one decision see the book, and applies what it wants written.
+    fn decide(&mut self, decision: Box<dyn Decision<B>>, commit: &mut Commit) {
+        let (body, answer) = decision.decide(&mut self.book);
+        if let Some(body) = body {
+            match self.admit(body, commit) {
+                Ok(frame) => {
+                    self.book.apply(&frame.body);
+                    commit.bytes += frame.stored_bytes();
+                    commit.frames.push(frame);
+                }
+                Err(error) => return answer.release(Err(error)),
+            }
+        }
+        commit.answers.push(answer);
+    }
+
+    fn admit(&self, body: Vec<u8>, commit: &Commit) -> Result<NewFrame, CommitError> {
+        let p0 = &self.store.as_ref().ok_or(CommitError::Ended)?.p0;
+        let (bytes, limit) = (body.len(), p0.profile().max_body_bytes());
+        if bytes > limit {
+            return Err(CommitError::TooLarge { bytes, limit });
+        }
+        let held = p0.frames() + commit.frames.len() as u64;
+        if held >= self.place.options.max_p0_frames {
+            return Err(CommitError::Full { held });
+        }
+        p0.name(body).map_err(CommitError::Storage)
+    }
+
+    fn make_durable(&mut self, commit: Commit, started: Duration) {
+        let Some(store) = self.store.as_mut() else {
+            return;
+        };
+        if commit.frames.is_empty() {
+            // Everything they saw is durable already.
+            return release_all(commit.answers, &Ok(()));
+        }
+        match store.p0.append(&commit.frames) {
+            Ok(()) => {
+                let frames = commit.frames.len() as u64;
+                store.count_applied(frames);
+                // The depths come first: whoever has the answer may look at them.
+                self.depths_changed();
+                release_all(commit.answers, &Ok(()));
+                let took = self.place.clock.since_boot().saturating_sub(started);
+                ::metrics::counter!(metrics::JOURNAL_COMMITS_TOTAL).increment(1);
+                ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p0")
+                    .increment(frames);
+                ::metrics::histogram!(metrics::JOURNAL_COMMIT_SECONDS).record(took.as_secs_f64());
+                self.after_commit();
+            }
+            Err(error) => {
+                let refusal = CommitError::Storage(error.clone());
+                ::metrics::counter!(metrics::JOURNAL_COMMIT_ERRORS_TOTAL, "code" => refusal.code())
+                    .increment(1);
+                release_all(commit.answers, &Err(refusal));
+                self.recover(error);
+            }
+        }
+    }
+
+    /// What nobody waits for comes after the answers.
+    fn after_commit(&mut self) {
+        let outcome = self.with_store(|store, book| {
+            store.checkpoint_if_due(book)?;
+            store.p0.rotate_if_due()
+        });
+        if let Err(error) = outcome {
+            self.recover(error);
+        }
+        self.write_notes();
+    }
+
+    // --- P1 ---------------------------------------------------------------------------------------------
+
+    /// Keeps a P1 frame until the next commit, or writes at once what would not fit into one any more.
+    fn hold(&mut self, note: Note) {
+        let Some(store) = self.store.as_ref() else {
+            return dropped("storage");
+        };
+        if note.body.len() > store.p1.profile().max_body_bytes() {
+            return dropped("too_large");
+        }
+        if store.p1.frames() + self.notes.len() as u64 >= self.place.options.max_p1_frames {
+            return dropped("full");
+        }
+        if self.notes.is_empty() {
+            self.notes_since = self.place.clock.since_boot();
+        }
+        self.notes.push(note);
+        if self.notes.len() >= store.p1.profile().cap().entries {
+            self.write_notes();
+        }
+    }
+
+    fn write_notes(&mut self) {
+        while !self.notes.is_empty() {
+            let notes = self.take_notes();
+            let count = notes.len() as u64;
+            let outcome = self.with_store(|store, _| {
+                let frames: Result<Vec<NewFrame>, StorageError> = notes
+                    .into_iter()
+                    .map(|note| store.p1.name(note.body))
+                    .collect();
+                store.p1.append(&frames?)?;
+                store.p1.rotate_if_due()
+            });
+            match outcome {
+                Ok(()) => ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p1")
+                    .increment(count),
+                Err(error) => {
+                    (0..count).for_each(|_| dropped("storage"));
+                    self.recover(error);
+                }
+            }
+        }
+    }
+
+    /// As many of the waiting P1 frames as one sync may cover.
+    fn take_notes(&mut self) -> Vec<Note> {
+        let Some(store) = self.store.as_ref() else {
+            return std::mem::take(&mut self.notes);
+        };
+        let cap = store.p1.profile().cap();
+        let mut bytes = 0;
+        let fitting = self.notes.iter().enumerate().take_while(|(place, note)| {
+            let stored = super::frame::OVERHEAD_BYTES + note.body.len();
+            let fits = cap.has_room(*place, bytes, stored);
+            bytes += stored;
+            fits
+        });
+        let count = fitting.count();
+        self.notes.drain(..count).collect()
+    }
+
+    // --- the uplink -------------------------------------------------------------------------------------
+
+    fn serve(&mut self, request: OutboxRequest) {
+        let opened = self.ensure_open();
+        match request {
+            OutboxRequest::Peek {
+                spool,
+                max_frames,
+                max_bytes,
+                answer,
+            } => {
+                let outcome = opened
+                    .and_then(|()| {
+                        self.with_store(|store, _| store.row(spool).peek(max_frames, max_bytes))
+                    })
+                    .map_err(OutboxError::Storage);
+                self.answer_uplink(answer, outcome);
+            }
+            OutboxRequest::Acknowledge {
+                spool,
+                stream,
+                through,
+                answer,
+            } => {
+                let outcome = match (opened, self.store.as_mut()) {
+                    (Ok(()), Some(store)) => {
+                        store.acknowledge(spool, stream, through, &mut self.book)
+                    }
+                    (Err(error), _) => Err(OutboxError::Storage(error)),
+                    (Ok(()), None) => Err(OutboxError::Ended),
+                };
+                self.answer_uplink(answer, outcome);
+            }
+        }
+    }
+
+    fn answer_uplink<T>(
+        &mut self,
+        answer: oneshot::Sender<Result<T, OutboxError>>,
+        outcome: Result<T, OutboxError>,
+    ) {
+        let fault = match &outcome {
+            Err(OutboxError::Storage(error)) if self.store.is_some() => Some(error.clone()),
+            _ => None,
+        };
+        // The depths come first: whoever has the answer may look at them.
+        self.depths_changed();
+        // An uplink that stopped waiting asks again later.
+        answer.send(outcome).ok();
+        if let Some(error) = fault {
+            self.recover(error);
+        }
+    }
+
+    // --- the store --------------------------------------------------------------------------------------
+
+    fn with_store<T>(
+        &mut self,
+        act: impl FnOnce(&mut Store, &mut B) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.ensure_open()?;
+        match self.store.as_mut() {
+            Some(store) => act(store, &mut self.book),
+            None => Err(StorageError::damaged(
+                &self.place.dir,
+                "the store is closed",
+            )),
+        }
+    }
+
+    /// A handle that failed once fails for ever, so the databases are opened anew and the book with them.
+    fn recover(&mut self, error: StorageError) {
+        tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal failed and is opened again");
+        if let StorageError::Sync { path, .. } = error {
+            self.doubtful = Some(path);
+        }
+        self.store = None;
+        if let Err(error) = self.ensure_open() {
+            tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal stays closed until the next request");
+        }
+    }
+
+    /// Opens the store if an error closed it. There is no timer: the next request tries again.
+    fn ensure_open(&mut self) -> Result<(), StorageError> {
+        if self.store.is_some() {
+            return Ok(());
+        }
+        if let Some(path) = &self.doubtful {
+            if path.exists() {
+                database::rewrite_log(path)?;
+            }
+            self.doubtful = None;
+        }
+        self.store = Some(Store::open(&self.place, &mut self.book)?);
+        ::metrics::counter!(metrics::JOURNAL_REOPENS_TOTAL).increment(1);
+        Ok(())
+    }
+
+    fn depths_changed(&self) {
+        if let Some(store) = &self.store {
+            let depths = store.depths();
+            self.depths.send_if_modified(|seen| {
+                let changed = *seen != depths;
+                *seen = depths;
+                changed
+            });
+        }
+    }
+
+    fn close(mut self) -> Result<(), CloseError> {
+        self.write_notes();
+        self.ensure_open()?;
+        match self.store.take() {
+            Some(store) => Ok(store.close(&mut self.book)?),
+            None => Err(CloseError::Ended),
+        }
+    }
+}
+
+fn release_all(answers: Vec<Box<dyn Release>>, outcome: &Result<(), CommitError>) {
+    for answer in answers {
+        answer.release(outcome.clone());
+    }
+}
+
+fn dropped(reason: &'static str) {
+    ::metrics::counter!(metrics::JOURNAL_P1_DROPPED_TOTAL, "reason" => reason).increment(1);
+}

@@ -1,0 +1,246 @@
+//! How decisions become durable, and what a caller hears when they do not.
+
+use std::sync::mpsc;
+
+use super::*;
+
+/// Occupies the owner inside a commit until the sender is dropped, so that more decisions can queue up.
+fn hold_owner(
+    journal: &Journal<Shelf>,
+) -> (
+    mpsc::Sender<()>,
+    impl Future<Output = Result<(), CommitError>>,
+) {
+    let (release, held) = mpsc::channel::<()>();
+    let journal = journal.clone();
+    let commit = async move {
+        let decide = move |_: &mut Shelf| {
+            held.recv().unwrap_err();
+            Verdict {
+                body: Some(b"first=1".to_vec()),
+                answer: (),
+            }
+        };
+        journal.commit(decide).await
+    };
+    (release, commit)
+}
+
+/// Polls a future up to its first wait: a commit is in the owner's queue by then.
+async fn start<F: Future + Unpin>(future: &mut F) {
+    let polled = std::future::poll_fn(|context| {
+        let pending = std::pin::Pin::new(&mut *future).poll(context).is_pending();
+        std::task::Poll::Ready(pending)
+    });
+    assert!(polled.await, "it is answered before it could be");
+}
+
+#[tokio::test]
+async fn decisions_of_the_same_commit_see_each_other() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    let (release, first) = hold_owner(&journal);
+    let mut first = Box::pin(first);
+    start(&mut first).await;
+    let mut second = Box::pin(journal.commit(|shelf| {
+        let seen = shelf.values.get("first").cloned();
+        let body = Some(b"second=2".to_vec());
+        Verdict { body, answer: seen }
+    }));
+    start(&mut second).await;
+    let mut third = Box::pin(journal.commit(|shelf| Verdict {
+        body: None,
+        answer: shelf.values.len(),
+    }));
+    start(&mut third).await;
+    // One sync serves all three: if there were a second one, the third would be answered well.
+    database::faults::fail_next_sync(&shop.path(&format!("p0/{}", generation(1))));
+    drop(release);
+
+    assert_eq!(first.await.unwrap_err().code(), "journal_storage");
+    assert_eq!(second.await.unwrap_err().code(), "journal_storage");
+    assert_eq!(third.await.unwrap_err().code(), "journal_storage");
+
+    let seen = journal.commit(|shelf| Verdict {
+        body: Some(b"first=3".to_vec()),
+        answer: shelf.values.len(),
+    });
+    assert_eq!(seen.await.unwrap(), 2, "rebuilt from what the file held");
+}
+
+#[tokio::test]
+async fn a_later_decision_sees_an_earlier_one_that_is_not_durable_yet() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    let (release, first) = hold_owner(&journal);
+    let mut first = Box::pin(first);
+    start(&mut first).await;
+    let mut second = Box::pin(journal.commit(|shelf| Verdict {
+        body: None,
+        answer: shelf.values.get("first").cloned(),
+    }));
+    start(&mut second).await;
+    drop(release);
+    first.await.unwrap();
+    assert_eq!(second.await.unwrap().as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_the_book_is_what_the_journal_holds() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..4).await;
+    database::faults::fail_next_sync(&shop.path(&format!("p0/{}", generation(1))));
+    let refused = capture(&journal, "key4=value4").await;
+    assert_eq!(refused.unwrap_err().code(), "journal_storage");
+
+    let shelf = look(&journal).await;
+    let held = peek_front(&journal, Spool::P0).await;
+    assert_eq!(shelf.values.len(), held.len());
+    capture(&journal, "after=1").await.unwrap();
+    drop(journal);
+
+    let journal = shop.open();
+    let taken = drain(&journal, Spool::P0).await;
+    let sequences: Vec<u64> = taken.iter().map(|(seq, _)| *seq).collect();
+    let dense: Vec<u64> = (1..=taken.len() as u64).collect();
+    assert_eq!(sequences, dense);
+    assert_eq!(&taken[..3], numbered(1..4));
+    assert_eq!(taken.last().unwrap().1, "after=1");
+}
+
+#[tokio::test]
+async fn an_event_over_the_limit_is_refused_and_the_others_are_not() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    let limit = shop.options.profile.max_body_bytes();
+    let longest = format!("k={}", "v".repeat(limit - 2));
+    capture(&journal, &longest).await.unwrap();
+    let refused = capture(&journal, &format!("{longest}v")).await.unwrap_err();
+    assert_eq!(refused.code(), "journal_event_too_large");
+    assert_eq!(look(&journal).await.applied, 1);
+    assert_eq!(drain(&journal, Spool::P0).await, [(1, longest)]);
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_until_headquarters_takes_something() {
+    let shop = Shop::with(|options| options.max_p0_frames = 3);
+    let journal = shop.open();
+    capture_numbers(&journal, 1..4).await;
+    let refused = capture(&journal, "key4=value4").await.unwrap_err();
+    assert_eq!(refused.code(), "journal_full");
+    assert_eq!(look(&journal).await.values.len(), 3, "looking still works");
+
+    let stream = journal.outbox().depths().borrow().p0.stream;
+    journal
+        .outbox()
+        .acknowledge(Spool::P0, stream, 1)
+        .await
+        .unwrap();
+    capture_numbers(&journal, 4..5).await;
+    assert_eq!(drain(&journal, Spool::P0).await, numbered(2..5));
+}
+
+#[tokio::test]
+async fn a_view_rides_on_the_next_capture_and_survives_a_crash() {
+    let shop = Shop::with(|options| options.p1_delay = std::time::Duration::from_hours(1));
+    let journal = shop.open();
+    journal.note(b"view".to_vec());
+    capture(&journal, "a=1").await.unwrap();
+    let mut depths = journal.outbox().depths();
+    depths
+        .wait_for(|depths| depths.p1.frames == 1)
+        .await
+        .unwrap();
+    drop((journal, depths));
+
+    let journal = shop.open();
+    assert_eq!(drain(&journal, Spool::P1).await, [(1, "view".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_view_without_a_capture_is_written_after_the_delay() {
+    let shop = Shop::with(|options| options.p1_delay = std::time::Duration::ZERO);
+    let journal = shop.open();
+    journal.note(b"view".to_vec());
+    let mut depths = journal.outbox().depths();
+    depths
+        .wait_for(|depths| depths.p1.frames == 1)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn views_past_their_limit_or_size_are_dropped() {
+    let shop = Shop::with(|options| options.max_p1_frames = 2);
+    let journal = shop.open();
+    journal.note(vec![b'v'; shop.options.profile.max_body_bytes() + 1]);
+    for view in ["one", "two", "three"] {
+        journal.note(view.as_bytes().to_vec());
+    }
+    journal.close().await.unwrap();
+    let journal = shop.open();
+    let kept = drain(&journal, Spool::P1).await;
+    assert_eq!(kept, [(1, "one".to_owned()), (2, "two".to_owned())]);
+}
+
+#[tokio::test]
+async fn callers_are_told_when_the_owner_has_ended() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    let outbox = journal.outbox();
+    let (release, first) = hold_owner(&journal);
+    let mut first = Box::pin(first);
+    start(&mut first).await;
+    let mut broken = Box::pin(journal.commit(|shelf| {
+        assert!(shelf.values.is_empty(), "the caller's own mistake");
+        Verdict {
+            body: None,
+            answer: (),
+        }
+    }));
+    start(&mut broken).await;
+    let mut queued = Box::pin(outbox.peek(Spool::P0, 1, 1));
+    start(&mut queued).await;
+    drop(release);
+
+    assert_eq!(first.await.unwrap_err().code(), "journal_ended");
+    assert_eq!(broken.await.unwrap_err().code(), "journal_ended");
+    assert_eq!(queued.await.unwrap_err().code(), "journal_ended");
+    let later = capture(&journal, "a=1").await;
+    assert_eq!(later.unwrap_err().code(), "journal_ended");
+    assert!(journal.close().await.is_err());
+    journal.note(b"view".to_vec());
+
+    let journal = shop.open();
+    capture(&journal, "a=1").await.unwrap();
+}
+
+#[tokio::test]
+async fn more_callers_than_places_are_all_served() {
+    let shop = Shop::with(|options| options.rotation.full_frames = 500);
+    let journal = shop.open();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..600 {
+        let journal = journal.clone();
+        tasks.spawn(async move { capture(&journal, &format!("key{number}=1")).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(look(&journal).await.values.len(), 600);
+    let sequences = drain(&journal, Spool::P0).await;
+    assert!(
+        (1..)
+            .zip(&sequences)
+            .all(|(wanted, (seq, _))| wanted == *seq)
+    );
+    assert_eq!(sequences.len(), 600);
+}
+
+#[tokio::test]
+async fn a_second_owner_is_kept_out() {
+    let shop = Shop::new();
+    let _journal = shop.open();
+    assert_eq!(shop.try_open().unwrap_err().code(), "journal_in_use");
+}
