@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::disk;
 use super::error::StorageError;
 use super::options::Profile;
-use super::ready::{self, Ready};
+use super::ready::{self, GENERATION_PREFIX, Ready};
 use super::repair;
 
 /// Present when the database was closed in order; gone before sled may write again.
@@ -60,9 +60,8 @@ impl Database {
 
     /// Opens a database whose READY has been read.
     pub(super) fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
-        let clean = path.join(CLEAN);
-        if clean.exists() {
-            fs_err::remove_file(clean)?;
+        if is_clean(path) {
+            fs_err::remove_file(path.join(CLEAN))?;
             disk::sync_dir(path)?;
         }
         repair::repair_snapshots(path)?;
@@ -94,13 +93,17 @@ impl Database {
 
     /// Returns once all that was written is on stable storage. After an error the database must be dropped.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
-        self.sled
-            .flush()
-            .map_err(|error| StorageError::sled(&self.path, &error))?;
-        self.sync_log().map_err(|source| StorageError::Sync {
-            path: self.path.clone(),
-            source: Arc::new(source),
-        })
+        let flushed = match self.sled.flush() {
+            Ok(_) => Ok(()),
+            Err(sled::Error::Io(error)) => Err(error),
+            Err(error) => return Err(StorageError::sled(&self.path, &error)),
+        };
+        flushed
+            .and_then(|()| self.sync_log())
+            .map_err(|source| StorageError::Sync {
+                path: self.path.clone(),
+                source: Arc::new(source),
+            })
     }
 
     fn sync_log(&self) -> io::Result<()> {
@@ -159,22 +162,36 @@ pub(super) fn rewrite_log(path: &Path) -> Result<(), StorageError> {
     Ok(disk::sync_dir(path)?)
 }
 
-/// The databases of a row that were created whole, by name; removes the remains of the others.
+/// The databases of a row that were created whole, oldest first.
 pub(super) fn ready_in(parent: &Path) -> Result<Vec<(PathBuf, Ready)>, StorageError> {
     let mut databases = Vec::new();
-    for name in disk::names_in(parent)? {
-        if !name.starts_with("gen-") {
-            continue;
-        }
-        let path = parent.join(name);
-        remove_unready(&path)?;
-        if path.exists() {
+    for path in generations_in(parent)? {
+        if path.join(ready::NAME).exists() {
             let ready = Ready::read(&path)?;
             databases.push((path, ready));
         }
     }
     databases.sort_by_key(|(_, ready)| (ready.stream_number, ready.first));
     Ok(databases)
+}
+
+/// Finishes what a cut left half made or half removed.
+pub(super) fn tidy(parent: &Path) -> Result<(), StorageError> {
+    disk::make_dir(parent)?;
+    disk::empty_trash(parent)?;
+    generations_in(parent)?
+        .iter()
+        .try_for_each(|path| remove_unready(path))
+}
+
+pub(super) fn is_clean(path: &Path) -> bool {
+    path.join(CLEAN).exists()
+}
+
+fn generations_in(parent: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let mut names = disk::names_in(parent)?;
+    names.retain(|name| name.starts_with(GENERATION_PREFIX));
+    Ok(names.into_iter().map(|name| parent.join(name)).collect())
 }
 
 /// Without READY nothing in it was ever promised to anyone.

@@ -28,13 +28,13 @@ pub(super) fn sync_file(path: &Path) -> io::Result<()> {
     fs_err::File::open(path)?.sync_all()
 }
 
-/// Makes a directory that is still there after a power cut.
+/// Makes sure of a directory that is still there after a power cut.
+///
+/// It may be left from a run that was killed before its sync, so the parent is synced in any case.
 pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
     fs_err::create_dir_all(dir)?;
     match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(parent) => sync_dir(parent),
         None => Ok(()),
     }

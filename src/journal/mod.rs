@@ -9,7 +9,7 @@
 //! 1. An answer to [`Journal::commit`] comes only after the frame is on stable storage: sled's `flush`, then
 //!    our own `fdatasync` on sled's file. The first alone lost everything in 10 of 10 power cuts.
 //! 2. Between two fdatasyncs there are never more than 64 frames and 32 KiB (24 and 8 KiB in the small
-//!    profile), whether frames come, go or are copied. More lost whole queues silently in simulation.
+//!    profile), whether they come or go. More lost whole queues silently in simulation.
 //! 3. Decisions run one after the other on one thread; each sees the book with all earlier ones applied.
 //! 4. After any storage error nobody in that commit hears of success, the databases are dropped and opened
 //!    again, and the book is rebuilt. A failed fdatasync is never tried again on the same descriptor, and the
@@ -54,6 +54,7 @@ mod error;
 mod frame;
 mod generation;
 mod handle;
+mod inspect;
 mod options;
 mod owner;
 mod ready;
@@ -68,5 +69,6 @@ pub use book::{Book, Change, Verdict};
 pub use error::{CloseError, CommitError, OpenError, OutboxError, StorageError};
 pub use frame::{BadFrame, Frame};
 pub use handle::{Journal, Outbox};
+pub use inspect::{Contents, GenerationReport, GenerationState, inspect};
 pub use options::{Options, Profile, Rotation};
 pub use spool::{Depth, Depths, Spool};

@@ -5,6 +5,7 @@
 //! book is rebuilt; that an idle journal neither writes nor wakes up. When the thread ends, by `close` or by
 //! a panic, every waiting caller is told, because their answer channels fall with it.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -424,8 +425,11 @@ impl<B: Book> Owner<B> {
     /// A handle that failed once fails for ever, so the databases are opened anew and the book with them.
     fn recover(&mut self, error: StorageError) {
         tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal failed and is opened again");
-        if let StorageError::Sync { path, .. } = error {
-            self.doubtful = Some(path);
+        if let StorageError::Sync { path, source } = error {
+            // A full disk refuses whole pages and leaves none in doubt; nor would there be room for a copy.
+            if source.kind() != ErrorKind::StorageFull {
+                self.doubtful = Some(path);
+            }
         }
         self.store = None;
         if let Err(error) = self.ensure_open() {

@@ -22,6 +22,7 @@ use super::error::StorageError;
 use super::options::Profile;
 
 pub(super) const NAME: &str = "READY";
+pub(super) const GENERATION_PREFIX: &str = "gen-";
 const TITLE: &str = "maitred generation 1";
 
 /// What is fixed when a generation is created.
@@ -37,7 +38,7 @@ pub(super) struct Ready {
 impl Ready {
     /// The directory's name: twenty digits, so that names sort as numbers do.
     pub(super) fn dir_name(&self) -> String {
-        format!("gen-{:020}", self.first)
+        format!("{GENERATION_PREFIX}{:020}", self.first)
     }
 
     pub(super) fn read(dir: &Path) -> Result<Self, StorageError> {

@@ -12,7 +12,6 @@ use crate::domain::ids::{FrameId, StreamId};
 use crate::ops::clock::Clock;
 
 use super::database;
-use super::disk;
 use super::error::{OutboxError, StorageError};
 use super::frame::{Frame, StoredFrame};
 use super::generation::{Generation, NewFrame};
@@ -80,8 +79,7 @@ impl Row {
         making: Making,
         visit: &mut dyn FnMut(StreamId, &StoredFrame<'_>),
     ) -> Result<Self, StorageError> {
-        disk::make_dir(dir)?;
-        disk::empty_trash(dir)?;
+        database::tidy(dir)?;
         let mut row = Self {
             dir: dir.to_owned(),
             making,

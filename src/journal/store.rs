@@ -46,7 +46,10 @@ pub(super) struct Place {
 
 impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
-        disk::make_dir(dir).map_err(StorageError::from)?;
+        // One that exists was made by the installation, and its parent may not be ours to open.
+        if !dir.is_dir() {
+            disk::make_dir(dir).map_err(StorageError::from)?;
+        }
         let file = fs_err::File::create(dir.join("LOCK")).map_err(StorageError::from)?;
         for _ in 0..database::PAUSES {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

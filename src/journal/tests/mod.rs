@@ -3,6 +3,7 @@
 //! A crash is every handle dropped without `close`: the owner stops where it stands.
 
 mod crash;
+mod inspect;
 mod model;
 mod owner;
 mod uplink;
