@@ -7,6 +7,8 @@ use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, Weekday, date};
 use serde::{Deserialize, Serialize};
 
+use super::text::Language;
+
 /// A business day begins at four in the morning: a guest at half past midnight still belongs to the evening.
 pub const BUSINESS_DAY_CUT_HOUR: i8 = 4;
 
@@ -44,6 +46,24 @@ impl Day {
     }
 }
 
+impl Day {
+    fn name(self, language: Language) -> &'static str {
+        let (chinese, english) = match self {
+            Self::Mon => ("周一", "Mon"),
+            Self::Tue => ("周二", "Tue"),
+            Self::Wed => ("周三", "Wed"),
+            Self::Thu => ("周四", "Thu"),
+            Self::Fri => ("周五", "Fri"),
+            Self::Sat => ("周六", "Sat"),
+            Self::Sun => ("周日", "Sun"),
+        };
+        match language {
+            Language::Chinese => chinese,
+            Language::English => english,
+        }
+    }
+}
+
 /// A stretch of the week, for example Monday to Friday from 14:00 to 17:00.
 ///
 /// When `to` is not later than `from`, the window runs over midnight and belongs to the day it begins on.
@@ -69,6 +89,30 @@ impl Window {
             begun
         };
         Some(last_day.to_datetime(self.to))
+    }
+
+    /// The window as a diner reads it: `Mon–Fri 14:00–17:00`.
+    pub fn in_words(&self, language: Language) -> String {
+        let days = match self.days.as_slice() {
+            [first, .., last] if self.is_unbroken() => {
+                format!("{}–{}", first.name(language), last.name(language))
+            }
+            days => {
+                let names: Vec<_> = days.iter().map(|day| day.name(language)).collect();
+                names.join(" ")
+            }
+        };
+        let clock = |time: Time| time.strftime("%H:%M");
+        format!("{days} {}–{}", clock(self.from), clock(self.to))
+    }
+
+    /// At least three days, each the day after the one before.
+    fn is_unbroken(&self) -> bool {
+        self.days.len() >= 3
+            && self
+                .days
+                .windows(2)
+                .all(|pair| pair[0].weekday().wrapping_add(1) == pair[1].weekday())
     }
 
     /// The day on which the stretch that `local` lies in began.
@@ -177,6 +221,18 @@ mod tests {
         );
         assert!(!window.contains(datetime(2026, 12, 4, 1, 30, 0, 0)));
         assert!(!window.contains(datetime(2026, 12, 5, 22, 30, 0, 0)));
+    }
+
+    #[test]
+    fn a_window_is_read_as_people_say_it() {
+        assert_eq!(
+            quiet_hours().in_words(Language::English),
+            "Mon–Fri 14:00–17:00"
+        );
+        assert_eq!(
+            late_friday().in_words(Language::Chinese),
+            "周五 22:00–02:00"
+        );
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub struct Wallet {
 
     dirty: BTreeSet<Key>,
     newest: Timestamp,
+    /// Raised with every coupon, so that a page can tell whether its stock may have changed.
+    issued: u64,
 }
 
 /// What a limit counts.
@@ -230,6 +232,18 @@ impl Wallet {
 
     pub fn redemption(&self, coupon: CouponId) -> Option<&Redemption> {
         self.redemptions.get(&coupon)
+    }
+
+    /// Coupons issued since the start of the process.
+    pub fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// The redemption with this id, unless it was taken back.
+    pub fn redemption_by_id(&self, id: RedemptionId) -> Option<&Redemption> {
+        self.redemptions
+            .values()
+            .find(|found| found.redeem.redemption == id)
     }
 
     pub fn len(&self) -> usize {
@@ -453,9 +467,7 @@ impl Wallet {
         now: Timestamp,
     ) -> Result<RedeemUndone, UndoRefused> {
         let found = self
-            .redemptions
-            .values()
-            .find(|found| found.redeem.redemption == redemption)
+            .redemption_by_id(redemption)
             .ok_or(UndoRefused::Unknown)?;
         if now.duration_since(found.at) > UNDO_WITHIN {
             return Err(UndoRefused::TooLate);
@@ -524,6 +536,7 @@ impl Wallet {
         if self.coupons.contains_key(&id) {
             return;
         }
+        self.issued += 1;
         self.dirty.insert(Key::Coupon(id));
         self.index(&coupon);
         self.coupons.insert(id, coupon);

@@ -1,0 +1,211 @@
+//! A diner's coupon: its code, its QR, what it is for and until when; and the optional box below it.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::State;
+use super::error::{Apology, not_kept};
+use super::ledger::{happening, only_say, write};
+use super::pages::{MessagePage, Shell, page, render, see_other};
+use super::visitor::Visitor;
+use crate::domain::event::{Consent, Event, Purpose};
+use crate::domain::ids::CouponId;
+use crate::domain::store::{Store, TouchpointKind};
+use crate::domain::text::Language;
+use crate::domain::wallet::{Coupon, TokenClaims};
+use crate::wire::bundle::Bundle;
+use crate::wire::qr::{Correction, Symbol};
+use crate::wire::token;
+
+/// `GET /c/{coupon id}`
+pub(super) async fn show(
+    axum::extract::State(state): axum::extract::State<State>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(coupon) = find(&state, &id) else {
+        return Apology::UnknownCoupon.page(&visitor);
+    };
+    let Some(folder) = bundle.stores.get(&coupon.store) else {
+        return Apology::UnknownCoupon.page(&visitor);
+    };
+    let html = draw(&state, &bundle, &folder.store, &coupon, &visitor);
+    let response = page(StatusCode::OK, visitor.packing, html);
+    (visitor.remember_language(), response).into_response()
+}
+
+fn find(state: &State, id: &str) -> Option<Coupon> {
+    let id = CouponId::parse(id).ok()?;
+    state.wallet.read().coupon(id).cloned()
+}
+
+fn draw(
+    state: &State,
+    bundle: &Bundle,
+    store: &Store,
+    coupon: &Coupon,
+    visitor: &Visitor,
+) -> String {
+    let language = visitor.language;
+    let claim = &coupon.claim;
+    let campaign = bundle.campaign(&claim.campaign);
+    let hours = campaign
+        .filter(|campaign| campaign.validity.windows_apply)
+        .map(|campaign| {
+            let windows = campaign.windows.iter();
+            let words: Vec<_> = windows.map(|window| window.in_words(language)).collect();
+            words.join(", ")
+        })
+        .filter(|words| !words.is_empty());
+    let touchpoint = bundle.touchpoint(claim.touchpoint);
+    let code = claim.code.as_str();
+    render(&CouponPage {
+        shell: Shell::new(language, &visitor.path, Some(store)),
+        store: store.name.of(language),
+        id: claim.coupon,
+        gift: claim.gift.of(language),
+        code,
+        // A screen reader would read "7K3F" as a word.
+        spelled: code.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        until: on_the_wall(store, claim.not_after),
+        hours,
+        terms: campaign.map(|campaign| campaign.terms.of(language)),
+        standing: standing(state, store, coupon, language),
+        consented: coupon.consented,
+        consent_words: bundle.policy.marketing.of(language),
+        wifi: touchpoint.is_some_and(|(_, place)| place.kind == TouchpointKind::Wifi),
+    })
+}
+
+/// What has become of a coupon.
+enum Standing {
+    Live { qr: String },
+    Redeemed { at: String },
+    Expired,
+}
+
+fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -> Standing {
+    let claim = &coupon.claim;
+    if let Some(redemption) = state.wallet.read().redemption(claim.coupon) {
+        let at = on_the_wall(store, redemption.at);
+        return Standing::Redeemed { at };
+    }
+    if state.now() > claim.not_after {
+        return Standing::Expired;
+    }
+    let claims = TokenClaims {
+        coupon: claim.coupon,
+        campaign: claim.campaign.clone(),
+        store: coupon.store.clone(),
+        not_before: claim.not_before,
+        not_after: claim.not_after,
+    };
+    // No other store gives anything on it unasked: the campaign's own rule is not in the token yet.
+    let token = token::issue(&claims, 0, &state.keys.coupon);
+    let symbol = Symbol::of(&token, Correction::Medium)
+        .expect("a token is some 250 characters and a symbol holds thousands");
+    Standing::Live {
+        qr: symbol.svg(claim.gift.of(language)),
+    }
+}
+
+/// A time as the clock on the store's wall showed it.
+pub(super) fn on_the_wall(store: &Store, time: Timestamp) -> String {
+    store.local(time).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ConsentForm {
+    #[serde(default)]
+    marketing: Option<String>,
+}
+
+/// `POST /c/{coupon id}/consent`: the box is ticked, or an agreement is taken back.
+pub(super) async fn consent(
+    axum::extract::State(state): axum::extract::State<State>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(form): Form<ConsentForm>,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(coupon) = find(&state, &id) else {
+        return Apology::UnknownCoupon.page(&visitor);
+    };
+    let Some(store) = bundle.stores.get(&coupon.store) else {
+        return Apology::UnknownCoupon.page(&visitor);
+    };
+    let wanted = form.marketing.is_some();
+    let consent = Consent {
+        vid: coupon.claim.vid,
+        coupon: coupon.claim.coupon,
+        purpose: Purpose::Marketing,
+        version: bundle.policy.version,
+        words_hash: bundle.policy.marketing_hash(),
+    };
+    let event = if wanted {
+        Event::ConsentGiven(consent)
+    } else {
+        Event::ConsentWithdrawn(consent)
+    };
+    let occurrence = happening(&store.store, state.now(), event);
+    let boot_time = state.boot_time();
+    let id = coupon.claim.coupon;
+    let kept = state
+        .journal
+        .commit(move |ledger| {
+            let stands = ledger.wallet().coupon(id).map(|coupon| coupon.consented);
+            // Sent twice, or nothing ticked and nothing to take back: nothing has happened.
+            if stands == Some(wanted) {
+                only_say(())
+            } else {
+                write(boot_time, occurrence, ())
+            }
+        })
+        .await;
+    match kept {
+        Ok(()) => see_other(&format!("/c/{id}")),
+        Err(error) => not_kept(&error).page(&visitor),
+    }
+}
+
+/// `GET /notice`
+pub(super) async fn notice(
+    axum::extract::State(state): axum::extract::State<State>,
+    visitor: Visitor,
+) -> Response {
+    let bundle = state.bundle();
+    let store = state.own_store(&bundle).map(|folder| &folder.store);
+    let shell = Shell::new(visitor.language, &visitor.path, store);
+    let html = render(&MessagePage {
+        title: &shell.t.common.privacy_title,
+        text: bundle.policy.notice.of(visitor.language),
+        back: None,
+        shell,
+    });
+    let response = page(StatusCode::OK, visitor.packing, html);
+    (visitor.remember_language(), response).into_response()
+}
+
+#[derive(Template)]
+#[template(path = "portal/coupon.html")]
+struct CouponPage<'a> {
+    shell: Shell,
+    store: &'a str,
+    id: CouponId,
+    gift: &'a str,
+    code: &'a str,
+    spelled: String,
+    until: String,
+    hours: Option<String>,
+    terms: Option<&'a str>,
+    standing: Standing,
+    consented: bool,
+    consent_words: &'a str,
+    wifi: bool,
+}

@@ -1,0 +1,79 @@
+//! What a diner reads when something does not work: what happened, what was kept, what to do next.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::pages::{MessagePage, Shell, page, render};
+use super::visitor::Visitor;
+use crate::domain::wallet::TapRefused;
+use crate::journal::CommitError;
+
+/// Everything that can end in a page of apology.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apology {
+    /// A touchpoint code that is malformed, unknown or not bound to a place.
+    UnknownCode,
+    UnknownCoupon,
+    /// The form came without what it needs.
+    Incomplete,
+    OfferClosed,
+    SoldOut,
+    /// The journal cannot keep a capture, so nothing is promised.
+    CannotKeep,
+    NoSuchPage,
+    /// The till from outside the staff network.
+    StaffOnly,
+}
+
+impl Apology {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::UnknownCode | Self::UnknownCoupon | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::Incomplete => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::OfferClosed | Self::SoldOut => StatusCode::CONFLICT,
+            Self::CannotKeep => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StaffOnly => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The page, in the visitor's language.
+    pub(super) fn page(self, visitor: &Visitor) -> Response {
+        let shell = Shell::new(visitor.language, &visitor.path, None);
+        let (error, coupon, till) = (&shell.t.error, &shell.t.coupon, &shell.t.till);
+        let (title, text) = match self {
+            Self::UnknownCode => (&error.unknown_title, &error.unknown_text),
+            Self::UnknownCoupon => (&coupon.unknown_title, &coupon.unknown_text),
+            Self::Incomplete => (&error.form_title, &error.form_text),
+            Self::OfferClosed => (&error.closed_title, &error.closed_text),
+            Self::SoldOut => (&error.sold_out_title, &error.sold_out_text),
+            Self::CannotKeep => (&error.busy_title, &error.busy_text),
+            Self::NoSuchPage => (&error.missing_title, &error.missing_text),
+            Self::StaffOnly => (&till.staff_only, &till.staff_only_text),
+        };
+        let html = render(&MessagePage {
+            title,
+            text,
+            back: None,
+            shell,
+        });
+        page(self.status(), visitor.packing, html)
+    }
+}
+
+impl From<TapRefused> for Apology {
+    fn from(refused: TapRefused) -> Self {
+        match refused {
+            TapRefused::Closed => Self::OfferClosed,
+            TapRefused::TableIsDone | TapRefused::StoreIsDone | TapRefused::CampaignIsDone => {
+                Self::SoldOut
+            }
+            TapRefused::NoCodeLeft => Self::CannotKeep,
+        }
+    }
+}
+
+/// Logs a capture that could not be kept, once, and turns it into the honest page.
+pub(super) fn not_kept(error: &CommitError) -> Apology {
+    tracing::error!(error = %error, error.code = error.code(), "a capture could not be kept and was not acknowledged");
+    Apology::CannotKeep
+}

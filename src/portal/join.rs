@@ -1,0 +1,133 @@
+//! The tap: a diner claims the offer they were shown.
+//!
+//! One decision on the journal's owner thread turns the tap into a coupon, or finds the coupon it already
+//! is. The redirect to the coupon's page is sent only after the capture is on stable storage.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::http::header::SET_COOKIE;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::State;
+use super::cookie;
+use super::error::{Apology, not_kept};
+use super::ledger::{Ledger, happening, only_say, write};
+use super::pages::see_other;
+use super::visitor::Visitor;
+use crate::domain::event::Event;
+use crate::domain::ids::{CampaignId, CouponId, Issuer, TapId, TouchpointCode, Vid};
+use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
+use crate::journal::Verdict;
+use crate::ops::clock::Clock;
+use crate::ops::files::random;
+use crate::ops::metrics;
+use crate::wire::bundle::Bundle;
+use crate::wire::frame::BootTime;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ClaimForm {
+    code: TouchpointCode,
+    campaign: CampaignId,
+    tap: TapId,
+}
+
+/// `POST /claim`
+pub(super) async fn claim(
+    axum::extract::State(state): axum::extract::State<State>,
+    visitor: Visitor,
+    form: Result<Form<ClaimForm>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return Apology::Incomplete.page(&visitor);
+    };
+    let tap = Tap {
+        form,
+        vid: visitor.vid,
+        bundle: state.bundle(),
+        issuer: state.issuer,
+        clock: Arc::clone(&state.clock),
+        boot_time: state.boot_time(),
+        fresh: Fresh {
+            coupon: random(),
+            vid: random(),
+            codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
+        },
+    };
+    match state.journal.commit(move |ledger| tap.decide(ledger)).await {
+        Ok(Ok(held)) => {
+            metrics::count(metrics::CLAIMS);
+            let mut response = see_other(&format!("/c/{}", held.coupon));
+            let cookie = state.signer.set(cookie::DINER, &held.vid.to_string());
+            response.headers_mut().append(SET_COOKIE, cookie);
+            response
+        }
+        Ok(Err(apology)) => {
+            metrics::count(metrics::CLAIMS_REFUSED);
+            apology.page(&visitor)
+        }
+        Err(error) => not_kept(&error).page(&visitor),
+    }
+}
+
+/// A tap on its way to the owner thread.
+struct Tap {
+    form: ClaimForm,
+    vid: Option<Vid>,
+    bundle: Arc<Bundle>,
+    issuer: Issuer,
+    clock: Arc<dyn Clock>,
+    boot_time: BootTime,
+    fresh: Fresh,
+}
+
+/// The coupon that a tap holds, and whose it is.
+struct Held {
+    coupon: CouponId,
+    vid: Vid,
+}
+
+impl Tap {
+    fn decide(self, ledger: &Ledger) -> Verdict<Result<Held, Apology>> {
+        let Some((folder, touchpoint)) = self.bundle.touchpoint(self.form.code) else {
+            return only_say(Err(Apology::UnknownCode));
+        };
+        let wallet = ledger.wallet();
+        let Some(campaign) = self.bundle.campaign(&self.form.campaign) else {
+            // Gone from the bundle since the page was shown; a coupon claimed before still stands.
+            return only_say(Err(TapRefused::Closed.into()));
+        };
+        let now = self.clock.now();
+        let asked = TapAsked {
+            tap: self.form.tap,
+            vid: self.vid,
+            store: &folder.store,
+            touchpoint,
+            campaign,
+            slice: self.bundle.slices.get(&campaign.id).copied(),
+            issuer: self.issuer,
+            now,
+            fresh: self.fresh,
+        };
+        match wallet.claim(&asked) {
+            Err(refused) => only_say(Err(refused.into())),
+            Ok(Tapped::Held(coupon)) => {
+                let vid = wallet.coupon(coupon).map(|coupon| coupon.claim.vid);
+                only_say(
+                    vid.map(|vid| Held { coupon, vid })
+                        .ok_or(Apology::UnknownCoupon),
+                )
+            }
+            Ok(Tapped::New(claim)) => {
+                let held = Held {
+                    coupon: claim.coupon,
+                    vid: claim.vid,
+                };
+                let occurrence = happening(&folder.store, now, Event::Claim(*claim));
+                write(self.boot_time, occurrence, Ok(held))
+            }
+        }
+    }
+}

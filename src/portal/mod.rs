@@ -1,0 +1,191 @@
+//! What a diner's or a staff member's phone talks to.
+//!
+//! A handler reads the request into domain types, asks the wallet or the journal's owner for a decision,
+//! and answers with a page. It promises that a coupon is shown only after its capture is on stable
+//! storage. It never waits for the Internet: the uplink is not reachable from here.
+//!
+//! | file | route |
+//! |---|---|
+//! | [`table`] | `GET /t/{code}`, `GET /` |
+//! | [`join`] | `POST /claim` |
+//! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
+//! | [`admit`] | `POST /admit`, `GET /online` |
+//! | [`till`] | `GET /till` and what is under it |
+//! | [`probe`] | everything else, phones' connectivity checks among it |
+
+mod admit;
+mod cookie;
+mod coupon;
+mod error;
+mod join;
+pub mod keys;
+mod language;
+pub mod ledger;
+mod pages;
+mod probe;
+mod splice;
+mod table;
+mod texts;
+mod till;
+mod views;
+mod visitor;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::admission::Wall;
+use crate::domain::ids::{Issuer, StoreId};
+use crate::domain::store::Store;
+use crate::journal::Journal;
+use crate::ops::clock::Clock;
+use crate::ops::tasks::Tasks;
+use crate::wire::bundle::{Bundle, StoreFolder};
+use crate::wire::frame::BootTime;
+
+use cookie::Signer;
+use keys::Keys;
+use ledger::{Ledger, SharedWallet};
+use table::Landings;
+pub use till::pairing::Pairing;
+use views::Views;
+
+/// The largest form a page sends is below 300 bytes.
+const MOST_BODY_BYTES: usize = 4 * 1024;
+
+/// What the portal is made of; built once, in `cli`.
+pub struct Parts {
+    pub journal: Journal<Ledger>,
+    pub wallet: SharedWallet,
+    /// The bundle in force; whoever fetches bundles writes it.
+    pub bundle: watch::Receiver<Arc<Bundle>>,
+    pub clock: Arc<dyn Clock>,
+    pub keys: Keys,
+    pub issuer: Issuer,
+    /// The store this box stands in; none beside headquarters.
+    pub store: Option<StoreId>,
+    pub base_url: Option<String>,
+    pub till_networks: Vec<IpNet>,
+    pub wall: Arc<Wall>,
+    pub pairing: Arc<Pairing>,
+    /// Which boot of the box this is.
+    pub boot: u32,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct State(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    signer: Signer,
+    views: Views,
+    landings: Landings,
+    /// Whoever checks a PIN holds it: one at a time.
+    pin_turn: tokio::sync::Mutex<()>,
+}
+
+impl std::ops::Deref for State {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Shared {
+    fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(&self.parts.bundle.borrow())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn boot_time(&self) -> BootTime {
+        boot_time(&*self.clock, self.boot)
+    }
+
+    /// The folder of the store this box stands in.
+    fn own_store<'b>(&self, bundle: &'b Bundle) -> Option<&'b StoreFolder> {
+        bundle.stores.get(self.store.as_ref()?)
+    }
+
+    /// How phones reach the portal.
+    fn base_url(&self, store: Option<&Store>) -> String {
+        match (&self.base_url, store) {
+            (Some(url), _) => url.clone(),
+            (None, Some(store)) => format!("http://{}", store.host),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn boot_time(clock: &dyn Clock, boot: u32) -> BootTime {
+    BootTime {
+        boot,
+        millis: u64::try_from(clock.since_boot().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The portal's routes, ready to be served. Work in the background belongs to `tasks`.
+pub fn router(parts: Parts, tasks: &Tasks) -> Router {
+    let (journal, clock, boot) = (parts.journal.clone(), Arc::clone(&parts.clock), parts.boot);
+    let views = Views::start(
+        tasks,
+        move || boot_time(&*clock, boot),
+        move |body| journal.note(body),
+    );
+    let state = State(Arc::new(Shared {
+        signer: Signer::new(&parts.keys.cookie),
+        views,
+        landings: Landings::default(),
+        pin_turn: tokio::sync::Mutex::default(),
+        parts,
+    }));
+    sweep_sessions(tasks, Arc::clone(&state.wall), Arc::clone(&state.clock));
+    Router::new()
+        .route("/", get(table::arrival))
+        .route("/t/{code}", get(table::landing))
+        .route("/claim", post(join::claim))
+        .route("/c/{id}", get(coupon::show))
+        .route("/c/{id}/consent", post(coupon::consent))
+        .route("/notice", get(coupon::notice))
+        .route("/admit", post(admit::admit))
+        .route("/online", get(admit::online))
+        .nest("/till", till::routes())
+        .fallback(probe::answer)
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .with_state(state)
+}
+
+/// Ends the sessions whose time is over, every half minute.
+fn sweep_sessions(tasks: &Tasks, wall: Arc<Wall>, clock: Arc<dyn Clock>) {
+    let own = tasks.clone();
+    tasks.spawn("sessions", async move {
+        let mut every = tokio::time::interval(Duration::from_secs(30));
+        loop {
+            tokio::select! {
+                _ = every.tick() => wall.sweep(clock.now()),
+                () = own.stopping() => return,
+            }
+        }
+    });
+}

@@ -1,0 +1,143 @@
+//! How a page leaves: rendered, compressed where the phone can unpack it, with its headers.
+
+use askama::Template;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::texts::{Texts, texts};
+use crate::domain::store::Store;
+use crate::domain::text::Language;
+use crate::wire::encoding::gzip;
+
+/// Nothing from outside, nothing that runs: a page is words, a style sheet and forms to ourselves.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What every page has around it.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) tag: &'static str,
+    pub(super) t: &'static Texts,
+    pub(super) colour: String,
+    pub(super) other_tag: &'static str,
+    pub(super) other_href: String,
+}
+
+impl Shell {
+    /// The shell of a page at `path`; the other language is one tap away at the same path.
+    pub(super) fn new(language: Language, path: &str, store: Option<&Store>) -> Self {
+        let other = match language {
+            Language::Chinese => Language::English,
+            Language::English => Language::Chinese,
+        };
+        Self {
+            tag: language.tag(),
+            t: texts(language),
+            colour: store
+                .map(|store| store.brand.clone())
+                .unwrap_or_default()
+                .colour
+                .as_str()
+                .to_owned(),
+            other_tag: other.tag(),
+            other_href: format!("{path}?lang={}", other.tag()),
+        }
+    }
+}
+
+/// Whether the phone takes gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Plain,
+}
+
+impl Packing {
+    pub(super) fn accepted(headers: &HeaderMap) -> Self {
+        let accepted = headers
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| {
+                value.split(',').any(|coding| {
+                    let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+                    name.trim() == "gzip" && quality.trim() != "q=0"
+                })
+            });
+        if accepted { Self::Gzip } else { Self::Plain }
+    }
+}
+
+/// Renders a page.
+pub(super) fn render(page: &impl Template) -> String {
+    page.render().expect("writing into memory does not fail")
+}
+
+/// A page with a status, for one phone, now.
+pub(super) fn page(status: StatusCode, packing: Packing, html: String) -> Response {
+    match packing {
+        Packing::Gzip => packed(status, packing, gzip(html.as_bytes())),
+        Packing::Plain => packed(status, packing, html.into_bytes()),
+    }
+}
+
+/// A page whose bytes are already as the phone wants them.
+pub(super) fn packed(status: StatusCode, packing: Packing, bytes: Vec<u8>) -> Response {
+    let mut response = (status, bytes).into_response();
+    let headers = response.headers_mut();
+    let text = HeaderValue::from_static;
+    headers.insert(CONTENT_TYPE, text("text/html; charset=utf-8"));
+    headers.insert(CONTENT_SECURITY_POLICY, text(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, text("nosniff"));
+    headers.insert(REFERRER_POLICY, text("no-referrer"));
+    // Each showing carries its own tap, and a coupon changes when it is used.
+    headers.insert(CACHE_CONTROL, text("no-store"));
+    headers.insert(VARY, text("accept-encoding"));
+    if packing == Packing::Gzip {
+        headers.insert(CONTENT_ENCODING, text("gzip"));
+    }
+    response
+}
+
+/// Goes on to `path` with a GET.
+pub(super) fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response
+        .headers_mut()
+        .insert(axum::http::header::LOCATION, location);
+    response
+}
+
+/// A page that says one thing.
+#[derive(Template)]
+#[template(path = "portal/message.html")]
+pub(super) struct MessagePage<'a> {
+    pub(super) shell: Shell,
+    pub(super) title: &'a str,
+    pub(super) text: &'a str,
+    pub(super) back: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_gets_gzip_only_if_it_asks_for_it() {
+        for (header, packing) in [
+            ("gzip, deflate, br", Packing::Gzip),
+            ("br;q=1, gzip;q=0.5", Packing::Gzip),
+            ("gzip;q=0", Packing::Plain),
+            ("identity", Packing::Plain),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, header.parse().unwrap());
+            assert_eq!(Packing::accepted(&headers), packing, "{header}");
+        }
+        assert_eq!(Packing::accepted(&HeaderMap::new()), Packing::Plain);
+    }
+}

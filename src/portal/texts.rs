@@ -1,0 +1,70 @@
+//! The words of the pages, from `templates/text/`: one struct, so that both languages have the same keys.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::domain::text::Language;
+
+/// Declares the groups of words and their keys.
+macro_rules! texts {
+    ($($group:ident $type:ident { $($key:ident)* })*) => {
+        /// All words of one language.
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Texts { $(pub(super) $group: $type,)* }
+
+        $(
+            #[derive(Debug, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(super) struct $type { $(pub(super) $key: String,)* }
+        )*
+    };
+}
+
+texts! {
+    common Common { other_language back privacy privacy_title }
+    landing Landing {
+        table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
+        looking_title looking_text held show_coupon terms
+    }
+    wifi Wifi { title continue_button online_title online_text }
+    coupon Coupon {
+        title say_code valid_until only_hours how how_text screenshot redeemed expired redeemed_at
+        stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
+    }
+    till Till {
+        title pair_title pair_text pair_code pair_button pair_wrong name pin sign_in sign_out pin_wrong
+        pin_wait no_staff code code_hint redeem ok no undo undone undo_unknown undo_late recent
+        unknown_code street_code bad_token other_store already_redeemed not_yet expired outside_hours
+        staff_only staff_only_text
+    }
+    error Error {
+        unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title
+        busy_text form_title form_text missing_title missing_text
+    }
+}
+
+/// The words of `language`.
+pub(super) fn texts(language: Language) -> &'static Texts {
+    static CHINESE: OnceLock<Texts> = OnceLock::new();
+    static ENGLISH: OnceLock<Texts> = OnceLock::new();
+    let (cell, file) = match language {
+        Language::Chinese => (&CHINESE, include_str!("../../templates/text/zh-CN.toml")),
+        Language::English => (&ENGLISH, include_str!("../../templates/text/en.toml")),
+    };
+    cell.get_or_init(|| toml::from_str(file).expect("a test reads both files"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_every_key_and_no_empty_word() {
+        for language in Language::ALL {
+            let all = format!("{:?}", texts(language));
+            assert!(!all.contains("\"\""), "an empty word in {}", language.tag());
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Green or red: a code is redeemed once, and a slip is taken back within ten minutes.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{AtTill, fields, sign_in};
+use crate::domain::event::{Event, RedeemRefused, RefusalReason};
+use crate::domain::ids::{
+    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId,
+};
+use crate::domain::store::Store;
+use crate::domain::text::{Language, Text};
+use crate::domain::wallet::{Presented, RedeemAsked, TillRefused, UndoRefused, Wallet};
+use crate::journal::Verdict;
+use crate::ops::clock::Clock;
+use crate::ops::files::random;
+use crate::ops::metrics;
+use crate::portal::State;
+use crate::portal::coupon::on_the_wall;
+use crate::portal::error::{Apology, not_kept};
+use crate::portal::ledger::{Ledger, happening, only_say, write};
+use crate::portal::pages::{self, Shell, render};
+use crate::portal::texts::Texts;
+use crate::portal::visitor::Visitor;
+use crate::wire::bundle::Bundle;
+use crate::wire::frame::BootTime;
+use crate::wire::token;
+
+/// What the page has to say about what was just done.
+pub(super) enum Outcome {
+    None,
+    /// The coupon is good; this is what it is for.
+    Redeemed(Option<Text>),
+    Refused(No),
+    Undone(Result<(), UndoRefused>),
+}
+
+/// Why the till says no.
+pub(super) enum No {
+    /// What was typed or scanned is neither a code nor a token that can be checked.
+    Unreadable(RefusalReason),
+    Wallet(TillRefused),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RedeemForm {
+    code: String,
+    /// Made with the page: the same form sent twice is one redemption.
+    redemption: RedemptionId,
+}
+
+/// `POST /till/redeem`
+pub(super) async fn redeem(
+    axum::extract::State(state): axum::extract::State<State>,
+    at_till: AtTill,
+    form: Result<Form<RedeemForm>, FormRejection>,
+) -> Response {
+    let visitor = &at_till.visitor;
+    let form = match fields(form) {
+        Ok(form) => form,
+        Err(apology) => return apology.page(visitor),
+    };
+    let (Some(device), Some(staff)) = (at_till.device, at_till.staff) else {
+        return sign_in::page(&state, visitor, StatusCode::FORBIDDEN, None);
+    };
+    let Some(store) = state.store.clone() else {
+        return Apology::NoSuchPage.page(visitor);
+    };
+    let bundle = state.bundle();
+    let asked = Asked {
+        presented: read(&form.code, &bundle),
+        redemption: form.redemption,
+        staff: staff.clone(),
+        device,
+        store,
+        bundle,
+        clock: Arc::clone(&state.clock),
+        boot_time: state.boot_time(),
+    };
+    let outcome = state
+        .journal
+        .commit(move |ledger| asked.decide(ledger))
+        .await;
+    match outcome {
+        Ok(outcome) => {
+            metrics::count(match outcome {
+                Outcome::Redeemed(_) => metrics::REDEMPTIONS,
+                Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) => {
+                    metrics::REDEMPTIONS_REFUSED
+                }
+            });
+            page(&state, visitor, &staff, outcome)
+        }
+        Err(error) => not_kept(&error).page(visitor),
+    }
+}
+
+/// Reads what was typed or scanned.
+fn read(text: &str, bundle: &Bundle) -> Result<Presented, RefusalReason> {
+    if token::is_token(text) {
+        return token::verify(text, &bundle.coupon_keys)
+            .map(Presented::Token)
+            .map_err(|_| RefusalReason::BadToken);
+    }
+    ShortCode::parse(text)
+        .map(Presented::Code)
+        .map_err(|_| RefusalReason::UnknownCode)
+}
+
+/// A redemption on its way to the owner thread.
+struct Asked {
+    presented: Result<Presented, RefusalReason>,
+    redemption: RedemptionId,
+    staff: StaffName,
+    device: DeviceId,
+    store: StoreId,
+    bundle: Arc<Bundle>,
+    clock: Arc<dyn Clock>,
+    boot_time: BootTime,
+}
+
+impl Asked {
+    fn decide(self, ledger: &Ledger) -> Verdict<Outcome> {
+        let Some(folder) = self.bundle.stores.get(&self.store) else {
+            return only_say(Outcome::None);
+        };
+        let wallet = ledger.wallet();
+        if let Some(done) = wallet.redemption_by_id(self.redemption) {
+            let redeem = &done.redeem;
+            let gift = gift(&wallet, &self.bundle, redeem.coupon, &redeem.campaign);
+            return only_say(Outcome::Redeemed(gift));
+        }
+        let now = self.clock.now();
+        let (event, outcome) = self.ask(&wallet, &folder.store, now);
+        write(
+            self.boot_time,
+            happening(&folder.store, now, event),
+            outcome,
+        )
+    }
+
+    /// The wallet's yes or no, each with the event that it is.
+    fn ask(&self, wallet: &Wallet, store: &Store, now: Timestamp) -> (Event, Outcome) {
+        let presented = match &self.presented {
+            Ok(presented) => presented,
+            Err(reason) => {
+                let outcome = Outcome::Refused(No::Unreadable(*reason));
+                return (self.refusal(*reason, None), outcome);
+            }
+        };
+        let asked = RedeemAsked {
+            presented,
+            store,
+            staff: &self.staff,
+            device: self.device,
+            redemption: self.redemption,
+            now,
+        };
+        match wallet.redeem(&asked, |id| self.bundle.campaign(id)) {
+            Ok(redeem) => {
+                let gift = gift(wallet, &self.bundle, redeem.coupon, &redeem.campaign);
+                (Event::Redeem(redeem), Outcome::Redeemed(gift))
+            }
+            Err(refused) => {
+                let coupon = match presented {
+                    Presented::Token(token) => Some(token.coupon),
+                    Presented::Code(_) => None,
+                };
+                let event = self.refusal(refused.reason(), coupon);
+                (event, Outcome::Refused(No::Wallet(refused)))
+            }
+        }
+    }
+
+    fn refusal(&self, reason: RefusalReason, coupon: Option<CouponId>) -> Event {
+        Event::RedeemRefused(RedeemRefused {
+            reason,
+            device: self.device,
+            coupon,
+        })
+    }
+}
+
+/// What was promised: as written on our own coupon, else as the campaign says.
+fn gift(wallet: &Wallet, bundle: &Bundle, coupon: CouponId, campaign: &CampaignId) -> Option<Text> {
+    let own = wallet.coupon(coupon);
+    own.map(|coupon| coupon.claim.gift.clone())
+        .or_else(|| Some(bundle.campaign(campaign)?.offer.gift.text()))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UndoForm {
+    redemption: RedemptionId,
+}
+
+/// `POST /till/undo`
+pub(super) async fn undo(
+    axum::extract::State(state): axum::extract::State<State>,
+    at_till: AtTill,
+    form: Result<Form<UndoForm>, FormRejection>,
+) -> Response {
+    let visitor = &at_till.visitor;
+    let form = match fields(form) {
+        Ok(form) => form,
+        Err(apology) => return apology.page(visitor),
+    };
+    let Some(staff) = at_till.staff else {
+        return sign_in::page(&state, visitor, StatusCode::FORBIDDEN, None);
+    };
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return Apology::NoSuchPage.page(visitor);
+    };
+    let (store, by) = (folder.store.clone(), staff.clone());
+    let (clock, boot_time) = (Arc::clone(&state.clock), state.boot_time());
+    let undone = state
+        .journal
+        .commit(move |ledger| {
+            let now = clock.now();
+            match ledger.wallet().undo(form.redemption, &by, now) {
+                Ok(undone) => {
+                    let occurrence = happening(&store, now, Event::RedeemUndone(undone));
+                    write(boot_time, occurrence, Ok(()))
+                }
+                Err(refused) => only_say(Err(refused)),
+            }
+        })
+        .await;
+    match undone {
+        Ok(undone) => page(&state, visitor, &staff, Outcome::Undone(undone)),
+        Err(error) => not_kept(&error).page(visitor),
+    }
+}
+
+/// The till's page, with what has just happened on top.
+pub(super) fn page(
+    state: &State,
+    visitor: &Visitor,
+    staff: &StaffName,
+    outcome: Outcome,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return Apology::NoSuchPage.page(visitor);
+    };
+    let shell = Shell::new(visitor.language, "/till", Some(&folder.store));
+    let language = visitor.language;
+    let wall = |time| on_the_wall(&folder.store, time);
+    let said = said(outcome, shell.t, language, wall);
+    let wallet = state.wallet.read();
+    let recent = wallet
+        .undoable(state.now())
+        .into_iter()
+        .map(|done| Row {
+            at: folder.store.local(done.at).strftime("%H:%M").to_string(),
+            gift: gift(&wallet, &bundle, done.redeem.coupon, &done.redeem.campaign)
+                .map(|gift| gift.of(language).to_owned())
+                .unwrap_or_default(),
+            redemption: done.redeem.redemption,
+        })
+        .collect();
+    let status = match said {
+        Said::No { .. } => StatusCode::CONFLICT,
+        Said::Nothing | Said::Yes { .. } | Said::Note { .. } => StatusCode::OK,
+    };
+    let html = render(&TillPage {
+        shell,
+        store: folder.store.name.of(language),
+        staff,
+        next: RedemptionId::from_entropy(random()),
+        said,
+        recent,
+    });
+    pages::page(status, visitor.packing, html)
+}
+
+/// What stands on top of the page.
+enum Said {
+    Nothing,
+    Yes { gift: String },
+    No { reason: String },
+    Note { words: String },
+}
+
+/// An outcome in words.
+fn said(
+    outcome: Outcome,
+    t: &Texts,
+    language: Language,
+    wall: impl Fn(Timestamp) -> String,
+) -> Said {
+    let t = &t.till;
+    match outcome {
+        Outcome::None => Said::Nothing,
+        Outcome::Redeemed(gift) => Said::Yes {
+            gift: gift.map_or_else(String::new, |gift| gift.of(language).to_owned()),
+        },
+        Outcome::Refused(No::Unreadable(RefusalReason::BadToken)) => Said::No {
+            reason: t.bad_token.clone(),
+        },
+        Outcome::Refused(No::Unreadable(_)) => Said::No {
+            reason: t.unknown_code.clone(),
+        },
+        Outcome::Refused(No::Wallet(refused)) => Said::No {
+            reason: match refused {
+                TillRefused::UnknownCode => t.unknown_code.clone(),
+                TillRefused::AskForQr => t.street_code.clone(),
+                TillRefused::OtherStore(store) => format!("{} {store}", t.other_store),
+                TillRefused::AlreadyRedeemed(at) => format!("{} {}", t.already_redeemed, wall(at)),
+                TillRefused::NotYet(from) => format!("{} {}", t.not_yet, wall(from)),
+                TillRefused::Expired(at) => format!("{} {}", t.expired, wall(at)),
+                TillRefused::OutsideHours => t.outside_hours.clone(),
+            },
+        },
+        Outcome::Undone(undone) => Said::Note {
+            words: match undone {
+                Ok(()) => t.undone.clone(),
+                Err(UndoRefused::Unknown) => t.undo_unknown.clone(),
+                Err(UndoRefused::TooLate) => t.undo_late.clone(),
+            },
+        },
+    }
+}
+
+#[derive(Template)]
+#[template(path = "portal/till.html")]
+struct TillPage<'a> {
+    shell: Shell,
+    store: &'a str,
+    staff: &'a StaffName,
+    next: RedemptionId,
+    said: Said,
+    recent: Vec<Row>,
+}
+
+struct Row {
+    at: String,
+    gift: String,
+    redemption: RedemptionId,
+}

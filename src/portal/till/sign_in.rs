@@ -1,0 +1,199 @@
+//! Pairing a device and signing in on it.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{AtTill, fields};
+use crate::domain::event::{Event, RedeemRefused, RefusalReason};
+use crate::domain::ids::{DeviceId, StaffName};
+use crate::ops::files::random;
+use crate::portal::State;
+use crate::portal::cookie;
+use crate::portal::coupon::on_the_wall;
+use crate::portal::error::{Apology, not_kept};
+use crate::portal::ledger::{happening, write};
+use crate::portal::pages::{self, Shell, render, see_other};
+use crate::portal::texts::texts;
+use crate::portal::visitor::Visitor;
+use crate::wire::encoding::to_base64;
+
+/// How the pairing page came to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pairing {
+    Asked,
+    Wrong,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PairForm {
+    code: String,
+}
+
+/// `POST /till/pair`
+pub(super) async fn pair(
+    axum::extract::State(state): axum::extract::State<State>,
+    at_till: AtTill,
+    form: Result<Form<PairForm>, FormRejection>,
+) -> Response {
+    let form = match fields(form) {
+        Ok(form) => form,
+        Err(apology) => return apology.page(&at_till.visitor),
+    };
+    if !state.pairing.redeem(&form.code, &*state.clock) {
+        return pair_page(&state, &at_till.visitor, Pairing::Wrong);
+    }
+    let device = DeviceId::from_entropy(random());
+    tracing::info!(till.device = %device, "a till device was paired");
+    let mut response = see_other("/till");
+    let cookie = state.signer.set(cookie::DEVICE, &device.to_string());
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}
+
+pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> Response {
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return Apology::NoSuchPage.page(visitor);
+    };
+    let (wrong, status) = match pairing {
+        Pairing::Asked => (false, StatusCode::OK),
+        Pairing::Wrong => (true, StatusCode::FORBIDDEN),
+    };
+    let html = render(&PairPage {
+        shell: Shell::new(visitor.language, "/till", Some(&folder.store)),
+        wrong,
+    });
+    pages::page(status, visitor.packing, html)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SignInForm {
+    name: StaffName,
+    pin: String,
+}
+
+/// `POST /till/sign-in`
+pub(super) async fn sign_in(
+    axum::extract::State(state): axum::extract::State<State>,
+    at_till: AtTill,
+    form: Result<Form<SignInForm>, FormRejection>,
+) -> Response {
+    let visitor = &at_till.visitor;
+    let form = match fields(form) {
+        Ok(form) => form,
+        Err(apology) => return apology.page(visitor),
+    };
+    let Some(device) = at_till.device else {
+        return pair_page(&state, visitor, Pairing::Asked);
+    };
+    // One at a time: tries sent all at once would otherwise all pass the wait before the first counts.
+    let _turn = state.pin_turn.lock().await;
+    if let Some(fault) = must_wait(&state, device, visitor) {
+        return page(&state, visitor, StatusCode::TOO_MANY_REQUESTS, Some(fault));
+    }
+    let name = form.name.clone();
+    if knows_pin(&state, form).await {
+        let until = state.now().as_second() + i64::from(cookie::STAFF.max_age_seconds);
+        let value = format!("{device}.{}.{until}", to_base64(name.as_str().as_bytes()));
+        let mut response = see_other("/till");
+        let cookie = state.signer.set(cookie::STAFF, &value);
+        response.headers_mut().append(SET_COOKIE, cookie);
+        return response;
+    }
+    if let Err(apology) = count_wrong_pin(&state, device).await {
+        return apology.page(visitor);
+    }
+    let fault = texts(visitor.language).till.pin_wrong.clone();
+    page(&state, visitor, StatusCode::FORBIDDEN, Some(fault))
+}
+
+/// The sentence that says until when this device waits.
+fn must_wait(state: &State, device: DeviceId, visitor: &Visitor) -> Option<String> {
+    let bundle = state.bundle();
+    let folder = state.own_store(&bundle)?;
+    let from = state.wallet.read().pin_allowed_from(device);
+    if from <= state.now() {
+        return None;
+    }
+    let until = on_the_wall(&folder.store, from);
+    Some(format!("{} {until}", texts(visitor.language).till.pin_wait))
+}
+
+async fn knows_pin(state: &State, form: SignInForm) -> bool {
+    let bundle = state.bundle();
+    let staff = state.own_store(&bundle).and_then(|folder| {
+        let mut staff = folder.staff.iter();
+        staff.find(|staff| staff.name == form.name).cloned()
+    });
+    let Some(staff) = staff else { return false };
+    // Twenty milliseconds of hashing are too long for an async thread.
+    tokio::task::spawn_blocking(move || staff.knows(&form.pin))
+        .await
+        .unwrap_or(false)
+}
+
+/// Writes a wrong PIN down before it is answered, so that the wait outlives a restart.
+async fn count_wrong_pin(state: &State, device: DeviceId) -> Result<(), Apology> {
+    let bundle = state.bundle();
+    let folder = state.own_store(&bundle).ok_or(Apology::NoSuchPage)?;
+    let event = Event::RedeemRefused(RedeemRefused {
+        reason: RefusalReason::WrongPin,
+        device,
+        coupon: None,
+    });
+    let occurrence = happening(&folder.store, state.now(), event);
+    let boot_time = state.boot_time();
+    state
+        .journal
+        .commit(move |_| write(boot_time, occurrence, ()))
+        .await
+        .map_err(|error| not_kept(&error))
+}
+
+/// `POST /till/sign-out`
+pub(super) async fn sign_out(_at_till: AtTill) -> Response {
+    let mut response = see_other("/till");
+    let cookie = cookie::clear(cookie::STAFF);
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}
+
+pub(super) fn page(
+    state: &State,
+    visitor: &Visitor,
+    status: StatusCode,
+    fault: Option<String>,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return Apology::NoSuchPage.page(visitor);
+    };
+    let html = render(&SignInPage {
+        shell: Shell::new(visitor.language, "/till", Some(&folder.store)),
+        store: folder.store.name.of(visitor.language),
+        staff: folder.staff.iter().map(|staff| &staff.name).collect(),
+        fault,
+    });
+    pages::page(status, visitor.packing, html)
+}
+
+#[derive(Template)]
+#[template(path = "portal/till_pair.html")]
+struct PairPage {
+    shell: Shell,
+    wrong: bool,
+}
+
+#[derive(Template)]
+#[template(path = "portal/till_sign_in.html")]
+struct SignInPage<'a> {
+    shell: Shell,
+    store: &'a str,
+    staff: Vec<&'a StaffName>,
+    fault: Option<String>,
+}

@@ -1,0 +1,87 @@
+//! What a request tells of its sender: the language, the packing, the signed cookie, the address.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
+use axum::response::{IntoResponseParts, ResponseParts};
+use serde::Deserialize;
+
+use super::State;
+use super::pages::Packing;
+use super::{cookie, language};
+use crate::admission::Device;
+use crate::domain::ids::Vid;
+use crate::domain::text::Language;
+use crate::ops::serve::Peer;
+
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) language: Language,
+    pub(super) packing: Packing,
+    /// From the diner's signed cookie.
+    pub(super) vid: Option<Vid>,
+    pub(super) device: Option<Device>,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    /// The language link was tapped, so the choice has to be remembered.
+    chosen: Option<Language>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    lang: Option<String>,
+}
+
+impl FromRequestParts<State> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Infallible> {
+        let asked = match parts.uri.query() {
+            None => Asked::default(),
+            Some(_) => Query::try_from_uri(&parts.uri)
+                .map(|Query(asked)| asked)
+                .unwrap_or_default(),
+        };
+        let headers = &parts.headers;
+        let vid = state
+            .signer
+            .get(headers, cookie::DINER)
+            .and_then(|value| Vid::parse(value).ok());
+        let peer = parts.extensions.get::<Peer>();
+        Ok(Self {
+            language: language::pick(asked.lang.as_deref(), headers),
+            packing: Packing::accepted(headers),
+            vid,
+            device: peer.map(|peer| Device(peer.address.ip())),
+            path: parts.uri.path().to_owned(),
+            chosen: asked.lang.as_deref().and_then(Language::from_tag),
+            headers: headers.clone(),
+        })
+    }
+}
+
+/// Remembers a language that was chosen by its link.
+pub(super) struct RememberLanguage(pub(super) Option<Language>);
+
+impl Visitor {
+    pub(super) fn remember_language(&self) -> RememberLanguage {
+        RememberLanguage(self.chosen)
+    }
+}
+
+impl IntoResponseParts for RememberLanguage {
+    type Error = Infallible;
+
+    fn into_response_parts(self, mut response: ResponseParts) -> Result<ResponseParts, Infallible> {
+        if let Some(language) = self.0 {
+            response
+                .headers_mut()
+                .append(SET_COOKIE, language::remembered(language));
+        }
+        Ok(response)
+    }
+}
