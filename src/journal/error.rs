@@ -111,7 +111,28 @@ impl OpenError {
     }
 }
 
+impl CloseError {
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Storage(_) => "journal_storage",
+            Self::Ended => "journal_ended",
+        }
+    }
+}
+
 impl StorageError {
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "journal_io",
+            Self::Sync { .. } => "journal_sync",
+            Self::Sled { .. } => "journal_sled",
+            Self::Panicked { .. } => "journal_panicked",
+            Self::Frame { .. } => "journal_frame_damaged",
+            Self::Damaged { .. } => "journal_damaged",
+            Self::Entropy(_) => "journal_entropy",
+        }
+    }
+
     pub(super) fn sled(path: &Path, error: &sled::Error) -> Self {
         Self::Sled {
             path: path.to_owned(),

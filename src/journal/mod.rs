@@ -18,7 +18,8 @@
 //!    from disk at any time.
 //! 6. A P0 frame leaves the disk only when headquarters has acknowledged it and a durable checkpoint of the
 //!    book contains it.
-//! 7. An idle journal neither writes nor wakes up.
+//! 7. An idle journal writes nothing, and its owner thread does not wake up. (sled's seven pool threads look
+//!    around once a second, which no setting stops.)
 //! 8. A P1 frame never makes anybody wait; it is dropped and counted when there is no room.
 //! 9. When the owner thread has ended, by [`Journal::close`] or by a panic, every call returns an error.
 //!

@@ -2,8 +2,8 @@
 //!
 //! Promises that an answer is sent only after the frames of its commit are on stable storage; that after a
 //! storage error nobody in the commit hears of success, the databases are dropped and opened again, and the
-//! book is rebuilt; that an idle journal neither writes nor wakes up. When the thread ends, by `close` or by
-//! a panic, every waiting caller is told, because their answer channels fall with it.
+//! book is rebuilt; that an idle owner neither writes nor wakes up. When the thread ends, by `close` or by a
+//! panic, every waiting caller is told, because their answer channels fall with it.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -153,7 +153,10 @@ impl<B: Book> Owner<B> {
                     drop(place);
                     self.commit(decision);
                 }
-                Ok(Request::Note(note)) => self.hold(note),
+                Ok(Request::Note(note)) => {
+                    self.hold(note);
+                    self.write_notes_if_many();
+                }
                 Ok(Request::Outbox(request, place)) => {
                     drop(place);
                     self.serve(request);
@@ -292,7 +295,8 @@ impl<B: Book> Owner<B> {
 
     // --- P1 ---------------------------------------------------------------------------------------------
 
-    /// Keeps a P1 frame until the next commit, or writes at once what would not fit into one any more.
+    /// Keeps a P1 frame until the next commit. Writes nothing: a commit may be half gathered, and an error
+    /// would take its decisions out of the book.
     fn hold(&mut self, note: Note) {
         let Some(store) = self.store.as_ref() else {
             return dropped("storage");
@@ -307,7 +311,12 @@ impl<B: Book> Owner<B> {
             self.notes_since = self.place.clock.since_boot();
         }
         self.notes.push(note);
-        if self.notes.len() >= store.p1.profile().cap().entries {
+    }
+
+    /// More than one sync may cover need not wait for company.
+    fn write_notes_if_many(&mut self) {
+        let store = self.store.as_ref();
+        if store.is_some_and(|store| self.notes.len() >= store.p1.profile().cap().entries) {
             self.write_notes();
         }
     }

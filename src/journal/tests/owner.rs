@@ -1,5 +1,7 @@
 //! How decisions become durable, and what a caller hears when they do not.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::mpsc;
 
 use super::*;
@@ -33,6 +35,10 @@ async fn start<F: Future + Unpin>(future: &mut F) {
         std::task::Poll::Ready(pending)
     });
     assert!(polled.await, "it is answered before it could be");
+}
+
+fn inode(path: &Path) -> u64 {
+    fs_err::metadata(path).unwrap().ino()
 }
 
 #[tokio::test]
@@ -90,6 +96,8 @@ async fn after_a_failed_commit_the_book_is_what_the_journal_holds() {
     let shop = Shop::new();
     let journal = shop.open();
     capture_numbers(&journal, 1..4).await;
+    let log = shop.path(&format!("p0/{}/db", generation(1)));
+    let before = inode(&log);
     database::faults::fail_next_sync(&shop.path(&format!("p0/{}", generation(1))));
     let refused = capture(&journal, "key4=value4").await;
     assert_eq!(refused.unwrap_err().code(), "journal_storage");
@@ -97,6 +105,7 @@ async fn after_a_failed_commit_the_book_is_what_the_journal_holds() {
     let shelf = look(&journal).await;
     let held = peek_front(&journal, Spool::P0).await;
     assert_eq!(shelf.values.len(), held.len());
+    assert_ne!(inode(&log), before, "its pages are in doubt");
     capture(&journal, "after=1").await.unwrap();
     drop(journal);
 
@@ -107,6 +116,56 @@ async fn after_a_failed_commit_the_book_is_what_the_journal_holds() {
     assert_eq!(sequences, dense);
     assert_eq!(&taken[..3], numbered(1..4));
     assert_eq!(taken.last().unwrap().1, "after=1");
+}
+
+#[tokio::test]
+async fn a_journal_that_could_not_reopen_tries_again_with_the_next_request() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..4).await;
+    let tail = shop.path(&format!("p0/{}", generation(1)));
+    let ready = fs_err::read(tail.join("READY")).unwrap();
+    fs_err::write(tail.join("READY"), "unreadable for a while").unwrap();
+    database::faults::fail_next_sync(&tail);
+    for number in 4..6 {
+        let refused = capture(&journal, &format!("key{number}=1")).await;
+        assert_eq!(refused.unwrap_err().code(), "journal_storage");
+    }
+    let refused = journal.outbox().peek(Spool::P0, 1, 1).await;
+    assert_eq!(refused.unwrap_err().code(), "journal_storage");
+
+    fs_err::write(tail.join("READY"), ready).unwrap();
+    capture(&journal, "after=1").await.unwrap();
+    let taken = drain(&journal, Spool::P0).await;
+    assert_eq!(&taken[..3], numbered(1..4));
+    assert_eq!(taken.last().unwrap().1, "after=1");
+}
+
+#[tokio::test]
+async fn views_that_cannot_be_written_do_not_take_a_capture_with_them() {
+    let shop = Shop::with(|options| options.p1_delay = std::time::Duration::from_hours(1));
+    let journal = shop.open();
+    let (release, first) = hold_owner(&journal);
+    let mut first = Box::pin(first);
+    start(&mut first).await;
+    // More than one sync may cover, met while a commit is being gathered.
+    for _ in 0..60 {
+        journal.note(b"view".to_vec());
+    }
+    let mut second = Box::pin(journal.commit(|shelf| Verdict {
+        body: Some(b"second=2".to_vec()),
+        answer: shelf.values.get("first").cloned(),
+    }));
+    start(&mut second).await;
+    database::faults::fail_next_sync(&shop.path(&format!("p1/{}", generation(1))));
+    drop(release);
+
+    first.await.unwrap();
+    assert_eq!(second.await.unwrap().as_deref(), Some("1"));
+    let shelf = look(&journal).await;
+    assert_eq!(shelf.values.len(), 2, "rebuilt after the failed view");
+    drop(journal);
+    assert_eq!(look(&shop.open()).await.values, shelf.values);
 }
 
 #[tokio::test]
