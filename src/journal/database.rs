@@ -66,6 +66,10 @@ impl Database {
         }
         repair::repair_snapshots(path)?;
         let database = Self::open_files(path, ready.profile)?;
+        // A killed run may have left frames that only the page cache holds. Answers will be given on the
+        // strength of them, without another commit, so they become durable first; and so does what sled
+        // wrote to open, which would otherwise count towards the next commit's cap.
+        database.sync()?;
         // sled renames its snapshot during open and leaves the directory unsynced.
         disk::sync_dir(path)?;
         warn_of_blobs(path)?;

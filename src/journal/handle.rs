@@ -19,7 +19,8 @@ use super::book::{Book, Verdict};
 use super::error::{CloseError, CommitError, OpenError, OutboxError, StorageError};
 use super::frame::Frame;
 use super::options::Options;
-use super::owner::{Decision, Note, OutboxRequest, Owner, Places, Release, Request};
+use super::owner::Owner;
+use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
 use super::spool::{Depths, Spool};
 use super::store::{Lock, Place};
 

@@ -16,6 +16,7 @@
 //!    file it failed on is rewritten before it is trusted.
 //! 5. Sequences are dense, start from 1 in each stream, and outlive the frames: the next one can be proven
 //!    from disk at any time.
+//!    What an earlier run left unsynced is synced at open, before anyone builds on it.
 //! 6. A P0 frame leaves the disk only when headquarters has acknowledged it and a durable checkpoint of the
 //!    book contains it.
 //! 7. An idle journal writes nothing, and its owner thread does not wake up. (sled's seven pool threads look
@@ -60,6 +61,7 @@ mod options;
 mod owner;
 mod ready;
 mod repair;
+mod request;
 mod spool;
 mod store;
 #[cfg(test)]

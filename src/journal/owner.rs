@@ -7,73 +7,22 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use crate::domain::ids::StreamId;
 use crate::ops::metrics;
 
 use super::book::Book;
 use super::database;
 use super::error::{CloseError, CommitError, OutboxError, StorageError};
-use super::frame::Frame;
+use super::frame::OVERHEAD_BYTES;
 use super::generation::NewFrame;
 use super::options::Cap;
-use super::spool::{Depths, Spool};
+use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
+use super::spool::Depths;
 use super::store::{Lock, Place, Store};
-
-/// A decision on its way to the owner thread.
-pub(super) trait Decision<B>: Send {
-    /// Decides, and hands back the frame it wants and the answer to release.
-    fn decide(self: Box<Self>, book: &mut B) -> (Option<Vec<u8>>, Box<dyn Release>);
-
-    fn refuse(self: Box<Self>, error: CommitError);
-}
-
-/// An answer that waits for stable storage.
-pub(super) trait Release {
-    fn release(self: Box<Self>, outcome: Result<(), CommitError>);
-}
-
-/// What the owner is asked. The permit is the request's place in the bounded queue.
-pub(super) enum Request<B> {
-    Commit(Box<dyn Decision<B>>, OwnedSemaphorePermit),
-    Note(Note),
-    Outbox(OutboxRequest, OwnedSemaphorePermit),
-    Close(oneshot::Sender<Result<(), CloseError>>),
-}
-
-/// A P1 frame; it keeps its place in the queue until it is written.
-pub(super) struct Note {
-    pub body: Vec<u8>,
-    pub _place: OwnedSemaphorePermit,
-}
-
-/// What the uplink asks.
-pub(super) enum OutboxRequest {
-    Peek {
-        spool: Spool,
-        max_frames: usize,
-        max_bytes: usize,
-        answer: oneshot::Sender<Result<Vec<Frame>, OutboxError>>,
-    },
-    Acknowledge {
-        spool: Spool,
-        stream: StreamId,
-        through: u64,
-        answer: oneshot::Sender<Result<(), OutboxError>>,
-    },
-}
-
-/// The bounds of the request queue. Closed when the owner ends, so that nobody waits for a place in vain.
-#[derive(Clone)]
-pub(super) struct Places {
-    pub requests: Arc<Semaphore>,
-    pub notes: Arc<Semaphore>,
-}
 
 pub(super) struct Owner<B> {
     book: B,
@@ -127,7 +76,12 @@ impl<B: Book> Owner<B> {
         requests: Receiver<Request<B>>,
         places: Places,
     ) -> Result<(Self, watch::Receiver<Depths>), StorageError> {
-        let store = Store::open(&place, &mut book)?;
+        let mut doubtful = None;
+        let store = match open_store(&place, &mut book, &mut doubtful) {
+            // The file's pages were in doubt; the second time they are written anew first.
+            Err(_) if doubtful.is_some() => open_store(&place, &mut book, &mut doubtful)?,
+            outcome => outcome?,
+        };
         let (depths, seen) = watch::channel(store.depths());
         let owner = Self {
             book,
@@ -137,7 +91,7 @@ impl<B: Book> Owner<B> {
             notes: Vec::new(),
             notes_since: Duration::ZERO,
             store: Some(store),
-            doubtful: None,
+            doubtful,
             depths,
             _ended: Ended(places),
             _lock: lock,
@@ -276,7 +230,7 @@ impl<B: Book> Owner<B> {
                 ::metrics::counter!(metrics::JOURNAL_COMMIT_ERRORS_TOTAL, "code" => refusal.code())
                     .increment(1);
                 release_all(commit.answers, &Err(refusal));
-                self.recover(error);
+                self.recover(&error);
             }
         }
     }
@@ -288,7 +242,7 @@ impl<B: Book> Owner<B> {
             store.p0.rotate_if_due()
         });
         if let Err(error) = outcome {
-            self.recover(error);
+            self.recover(&error);
         }
         self.write_notes();
     }
@@ -338,7 +292,7 @@ impl<B: Book> Owner<B> {
                     .increment(count),
                 Err(error) => {
                     (0..count).for_each(|_| dropped("storage"));
-                    self.recover(error);
+                    self.recover(&error);
                 }
             }
         }
@@ -352,7 +306,7 @@ impl<B: Book> Owner<B> {
         let cap = store.p1.profile().cap();
         let mut bytes = 0;
         let fitting = self.notes.iter().enumerate().take_while(|(place, note)| {
-            let stored = super::frame::OVERHEAD_BYTES + note.body.len();
+            let stored = OVERHEAD_BYTES + note.body.len();
             let fits = cap.has_room(*place, bytes, stored);
             bytes += stored;
             fits
@@ -411,7 +365,7 @@ impl<B: Book> Owner<B> {
         // An uplink that stopped waiting asks again later.
         answer.send(outcome).ok();
         if let Some(error) = fault {
-            self.recover(error);
+            self.recover(&error);
         }
     }
 
@@ -432,14 +386,9 @@ impl<B: Book> Owner<B> {
     }
 
     /// A handle that failed once fails for ever, so the databases are opened anew and the book with them.
-    fn recover(&mut self, error: StorageError) {
+    fn recover(&mut self, error: &StorageError) {
         tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal failed and is opened again");
-        if let StorageError::Sync { path, source } = error {
-            // A full disk refuses whole pages and leaves none in doubt; nor would there be room for a copy.
-            if source.kind() != ErrorKind::StorageFull {
-                self.doubtful = Some(path);
-            }
-        }
+        self.doubtful = in_doubt(error).or(self.doubtful.take());
         self.store = None;
         if let Err(error) = self.ensure_open() {
             tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal stays closed until the next request");
@@ -451,13 +400,8 @@ impl<B: Book> Owner<B> {
         if self.store.is_some() {
             return Ok(());
         }
-        if let Some(path) = &self.doubtful {
-            if path.exists() {
-                database::rewrite_log(path)?;
-            }
-            self.doubtful = None;
-        }
-        self.store = Some(Store::open(&self.place, &mut self.book)?);
+        let store = open_store(&self.place, &mut self.book, &mut self.doubtful)?;
+        self.store = Some(store);
         ::metrics::counter!(metrics::JOURNAL_REOPENS_TOTAL).increment(1);
         Ok(())
     }
@@ -480,6 +424,36 @@ impl<B: Book> Owner<B> {
             Some(store) => Ok(store.close(&mut self.book)?),
             None => Err(CloseError::Ended),
         }
+    }
+}
+
+/// Rewrites the file in doubt, if there is one, and opens everything; a sync that fails casts new doubt.
+fn open_store(
+    place: &Place,
+    book: &mut impl Book,
+    doubtful: &mut Option<PathBuf>,
+) -> Result<Store, StorageError> {
+    if let Some(path) = doubtful.as_ref().filter(|path| path.exists()) {
+        database::rewrite_log(path)?;
+    }
+    *doubtful = None;
+    Store::open(place, book).inspect_err(|error| *doubtful = in_doubt(error))
+}
+
+/// The database whose pages may be lost although the kernel will call them clean from now on.
+fn in_doubt(error: &StorageError) -> Option<PathBuf> {
+    match error {
+        // A full disk refuses whole pages and leaves none in doubt; nor would there be room for a copy.
+        StorageError::Sync { path, source } if source.kind() != ErrorKind::StorageFull => {
+            Some(path.clone())
+        }
+        StorageError::Io(_)
+        | StorageError::Sync { .. }
+        | StorageError::Sled { .. }
+        | StorageError::Panicked { .. }
+        | StorageError::Frame { .. }
+        | StorageError::Damaged { .. }
+        | StorageError::Entropy(_) => None,
     }
 }
 

@@ -148,6 +148,22 @@ async fn a_snapshot_torn_by_a_cut_during_open_does_not_stop_the_next_open() {
 }
 
 #[tokio::test]
+async fn what_a_killed_run_left_unsynced_is_synced_before_anyone_builds_on_it() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..4).await;
+    drop(journal);
+    let tail = shop.path(&format!("p0/{}", generation(1)));
+    let before = inode(&tail.join("db"));
+    database::faults::fail_next_sync(&tail);
+
+    let journal = shop.open();
+    assert_ne!(inode(&tail.join("db")), before, "its pages were in doubt");
+    assert_eq!(look(&journal).await.applied, 3);
+    assert_eq!(drain(&journal, Spool::P0).await, numbered(1..4));
+}
+
+#[tokio::test]
 async fn a_box_that_gets_another_profile_keeps_what_it_has() {
     let mut shop = Shop::with(|options| options.profile = Profile::Standard);
     let journal = shop.open();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 
 /// Every file below a directory with its bytes.
-fn files(dir: &std::path::Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for name in disk::names_in(dir).unwrap() {
         let path = dir.join(name);

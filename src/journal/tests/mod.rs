@@ -9,7 +9,8 @@ mod owner;
 mod uplink;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -172,6 +173,10 @@ fn numbered(numbers: std::ops::Range<u64>) -> Vec<(u64, String)> {
     numbers
         .map(|number| (number, format!("key{number}=value{number}")))
         .collect()
+}
+
+fn inode(path: &Path) -> u64 {
+    fs_err::metadata(path).unwrap().ino()
 }
 
 fn unix_millis_of(time: &str) -> u64 {

@@ -1,7 +1,5 @@
 //! How decisions become durable, and what a caller hears when they do not.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::mpsc;
 
 use super::*;
@@ -35,10 +33,6 @@ async fn start<F: Future + Unpin>(future: &mut F) {
         std::task::Poll::Ready(pending)
     });
     assert!(polled.await, "it is answered before it could be");
-}
-
-fn inode(path: &Path) -> u64 {
-    fs_err::metadata(path).unwrap().ino()
 }
 
 #[tokio::test]
