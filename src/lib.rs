@@ -9,4 +9,6 @@ pub mod journal;
 pub mod ops;
 #[cfg(feature = "gateway")]
 pub mod portal;
+#[cfg(feature = "gateway")]
+pub mod uplink;
 pub mod wire;

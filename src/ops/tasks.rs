@@ -1,12 +1,16 @@
 //! Every task of the process, and the one signal that ends them.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::metrics;
+
+/// A future whose type does not matter: what a trait object's async method returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Owns the tasks of a server. Cloning gives another handle to the same set.
 #[derive(Debug, Clone, Default)]

@@ -110,9 +110,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_fills_the_hole_the_page_unpacks_to_its_text(
-            before in ".{0,2000}", filling in "[0-9a-f]{0,64}", after in ".{0,2000}",
+            before in "[^\u{1}]{0,500}", filling in "[0-9a-f]{0,64}", after in "[^\u{1}]{0,500}",
         ) {
-            prop_assume!(!before.contains('\u{1}') && !after.contains('\u{1}'));
             let page = SplicedPage::cut(&format!("{before}\u{1}{after}"), "\u{1}").unwrap();
             let expected = format!("{before}{filling}{after}").into_bytes();
             prop_assert_eq!(page.plain(&filling), expected.as_slice());

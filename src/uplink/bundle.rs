@@ -1,0 +1,238 @@
+//! The two slots in which the bundle lives: the one in force and the one before.
+//!
+//! ```text
+//! <state dir>/bundle/slot-a   a whole bundle, as it came
+//! <state dir>/bundle/slot-b   another one, older or newer
+//! <state dir>/bundle/current  "a" or "b"
+//! ```
+//!
+//! A bundle is written into the slot that is not in force, checked, and only then named in `current`; each
+//! file is replaced whole. After a power cut at any point the box has a bundle that it has checked. If the
+//! one in force cannot be read at start, the other is used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::ids::StoreId;
+use crate::domain::written::BadFile;
+use crate::ops::files::{Readers, replace};
+use crate::wire::bundle::{BadBundle, Bundle, Opened, open};
+use crate::wire::encoding::sha256_hex;
+use crate::wire::link::{BundlePointer, Serves};
+use crate::wire::signing::PublicKey;
+
+/// The slots of one gateway.
+#[derive(Debug, Clone)]
+pub struct Slots {
+    dir: PathBuf,
+    root: PublicKey,
+    serves: Serves,
+}
+
+/// A bundle is not taken, or cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    #[error(transparent)]
+    Bad(#[from] BadBundle),
+    #[error("the bytes are not those that headquarters announced")]
+    NotAnnounced,
+    #[error("the bundle could not be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl NotTaken {
+    /// A stable word for metrics and reports.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Bad(bad) => bad.code(),
+            Self::NotAnnounced => "not_announced",
+            Self::Io(_) => "io",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    A,
+    B,
+}
+
+impl Slot {
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+impl Slots {
+    pub fn new(state_dir: &Path, root: PublicKey, serves: Serves) -> io::Result<Self> {
+        let dir = state_dir.join("bundle");
+        fs_err::create_dir_all(&dir)?;
+        Ok(Self { dir, root, serves })
+    }
+
+    /// The bundle in force; none before the first has come.
+    pub fn load(&self) -> Option<Bundle> {
+        let current = self.current()?;
+        for slot in [current, current.other()] {
+            match fs_err::read(self.path(slot)).map(|bytes| self.check(&bytes, 0)) {
+                Ok(Ok(opened)) => return Some(opened.bundle),
+                Ok(Err(error)) => {
+                    tracing::error!(slot = slot.letter(), %error, "a kept bundle is not usable");
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::error!(slot = slot.letter(), %error, "a kept bundle cannot be read");
+                }
+            }
+        }
+        None
+    }
+
+    /// Checks `bytes` against what was announced and against version `have`, and puts them in force.
+    pub fn take(
+        &self,
+        bytes: &[u8],
+        announced: &BundlePointer,
+        have: u64,
+    ) -> Result<Opened, NotTaken> {
+        if sha256_hex(bytes) != announced.sha256 {
+            return Err(NotTaken::NotAnnounced);
+        }
+        let opened = self.check(bytes, have)?;
+        let slot = self.current().map_or(Slot::A, Slot::other);
+        replace(&self.path(slot), bytes, Readers::OnlyUs)?;
+        let name = slot.letter().as_bytes();
+        replace(&self.dir.join("current"), name, Readers::OnlyUs)?;
+        Ok(opened)
+    }
+
+    fn check(&self, bytes: &[u8], have: u64) -> Result<Opened, BadBundle> {
+        let opened = open(bytes, self.root, have)?;
+        match &self.serves {
+            Serves::Store(store) if !opened.bundle.stores.contains_key(store) => {
+                Err(BadBundle::File(missing(store)))
+            }
+            Serves::Store(_) | Serves::Street => Ok(opened),
+        }
+    }
+
+    fn current(&self) -> Option<Slot> {
+        match fs_err::read_to_string(self.dir.join("current"))
+            .ok()?
+            .as_str()
+        {
+            "a" => Some(Slot::A),
+            "b" => Some(Slot::B),
+            _ => None,
+        }
+    }
+
+    fn path(&self, slot: Slot) -> PathBuf {
+        self.dir.join(format!("slot-{}", slot.letter()))
+    }
+}
+
+fn missing(store: &StoreId) -> BadFile {
+    let file = format!("stores/{store}/store.toml");
+    BadFile::whole(&file, "the bundle is not for the store this box stands in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::bundle::{Files, PublishCertificate, pack};
+    use crate::wire::signing::SigningKey;
+
+    struct TestSlots {
+        dir: tempfile::TempDir,
+        root: SigningKey,
+        slots: Slots,
+    }
+
+    impl TestSlots {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let root = SigningKey::from_pkcs8(&SigningKey::generate()).unwrap();
+            let store = StoreId::parse("SZ01").unwrap();
+            let slots = Slots::new(dir.path(), root.public(), Serves::Store(store)).unwrap();
+            Self { dir, root, slots }
+        }
+
+        fn bundle(&self, version: u64, folder: &str) -> (Vec<u8>, BundlePointer) {
+            let store = include_str!("../../tests/fixtures/chain/stores/SZ01/store.toml");
+            let store = store.replace("SZ01", folder);
+            let mut files = Files::new();
+            files.insert(format!("stores/{folder}/store.toml"), store.into_bytes());
+            let certificate = PublishCertificate::issue(self.root.public(), 0, &self.root);
+            let bytes = pack(&files, version, 0, &certificate, &self.root);
+            let sha256 = sha256_hex(&bytes);
+            (bytes, BundlePointer { v: version, sha256 })
+        }
+
+        fn take(&self, version: u64, have: u64) -> Result<Opened, NotTaken> {
+            let (bytes, pointer) = self.bundle(version, "SZ01");
+            self.slots.take(&bytes, &pointer, have)
+        }
+
+        fn version(&self) -> Option<u64> {
+            self.slots.load().map(|bundle| bundle.version)
+        }
+    }
+
+    #[test]
+    fn the_newest_bundle_taken_is_in_force_after_a_restart() {
+        let slots = TestSlots::new();
+        assert_eq!(slots.version(), None);
+        slots.take(1, 0).unwrap();
+        slots.take(2, 1).unwrap();
+        slots.take(3, 2).unwrap();
+        assert_eq!(slots.version(), Some(3));
+    }
+
+    #[test]
+    fn a_refused_bundle_leaves_the_last_good_one_in_force() {
+        let slots = TestSlots::new();
+        slots.take(5, 0).unwrap();
+        let older = slots.take(4, 5).unwrap_err();
+        assert_eq!(older.code(), "older");
+
+        let (mut bytes, pointer) = slots.bundle(6, "SZ01");
+        bytes[600] ^= 1;
+        let changed = slots.slots.take(&bytes, &pointer, 5).unwrap_err();
+        assert_eq!(changed.code(), "not_announced");
+
+        let (bytes, pointer) = slots.bundle(6, "SZ02");
+        let foreign = slots.slots.take(&bytes, &pointer, 5).unwrap_err();
+        assert_eq!(foreign.code(), "file");
+        assert_eq!(slots.version(), Some(5));
+    }
+
+    #[test]
+    fn a_damaged_slot_gives_way_to_the_bundle_before() {
+        let slots = TestSlots::new();
+        slots.take(1, 0).unwrap();
+        slots.take(2, 1).unwrap();
+        let newest = slots.dir.path().join("bundle/slot-b");
+        fs_err::write(newest, b"torn").unwrap();
+        assert_eq!(slots.version(), Some(1));
+    }
+
+    #[test]
+    fn a_cut_before_the_switch_leaves_the_old_bundle_in_force() {
+        let slots = TestSlots::new();
+        slots.take(1, 0).unwrap();
+        let (bytes, _) = slots.bundle(2, "SZ01");
+        fs_err::write(slots.dir.path().join("bundle/slot-b"), &bytes[..700]).unwrap();
+        assert_eq!(slots.version(), Some(1));
+    }
+}
