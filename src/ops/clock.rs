@@ -110,3 +110,9 @@ impl Clock for FastClock {
         since_boot()
     }
 }
+
+/// A number for this boot of the machine: the same for every process until the next boot.
+pub fn boot_number() -> u32 {
+    let id = fs_err::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    crc32fast::hash(id.trim().as_bytes())
+}

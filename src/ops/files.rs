@@ -1,5 +1,6 @@
 //! Files that are either there whole or not at all, and secrets that only we can read.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -57,6 +58,35 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>
         }
         Err(error) => Err(error),
     }
+}
+
+/// Every file below `dir`, by its path relative to it with `/` between the parts. Names that begin with a
+/// dot are an editor's or a version control's and are left out.
+pub fn read_tree(dir: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    read_tree_into(dir, "", &mut files)?;
+    Ok(files)
+}
+
+fn read_tree_into(
+    dir: &Path,
+    above: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> io::Result<()> {
+    for entry in fs_err::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = format!("{above}{name}");
+        if entry.file_type()?.is_dir() {
+            read_tree_into(&entry.path(), &format!("{path}/"), files)?;
+        } else {
+            files.insert(path, fs_err::read(entry.path())?);
+        }
+    }
+    Ok(())
 }
 
 /// 32 random bytes: a key for HMAC.

@@ -1,5 +1,6 @@
 //! Process plumbing that knows nothing of shops: clocks, files, serving, TLS, tasks, logs and metrics.
 
+pub mod ask;
 pub mod clock;
 pub mod files;
 pub mod metrics;

@@ -75,7 +75,7 @@ pub(super) async fn redeem(
     };
     let bundle = state.bundle();
     let asked = Asked {
-        presented: read(&form.code, &bundle),
+        presented: read(&form.code, &state, &bundle),
         redemption: form.redemption,
         staff: staff.clone(),
         device,
@@ -103,9 +103,12 @@ pub(super) async fn redeem(
 }
 
 /// Reads what was typed or scanned.
-fn read(text: &str, bundle: &Bundle) -> Result<Presented, RefusalReason> {
+fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, RefusalReason> {
     if token::is_token(text) {
-        return token::verify(text, &bundle.coupon_keys)
+        // Our own key, too: a coupon of a minute ago must not wait for a bundle that lists it.
+        let mut keys = bundle.coupon_keys.clone();
+        keys.push(state.keys.coupon_public());
+        return token::verify(text, &keys)
             .map(Presented::Token)
             .map_err(|_| RefusalReason::BadToken);
     }

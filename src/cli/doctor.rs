@@ -1,0 +1,62 @@
+//! `maitred doctor`: every check, and what to do about what it found.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::gateway::{identity_dir, read_folder};
+use super::{block_on, print};
+use crate::config;
+use crate::config::overlay::Environment;
+use crate::config::settings::BundleFrom;
+use crate::doctor::{Finding, Health, clock, identity, ports, state_dir};
+use crate::ops::clock::{Clock, SystemClock};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The gateway's settings
+    #[arg(long, value_name = "FILE", default_value = "/etc/maitred/gateway.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = config::gateway(&arguments.config, &Environment::of_process())?;
+    let now = SystemClock.now();
+    let mut findings = vec![clock::check(now), state_dir::check(&settings.state_dir)];
+    match &settings.bundle {
+        BundleFrom::Hq => {
+            findings.push(identity::check(&identity_dir(&settings.state_dir), now));
+        }
+        BundleFrom::Folder { dir, .. } => {
+            read_folder(dir)?;
+        }
+    }
+    findings.push(block_on(ports::check(
+        settings.ops_listen,
+        settings.portal_listen,
+    ))?);
+    for finding in &findings {
+        show(finding);
+    }
+    let bad = findings
+        .iter()
+        .filter(|finding| finding.health == Health::Bad)
+        .count();
+    if bad > 0 {
+        bail!("{bad} of {} checks found a fault", findings.len());
+    }
+    Ok(())
+}
+
+fn show(finding: &Finding) {
+    let mark = match finding.health {
+        Health::Good => "ok  ",
+        Health::Warning => "warn",
+        Health::Bad => "BAD ",
+    };
+    print::line(format_args!("{mark} {}: {}", finding.check, finding.what));
+    if let Some(hint) = &finding.hint {
+        print::line(format_args!("     hint: {hint}"));
+    }
+}

@@ -1,0 +1,393 @@
+//! `maitred gateway`: puts the box together and runs it.
+//!
+//! Sockets are bound before anything else, so that a busy port fails at start; the journal is closed last,
+//! after everybody who writes to it has ended.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{block_on, print, start_logging};
+use crate::admission::Wall;
+use crate::admission::dry::DryFirewall;
+use crate::config::overlay::Environment;
+use crate::config::settings::{BundleFrom, GatewaySettings};
+use crate::config::written::{Firewall, JournalProfile, Role};
+use crate::control::{self, Check, Verdict};
+use crate::domain::ids::{Issuer, StoreId};
+use crate::journal::{Journal, Options, Profile};
+use crate::ops::clock::{Clock, SystemClock, boot_number};
+use crate::ops::files::read_tree;
+use crate::ops::serve::{Limits, Listener, bind, serve};
+use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
+use crate::ops::{ask, metrics};
+use crate::portal::Pairing;
+use crate::portal::keys::Keys;
+use crate::portal::ledger::{Ledger, SharedWallet};
+use crate::uplink::bundle::Slots;
+use crate::uplink::identity::Identity;
+use crate::wire::bundle::Bundle;
+use crate::wire::link::{LinkState, Serves};
+use crate::{config, portal, uplink};
+
+/// How long requests that have begun may take to finish.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Settings; firmware-config/box/etc/maitred/gateway.toml has every key
+    #[arg(long, value_name = "FILE", default_value = "/etc/maitred/gateway.toml")]
+    config: PathBuf,
+    /// Ask the running gateway for a code that pairs a till device, print it and end
+    #[arg(long)]
+    pair_till: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = config::gateway(&arguments.config, &Environment::of_process())?;
+    if arguments.pair_till {
+        let code = block_on(pair_till(settings.ops_listen))??;
+        print::line(format_args!(
+            "pairing code: {code} (valid for 10 minutes, works once)"
+        ));
+        return Ok(());
+    }
+    start_logging(&settings.log);
+    block_on(async move {
+        let gateway = Gateway::start(settings, Arc::new(SystemClock)).await?;
+        print::line(gateway.ready_line());
+        gateway.until_stopped().await
+    })??;
+    Ok(())
+}
+
+async fn pair_till(ops: SocketAddr) -> anyhow::Result<String> {
+    #[derive(serde::Deserialize)]
+    struct PairingCode {
+        code: String,
+    }
+    let tasks = Tasks::new();
+    let mut connection = ask::Connection::open(ops, &tasks)
+        .await
+        .context("asking the gateway; is it running with this configuration?")?;
+    let answer = connection
+        .ask(
+            axum::http::Method::POST,
+            "/api/v1/till/pairing",
+            &axum::http::HeaderMap::new(),
+            "",
+        )
+        .await?;
+    let code: PairingCode = serde_json::from_slice(answer.body())?;
+    Ok(code.code)
+}
+
+/// A running gateway.
+pub struct Gateway {
+    pub portal: SocketAddr,
+    pub ops: SocketAddr,
+    pub pairing: Arc<Pairing>,
+    pub wallet: SharedWallet,
+    pub bundle: watch::Receiver<Arc<Bundle>>,
+    journal: Journal<Ledger>,
+    tasks: Tasks,
+}
+
+/// The sockets, before anything listens on them.
+struct Sockets {
+    portal: TcpListener,
+    ops: TcpListener,
+}
+
+/// Where this box stands, and what brings it news.
+struct Place {
+    store: Option<StoreId>,
+    issuer: Issuer,
+    /// None for a shop without headquarters.
+    upstream: Option<(Identity, Slots)>,
+    bundle: Bundle,
+}
+
+impl Gateway {
+    /// Starts everything. `shop_clock` is what coupons go by.
+    pub async fn start(
+        settings: GatewaySettings,
+        shop_clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let metrics = metrics::install();
+        let sockets = Sockets {
+            portal: bind(settings.portal_listen, "portal").await?,
+            ops: bind(settings.ops_listen, "ops listener").await?,
+        };
+        let (portal_address, ops_address) =
+            (sockets.portal.local_addr()?, sockets.ops.local_addr()?);
+        let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
+        let place = Place::find(&settings)?;
+        let (journal, wallet) = open_journal(&settings).await?;
+
+        let tasks = Tasks::new();
+        let News { bundle, link } =
+            News::start(place.upstream, place.bundle, &settings, &journal, &tasks)?;
+        let wall = Arc::new(Wall::new(
+            settings.session,
+            match settings.firewall {
+                Firewall::Dry => Box::new(DryFirewall::default()),
+            },
+        ));
+        let pairing = Arc::new(Pairing::default());
+        let portal = portal::router(
+            portal::Parts {
+                journal: journal.clone(),
+                wallet: wallet.clone(),
+                bundle: bundle.clone(),
+                clock: Arc::clone(&shop_clock),
+                keys,
+                issuer: place.issuer,
+                store: place.store,
+                base_url: settings.portal_base_url,
+                till_networks: settings.till_networks,
+                wall: Arc::clone(&wall),
+                pairing: Arc::clone(&pairing),
+                boot: boot_number(),
+            },
+            &tasks,
+        );
+        let codes = Arc::clone(&pairing);
+        let control = control::router(control::Parts {
+            metrics,
+            outbox: journal.outbox(),
+            wall,
+            checks: checks(&journal, bundle.clone(), link),
+            pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
+        });
+        let listen = |name, tcp, router| {
+            let listener = Listener {
+                name,
+                tcp,
+                tls: None,
+                limits: Limits::PORTAL,
+            };
+            serve(&tasks, listener, router);
+        };
+        listen("portal", sockets.portal, portal);
+        listen("ops", sockets.ops, control);
+        Ok(Self {
+            portal: portal_address,
+            ops: ops_address,
+            pairing,
+            wallet,
+            bundle,
+            journal,
+            tasks,
+        })
+    }
+
+    /// The first line on stdout, which whoever started the process waits for.
+    pub fn ready_line(&self) -> String {
+        format!(
+            "ready portal=http://{} ops=http://{}",
+            self.portal, self.ops
+        )
+    }
+
+    /// Runs until a signal or a broken part ends it.
+    async fn until_stopped(self) -> anyhow::Result<()> {
+        let broken = tokio::select! {
+            () = asked_to_stop() => false,
+            () = self.tasks.stopping() => true,
+        };
+        tracing::info!("stopping");
+        self.stop().await?;
+        if broken {
+            bail!("a part of the gateway ended unexpectedly; the log says which");
+        }
+        Ok(())
+    }
+
+    /// Stops accepting, finishes what has begun, and closes the journal.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        if self.tasks.shut_down(GRACE).await == Ended::GraceExceeded {
+            tracing::warn!("some requests were cut off");
+        }
+        self.journal.close().await.context("closing the journal")
+    }
+}
+
+/// What the box hears from headquarters.
+struct News {
+    bundle: watch::Receiver<Arc<Bundle>>,
+    /// None for a shop without headquarters.
+    link: Option<watch::Receiver<LinkState>>,
+}
+
+impl News {
+    /// Starts the uplink, if there is somewhere to link up to.
+    fn start(
+        upstream: Option<(Identity, Slots)>,
+        bundle: Bundle,
+        settings: &GatewaySettings,
+        journal: &Journal<Ledger>,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
+        let (sender, bundle) = watch::channel(Arc::new(bundle));
+        let Some((identity, slots)) = upstream else {
+            return Ok(Self { bundle, link: None });
+        };
+        let parts = uplink::Parts {
+            identity,
+            settings: settings.uplink.clone(),
+            outbox: journal.outbox(),
+            slots,
+            bundle: sender,
+            boot: boot_number(),
+        };
+        let link = uplink::start(parts, tasks).context("preparing the uplink")?;
+        Ok(Self {
+            bundle,
+            link: Some(link),
+        })
+    }
+}
+
+impl Place {
+    fn find(settings: &GatewaySettings) -> anyhow::Result<Self> {
+        match &settings.bundle {
+            BundleFrom::Folder { dir, store } => Self::from_folder(dir, store.as_ref()),
+            BundleFrom::Hq => Self::enrolled(settings),
+        }
+    }
+
+    fn from_folder(dir: &Path, store: Option<&StoreId>) -> anyhow::Result<Self> {
+        let bundle = read_folder(dir)?;
+        let only = || {
+            let mut stores = bundle.stores.keys();
+            stores.next().filter(|_| stores.next().is_none())
+        };
+        let store = store.or_else(only).cloned().ok_or_else(|| {
+            anyhow!(
+                "{} has several stores; say with bundle.store which one this is",
+                dir.display()
+            )
+        })?;
+        if !bundle.stores.contains_key(&store) {
+            bail!("{} has no store {store}", dir.display());
+        }
+        Ok(Self {
+            store: Some(store),
+            issuer: Issuer::Store,
+            upstream: None,
+            bundle,
+        })
+    }
+
+    fn enrolled(settings: &GatewaySettings) -> anyhow::Result<Self> {
+        let state_dir = &settings.state_dir;
+        let identity = Identity::load(&identity_dir(state_dir))
+            .context("reading the identity")?
+            .ok_or_else(|| {
+                anyhow!(
+                    "this box is not enrolled yet: run `maitred enroll --state {}`, or set bundle.dir for a shop without headquarters",
+                    state_dir.display()
+                )
+            })?;
+        let serves = identity.enrolled.serves.clone();
+        let (store, issuer) = match (settings.role, &serves) {
+            (Role::Store, Serves::Store(store)) => (Some(store.clone()), Issuer::Store),
+            (Role::Street, Serves::Street) => (None, Issuer::Street),
+            (Role::Store, Serves::Street) => {
+                bail!(
+                    "this box is enrolled as a street gateway and its settings say role = \"store\""
+                )
+            }
+            (Role::Street, Serves::Store(store)) => {
+                bail!(
+                    "this box is enrolled for store {store} and its settings say role = \"street\""
+                )
+            }
+        };
+        let slots = Slots::new(state_dir, identity.enrolled.publish_root, serves)?;
+        let bundle = slots.load().unwrap_or_default();
+        Ok(Self {
+            store,
+            issuer,
+            upstream: Some((identity, slots)),
+            bundle,
+        })
+    }
+}
+
+/// Reads a hand-written folder; every mistake in it is named.
+pub(super) fn read_folder(dir: &Path) -> anyhow::Result<Bundle> {
+    let files = read_tree(dir).context("reading the bundle's folder")?;
+    Bundle::from_folder(&files).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        anyhow!("{} cannot be used:\n{}", dir.display(), faults.join("\n"))
+    })
+}
+
+pub(super) fn identity_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("identity")
+}
+
+async fn open_journal(
+    settings: &GatewaySettings,
+) -> anyhow::Result<(Journal<Ledger>, SharedWallet)> {
+    let (ledger, wallet) = Ledger::new();
+    let options = Options::for_profile(match settings.journal_profile {
+        JournalProfile::Standard => Profile::Standard,
+        JournalProfile::Small => Profile::Small,
+    });
+    let dir = settings.state_dir.clone();
+    let journal = tokio::task::spawn_blocking(move || {
+        Journal::open(&dir, options, Arc::new(SystemClock), ledger)
+    })
+    .await?
+    .context("opening the journal")?;
+    Ok((journal, wallet))
+}
+
+/// What `/readyz` looks at.
+fn checks(
+    journal: &Journal<Ledger>,
+    bundle: watch::Receiver<Arc<Bundle>>,
+    link: Option<watch::Receiver<LinkState>>,
+) -> Box<dyn Fn() -> Vec<Check> + Send + Sync> {
+    let depths = journal.outbox().depths();
+    Box::new(move || {
+        let waiting = depths.borrow().p0.frames;
+        let alive = depths.has_changed().is_ok();
+        let has_store = !bundle.borrow().stores.is_empty();
+        let state = link.as_ref().map(|link| *link.borrow());
+        vec![
+            Check {
+                name: "journal",
+                verdict: if alive { Verdict::Ok } else { Verdict::Failed },
+                detail: format!("{waiting} captures wait for headquarters"),
+            },
+            Check {
+                name: "bundle",
+                verdict: if has_store {
+                    Verdict::Ok
+                } else {
+                    Verdict::Failed
+                },
+                detail: format!("version {}", bundle.borrow().version),
+            },
+            Check {
+                name: "link",
+                // Nobody in the shop waits for headquarters.
+                verdict: match state {
+                    None | Some(LinkState::Online) => Verdict::Ok,
+                    Some(_) => Verdict::Degraded,
+                },
+                detail: state.map_or("no headquarters", LinkState::name).to_owned(),
+            },
+        ]
+    })
+}

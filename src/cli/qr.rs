@@ -1,0 +1,186 @@
+//! `maitred qr`: touchpoint codes, made and printed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::print;
+use crate::domain::ids::TouchpointCode;
+use crate::domain::store::{Store, Touchpoint, TouchpointKind};
+use crate::domain::text::Language;
+use crate::domain::written::read_strictly;
+use crate::ops::files::{Readers, random, replace};
+use crate::sheet::{Label, draw};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make new codes and add them to a store's touchpoints.csv
+    Mint {
+        /// The store's folder, with its store.toml
+        #[arg(long, value_name = "DIR")]
+        store_dir: PathBuf,
+        /// What the codes are stuck on
+        #[arg(long, value_enum, default_value = "table")]
+        kind: Kind,
+        /// The places, separated by commas: A1,A2,A3
+        #[arg(long, value_delimiter = ',', required = true)]
+        labels: Vec<String>,
+    },
+    /// Write a page to print, with every bound code of a store
+    Sheet {
+        /// The store's folder, with store.toml and touchpoints.csv
+        #[arg(long, value_name = "DIR")]
+        store_dir: PathBuf,
+        /// Where to write the page; it is printed to stdout without this
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The language of the promise: zh or en
+        #[arg(long, default_value = "zh")]
+        language: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Table,
+    Wifi,
+    Door,
+    Till,
+    Receipt,
+    Queue,
+    Delivery,
+    Tissue,
+    Creator,
+}
+
+impl From<Kind> for TouchpointKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Table => Self::Table,
+            Kind::Wifi => Self::Wifi,
+            Kind::Door => Self::Door,
+            Kind::Till => Self::Till,
+            Kind::Receipt => Self::Receipt,
+            Kind::Queue => Self::Queue,
+            Kind::Delivery => Self::Delivery,
+            Kind::Tissue => Self::Tissue,
+            Kind::Creator => Self::Creator,
+        }
+    }
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.action {
+        Action::Mint {
+            store_dir,
+            kind,
+            labels,
+        } => mint(&store_dir, kind.into(), &labels),
+        Action::Sheet {
+            store_dir,
+            out,
+            language,
+        } => sheet(&store_dir, out.as_deref(), &language),
+    }
+}
+
+fn mint(store_dir: &Path, kind: TouchpointKind, labels: &[String]) -> anyhow::Result<()> {
+    let store = read_store(store_dir)?;
+    let mut touchpoints = read_touchpoints(store_dir)?;
+    for label in labels {
+        let code = TouchpointCode::from_entropy(u64::from_be_bytes(random()));
+        print::line(format_args!(
+            "{code} {label} https://{}/t/{code}",
+            store.host
+        ));
+        touchpoints.push(Touchpoint {
+            code,
+            kind,
+            label: label.trim().to_owned(),
+        });
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for touchpoint in &touchpoints {
+        writer.serialize(touchpoint)?;
+    }
+    let bytes = writer.into_inner().context("writing touchpoints")?;
+    replace(&touchpoints_file(store_dir), &bytes, Readers::Everyone)?;
+    Ok(())
+}
+
+fn sheet(store_dir: &Path, out: Option<&Path>, language: &str) -> anyhow::Result<()> {
+    let Some(language) = Language::from_tag(language) else {
+        bail!("`{language}` is not zh or en");
+    };
+    let store = read_store(store_dir)?;
+    let promise = match language {
+        Language::Chinese => "扫一扫，领本店小礼",
+        Language::English => "Scan for a gift from the house",
+    };
+    let labels: Vec<Label> = read_touchpoints(store_dir)?
+        .into_iter()
+        .filter(Touchpoint::is_bound)
+        .map(|touchpoint| Label {
+            url: format!("https://{}/t/{}", store.host, touchpoint.code),
+            place: touchpoint.label,
+            promise: promise.to_owned(),
+        })
+        .collect();
+    if labels.is_empty() {
+        return Err(no_codes(store_dir));
+    }
+    let html = draw(store.name.of(language), language.tag(), &labels)?;
+    match out {
+        None => print::line(html),
+        Some(file) => {
+            fs_err::write(file, html)?;
+            print::aside(format_args!(
+                "{} codes; open {} in a browser and print it",
+                labels.len(),
+                file.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn no_codes(store_dir: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} has no bound code yet; make some with `maitred qr mint --store-dir {} --labels A1,A2`",
+        touchpoints_file(store_dir).display(),
+        store_dir.display()
+    )
+}
+
+fn touchpoints_file(store_dir: &Path) -> PathBuf {
+    store_dir.join("touchpoints.csv")
+}
+
+fn read_store(store_dir: &Path) -> anyhow::Result<Store> {
+    let file = store_dir.join("store.toml");
+    let text = fs_err::read_to_string(&file)?;
+    Ok(read_strictly(&file.display().to_string(), &text)?)
+}
+
+fn read_touchpoints(store_dir: &Path) -> anyhow::Result<Vec<Touchpoint>> {
+    let file = touchpoints_file(store_dir);
+    if !file.exists() {
+        return Ok(Vec::new());
+    }
+    let text = fs_err::read_to_string(&file)?;
+    let mut touchpoints = Vec::new();
+    for row in csv::Reader::from_reader(text.as_bytes()).deserialize() {
+        match row {
+            Ok(touchpoint) => touchpoints.push(touchpoint),
+            Err(error) => bail!("{}: {error}", file.display()),
+        }
+    }
+    Ok(touchpoints)
+}

@@ -1,0 +1,139 @@
+//! The operator's side of a gateway, on loopback: health, metrics, sessions, the journal, till pairing.
+//!
+//! It shows counts and states, never a person or an address.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+
+use crate::admission::Wall;
+use crate::journal::{Depth, Outbox};
+
+/// One thing that readiness depends on, or that an operator wants to see beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    pub verdict: Verdict,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Ok,
+    /// Worth knowing, and no reason to send nobody here.
+    Degraded,
+    /// Diners cannot be served.
+    Failed,
+}
+
+/// What the listener is made of; built once, in `cli`.
+pub struct Parts {
+    pub metrics: PrometheusHandle,
+    pub outbox: Outbox,
+    pub wall: Arc<Wall>,
+    /// Checks beyond those made here.
+    pub checks: Box<dyn Fn() -> Vec<Check> + Send + Sync>,
+    /// Gives out a till pairing code.
+    pub pair_till: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The routes of the ops listener.
+pub fn router(parts: Parts) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(show_metrics))
+        .route("/api/v1/journal", get(journal))
+        .route("/api/v1/sessions", get(sessions))
+        .route("/api/v1/till/pairing", post(pair_till))
+        .with_state(Arc::new(parts))
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    checks: Vec<Check>,
+}
+
+async fn ready(State(parts): State<Arc<Parts>>) -> Response {
+    let checks = (parts.checks)();
+    let ready = checks.iter().all(|check| check.verdict != Verdict::Failed);
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(Readiness { ready, checks })).into_response()
+}
+
+async fn show_metrics(State(parts): State<Arc<Parts>>) -> String {
+    parts.metrics.run_upkeep();
+    parts.metrics.render()
+}
+
+/// A spool as an operator sees it.
+#[derive(Serialize)]
+struct SpoolReport {
+    stream: String,
+    frames: u64,
+    bytes: u64,
+    oldest_unix_ms: Option<u64>,
+    first_seq: u64,
+    next_seq: u64,
+}
+
+impl From<&Depth> for SpoolReport {
+    fn from(depth: &Depth) -> Self {
+        Self {
+            stream: depth.stream.to_string(),
+            frames: depth.frames,
+            bytes: depth.bytes,
+            oldest_unix_ms: depth.oldest_unix_ms,
+            first_seq: depth.first_seq,
+            next_seq: depth.next_seq,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JournalReport {
+    p0: SpoolReport,
+    p1: SpoolReport,
+}
+
+async fn journal(State(parts): State<Arc<Parts>>) -> Json<JournalReport> {
+    let depths = *parts.outbox.depths().borrow();
+    Json(JournalReport {
+        p0: SpoolReport::from(&depths.p0),
+        p1: SpoolReport::from(&depths.p1),
+    })
+}
+
+#[derive(Serialize)]
+struct Sessions {
+    admitted: usize,
+}
+
+async fn sessions(State(parts): State<Arc<Parts>>) -> Json<Sessions> {
+    Json(Sessions {
+        admitted: parts.wall.len(),
+    })
+}
+
+#[derive(Serialize)]
+struct PairingCode {
+    code: String,
+}
+
+async fn pair_till(State(parts): State<Arc<Parts>>) -> Json<PairingCode> {
+    Json(PairingCode {
+        code: (parts.pair_till)(),
+    })
+}

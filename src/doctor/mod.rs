@@ -1,0 +1,54 @@
+//! What keeps a box from working: one check a file, each with what to do about it.
+//!
+//! A support case that could have been found here gets a check here.
+
+pub mod clock;
+pub mod identity;
+pub mod ports;
+pub mod state_dir;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub check: &'static str,
+    pub health: Health,
+    pub what: String,
+    /// What to do, where there is something to do.
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Finding {
+    fn good(check: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            check,
+            health: Health::Good,
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    fn warning(check: &'static str, what: impl Into<String>, hint: &str) -> Self {
+        Self {
+            check,
+            health: Health::Warning,
+            what: what.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
+
+    fn bad(check: &'static str, what: impl Into<String>, hint: &str) -> Self {
+        Self {
+            check,
+            health: Health::Bad,
+            what: what.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
+}
