@@ -9,6 +9,8 @@ pub mod control;
 #[cfg(feature = "gateway")]
 pub mod doctor;
 pub mod domain;
+#[cfg(feature = "hq")]
+pub mod hq;
 #[cfg(feature = "gateway")]
 pub mod journal;
 pub mod ops;

@@ -1,0 +1,80 @@
+//! Reading figures back: a store's business day, and totals counted from the events themselves.
+
+use jiff::civil::Date;
+use rusqlite::{Connection, params};
+
+use super::unsigned;
+use crate::domain::calendar::BUSINESS_DAY_CUT_HOUR;
+use crate::domain::event::Kind;
+use crate::domain::ids::StoreId;
+use crate::hq::db::{Figures, Totals};
+
+pub(super) fn of_day(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<Figures> {
+    let begins = |day: Date| {
+        day.at(BUSINESS_DAY_CUT_HOUR, 0, 0, 0)
+            .strftime("%Y-%m-%dT%H")
+            .to_string()
+    };
+    let from = begins(day);
+    let to = day.tomorrow().map_or_else(|_| from.clone(), begins);
+    let sums = |row: &rusqlite::Row<'_>| {
+        Ok(Figures {
+            came: row.get(0)?,
+            claimed: row.get(1)?,
+            consented: row.get(2)?,
+            redeemed: row.get(3)?,
+            refused: row.get(4)?,
+            off_peak_came: row.get(5)?,
+            off_peak_claimed: row.get(6)?,
+            off_peak_redeemed: row.get(7)?,
+            people: 0,
+            came_back: 0,
+        })
+    };
+    let figures = db
+        .prepare_cached(
+            "select coalesce(sum(came), 0), coalesce(sum(claimed), 0), coalesce(sum(consented), 0),
+                    coalesce(sum(redeemed), 0), coalesce(sum(refused), 0),
+                    coalesce(sum(off_peak_came), 0), coalesce(sum(off_peak_claimed), 0),
+                    coalesce(sum(off_peak_redeemed), 0)
+             from figure_hour where store = ?1 and hour >= ?2 and hour < ?3",
+        )?
+        .query_row(params![store.as_str(), from, to], sums)?;
+    let (people, came_back) = db
+        .prepare_cached(
+            "select count(*), count(*) filter (where first.day < visit.day)
+             from visit_day visit join person_first first using (store, vid)
+             where visit.store = ?1 and visit.day = ?2",
+        )?
+        .query_row(params![store.as_str(), day.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(Figures {
+        people,
+        came_back,
+        ..figures
+    })
+}
+
+pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get(0)).map(unsigned);
+    let of_kind = |count: &str, kind: Kind| {
+        let kind = kind as u16;
+        number(&format!(
+            "select count({count}) from event where kind = {kind}"
+        ))
+    };
+    let frames = number("select count(*) from frame")?;
+    let distinct = number("select count(*) from (select distinct stream, seq from frame)")?;
+    Ok(Totals {
+        frames,
+        frames_resent: number("select coalesce(sum(resent), 0) from stream")?,
+        frames_twice: frames.saturating_sub(distinct),
+        events: number("select count(*) from event")?,
+        claims: of_kind("*", Kind::Claim)?,
+        coupons: of_kind("distinct coupon", Kind::Claim)?,
+        redemptions: of_kind("*", Kind::Redeem)?,
+        redemptions_undone: of_kind("*", Kind::RedeemUndone)?,
+        quarantined: number("select count(*) from quarantine")?,
+    })
+}

@@ -1,0 +1,287 @@
+//! Gateways, their certificates, the tokens they enrol with and the bundles they should have.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::{corrupt, people, signed, time, unsigned};
+use crate::domain::ids::{GatewayId, StoreId};
+use crate::hq::db::{
+    AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
+    ReportedBundle, STREET, TokenHash, TokenRefusal, serves_text,
+};
+use crate::wire::link::{BundleState, Serves};
+use crate::wire::signing::PublicKey;
+
+/// Being seen is written down this often at most: every write is an fsync, and a page shows minutes.
+const SEEN_EVERY_MILLIS: i64 = 10_000;
+
+const GATEWAY: &str =
+    "select id, serves, coupon_key, software, enrolled, revoked, last_seen, waiting,
+    reported, reported_state, reported_why from gateway";
+
+pub(super) fn gateways(db: &Connection) -> rusqlite::Result<Vec<Gateway>> {
+    db.prepare_cached(&format!("{GATEWAY} order by id"))?
+        .query_map([], gateway)?
+        .collect()
+}
+
+fn gateway(row: &Row<'_>) -> rusqlite::Result<Gateway> {
+    let reported = match (row.get(8)?, row.get::<_, Option<String>>(9)?) {
+        (Some(version), Some(state)) => Some(ReportedBundle {
+            version: unsigned(version),
+            state: if state == APPLIED {
+                BundleState::Applied
+            } else {
+                BundleState::Refused
+            },
+            why: row.get::<_, Option<String>>(10)?.unwrap_or_default(),
+        }),
+        _ => None,
+    };
+    Ok(Gateway {
+        id: GatewayId(row.get(0)?),
+        serves: serves(1, &row.get::<_, String>(1)?)?,
+        coupon_key: PublicKey::try_from(row.get::<_, String>(2)?)
+            .map_err(|error| corrupt(2, error))?,
+        software: row.get(3)?,
+        enrolled: time(row.get(4)?),
+        revoked: row.get::<_, Option<i64>>(5)?.map(time),
+        last_seen: row.get::<_, Option<i64>>(6)?.map(time),
+        waiting: row.get::<_, Option<i64>>(7)?.map(unsigned),
+        reported,
+    })
+}
+
+fn serves(column: usize, text: &str) -> rusqlite::Result<Serves> {
+    if text == STREET {
+        return Ok(Serves::Street);
+    }
+    StoreId::parse(text)
+        .map(Serves::Store)
+        .map_err(|error| corrupt(column, error))
+}
+
+pub(super) fn recognise(
+    db: &Connection,
+    caller: &Caller,
+) -> rusqlite::Result<Result<Gateway, Denied>> {
+    let found = db
+        .prepare_cached(&format!("{GATEWAY} where id = ?1"))?
+        .query_row([caller.gateway.0], gateway)
+        .optional()?;
+    let Some(gateway) = found else {
+        return Ok(Err(Denied::Unknown));
+    };
+    if gateway.is_revoked() {
+        return Ok(Err(Denied::Revoked));
+    }
+    let retired: Option<Option<i64>> = db
+        .prepare_cached("select retired from certificate where serial = ?1 and gateway = ?2")?
+        .query_row(params![caller.serial, caller.gateway.0], |row| row.get(0))
+        .optional()?;
+    match retired {
+        None => return Ok(Err(Denied::Unknown)),
+        Some(Some(_)) => return Ok(Err(Denied::Retired)),
+        Some(None) => {}
+    }
+    let now = caller.now.as_millisecond();
+    let seen = gateway
+        .last_seen
+        .map_or(i64::MIN, Timestamp::as_millisecond);
+    if seen < now.saturating_sub(SEEN_EVERY_MILLIS) {
+        note_seen(db, caller)?;
+    }
+    Ok(Ok(gateway))
+}
+
+/// Notes the time, and retires the certificates that this one replaces: it has arrived and works.
+fn note_seen(db: &Connection, caller: &Caller) -> rusqlite::Result<()> {
+    let now = caller.now.as_millisecond();
+    db.prepare_cached("update gateway set last_seen = ?2 where id = ?1")?
+        .execute(params![caller.gateway.0, now])?;
+    db.prepare_cached(
+        "update certificate set retired = ?3 where gateway = ?1 and retired is null
+         and issued < (select issued from certificate where serial = ?2)",
+    )?
+    .execute(params![caller.gateway.0, caller.serial, now])?;
+    Ok(())
+}
+
+pub(super) fn record_certificate(
+    db: &Connection,
+    certificate: &Certificate,
+) -> rusqlite::Result<()> {
+    db.execute(
+        "insert into certificate (serial, gateway, issued, not_after) values (?1, ?2, ?3, ?4)",
+        params![
+            certificate.serial,
+            certificate.gateway.0,
+            certificate.issued.as_millisecond(),
+            certificate.not_after.as_millisecond(),
+        ],
+    )?;
+    Ok(())
+}
+
+const APPLIED: &str = "applied";
+
+pub(super) fn record_report(db: &Connection, report: &Report) -> rusqlite::Result<()> {
+    let state = match report.bundle.state {
+        BundleState::Applied => APPLIED,
+        BundleState::Refused => "refused",
+    };
+    db.execute(
+        "update gateway set reported = ?2, reported_state = ?3, reported_why = ?4, software = ?5,
+             last_seen = ?6 where id = ?1",
+        params![
+            report.gateway.0,
+            signed(report.bundle.version),
+            state,
+            report.bundle.why,
+            report.software,
+            report.now.as_millisecond(),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn revoke(
+    db: &mut Connection,
+    gateway: GatewayId,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let changed = tx.execute(
+        "update gateway set revoked = ?2 where id = ?1 and revoked is null",
+        params![gateway.0, now.as_millisecond()],
+    )?;
+    if changed > 0 {
+        people::note(&tx, &AuditEntry::new(now, "gateway_revoked", &gateway, ""))?;
+    }
+    tx.commit()
+}
+
+pub(super) fn keep_token(db: &mut Connection, token: &NewToken) -> rusqlite::Result<()> {
+    let serves = serves_text(&token.serves);
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute(
+        "insert into token (hash, serves, made, expires) values (?1, ?2, ?3, ?4)",
+        params![
+            token.hash,
+            serves,
+            token.made.as_millisecond(),
+            token.expires.as_millisecond()
+        ],
+    )?;
+    let until = format!("until {}", token.expires);
+    people::note(
+        &tx,
+        &AuditEntry::new(token.made, "token_made", &serves, &until),
+    )?;
+    tx.commit()
+}
+
+pub(super) fn look_at_token(
+    db: &Connection,
+    hash: TokenHash,
+    now: Timestamp,
+) -> rusqlite::Result<Result<Serves, TokenRefusal>> {
+    let found: Option<(String, i64, Option<i64>)> = db
+        .query_row(
+            "select serves, expires, used from token where hash = ?1",
+            [hash],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    Ok(match found {
+        None => Err(TokenRefusal::Unknown),
+        Some((_, _, Some(_))) => Err(TokenRefusal::Used),
+        Some((_, expires, None)) if expires <= now.as_millisecond() => Err(TokenRefusal::Expired),
+        Some((text, _, None)) => Ok(serves(0, &text)?),
+    })
+}
+
+pub(super) fn enrol(
+    db: &mut Connection,
+    enrolment: &Enrolment,
+) -> rusqlite::Result<Result<GatewayId, TokenRefusal>> {
+    // Immediate: two boxes with one token must not both find it unused.
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let serves = match look_at_token(&tx, enrolment.token, enrolment.now)? {
+        Ok(serves) => serves,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let now = enrolment.now.as_millisecond();
+    tx.execute(
+        "insert into gateway (serves, coupon_key, software, enrolled) values (?1, ?2, ?3, ?4)",
+        params![
+            serves_text(&serves),
+            enrolment.coupon_key.to_string(),
+            enrolment.software,
+            now
+        ],
+    )?;
+    let number = tx.last_insert_rowid();
+    let id = GatewayId(u32::try_from(number).map_err(|error| corrupt(0, error))?);
+    tx.execute(
+        "update token set used = ?2, gateway = ?3 where hash = ?1",
+        params![enrolment.token, now, id.0],
+    )?;
+    record_certificate(
+        &tx,
+        &Certificate {
+            serial: enrolment.serial.clone(),
+            gateway: id,
+            issued: enrolment.now,
+            not_after: enrolment.not_after,
+        },
+    )?;
+    let detail = format!("{}, certificate {}", serves_text(&serves), enrolment.serial);
+    people::note(
+        &tx,
+        &AuditEntry::new(enrolment.now, "gateway_enrolled", &id, &detail),
+    )?;
+    tx.commit()?;
+    Ok(Ok(id))
+}
+
+pub(super) fn published(
+    db: &Connection,
+    gateway: GatewayId,
+) -> rusqlite::Result<Option<Published>> {
+    db.query_row(
+        "select version, sha256, content, made from bundle where gateway = ?1",
+        [gateway.0],
+        |row| {
+            Ok(Published {
+                version: unsigned(row.get(0)?),
+                sha256: row.get(1)?,
+                content: row.get(2)?,
+                made: time(row.get(3)?),
+            })
+        },
+    )
+    .optional()
+}
+
+/// A version never goes back, whoever asks.
+pub(super) fn publish(
+    db: &Connection,
+    gateway: GatewayId,
+    published: &Published,
+) -> rusqlite::Result<()> {
+    db.execute(
+        "insert into bundle (gateway, version, sha256, content, made) values (?1, ?2, ?3, ?4, ?5)
+         on conflict (gateway) do update set version = excluded.version, sha256 = excluded.sha256,
+             content = excluded.content, made = excluded.made
+         where excluded.version > version",
+        params![
+            gateway.0,
+            signed(published.version),
+            published.sha256,
+            published.content,
+            published.made.as_millisecond(),
+        ],
+    )?;
+    Ok(())
+}

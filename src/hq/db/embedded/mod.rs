@@ -1,0 +1,231 @@
+//! The embedded ledger: one SQLite file, one thread that owns it.
+//!
+//! Every call is a job for that thread, in the order they came; the queue is bounded, and when it is full
+//! callers wait (their handlers have time-outs). A job that a caller no longer waits for is still done
+//! whole: that is harmless, because frames are counted by mark and not by request.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+use crate::ops::files::{self, Readers};
+
+mod figures;
+mod fleet;
+mod ingest;
+mod people;
+#[cfg(test)]
+mod tests;
+
+mod migrations {
+    refinery::embed_migrations!("src/hq/db/migrations");
+}
+
+/// Jobs that may wait: about a second's work of one disk.
+const QUEUE: usize = 256;
+
+/// How long a job waits for another process, such as `maitred hq token`, that is writing.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The ledger in a file.
+#[derive(Debug)]
+pub struct Embedded {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Embedded {
+    /// Opens the file, makes it when it is missing, and brings it to this version.
+    pub fn open(path: &Path) -> Answer<Self> {
+        let connection = connect(path)?;
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        std::thread::Builder::new()
+            .name("hq-ledger".to_owned())
+            .spawn(move || {
+                let mut connection = connection;
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|error| LedgerError::Storage(error.to_string()))?;
+        Ok(Self { jobs })
+    }
+
+    /// Ends when the thread has ended, which it does on its own only by a fault.
+    pub async fn stopped(&self) {
+        self.jobs.closed().await;
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move |connection: &mut Connection| {
+            // Nobody waits any longer where this fails.
+            answer.send(work(connection)).ok();
+        });
+        self.jobs
+            .send(job)
+            .await
+            .map_err(|_| LedgerError::Stopped)?;
+        let done = answered.await.map_err(|_| LedgerError::Stopped)?;
+        done.map_err(LedgerError::from)
+    }
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+fn connect(path: &Path) -> Answer<Connection> {
+    let storage = |error: &dyn fmt::Display| LedgerError::Storage(error.to_string());
+    if !path.exists() {
+        // SQLite gives its journal the mode of its file: coupons and diners are nobody else's business.
+        files::replace(path, b"", Readers::OnlyUs).map_err(|error| storage(&error))?;
+    }
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // With less than FULL a power cut could take back what a receipt has promised.
+    connection.pragma_update(None, "synchronous", "full")?;
+    migrations::migrations::runner()
+        .run(&mut connection)
+        .map_err(|error| storage(&error))?;
+    Ok(connection)
+}
+
+#[async_trait]
+impl Ledger for Embedded {
+    async fn ping(&self) -> Answer<()> {
+        self.run(|db| db.query_row("select 1", [], |_| Ok(())))
+            .await
+    }
+
+    async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome> {
+        self.run(move |db| ingest::ingest(db, &delivery)).await
+    }
+
+    async fn marks(&self, gateway: GatewayId, streams: Vec<StreamId>) -> Answer<Marks> {
+        self.run(move |db| ingest::marks(db, gateway, &streams))
+            .await
+    }
+
+    async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>> {
+        self.run(move |db| {
+            asked
+                .iter()
+                .map(|(store, day)| figures::of_day(db, store, *day))
+                .collect()
+        })
+        .await
+    }
+
+    async fn totals(&self) -> Answer<Totals> {
+        self.run(|db| figures::totals(db)).await
+    }
+
+    async fn gateways(&self) -> Answer<Vec<Gateway>> {
+        self.run(|db| fleet::gateways(db)).await
+    }
+
+    async fn recognise(&self, caller: Caller) -> Answer<Result<Gateway, Denied>> {
+        self.run(move |db| fleet::recognise(db, &caller)).await
+    }
+
+    async fn record_certificate(&self, certificate: Certificate) -> Answer<()> {
+        self.run(move |db| fleet::record_certificate(db, &certificate))
+            .await
+    }
+
+    async fn record_report(&self, report: Report) -> Answer<()> {
+        self.run(move |db| fleet::record_report(db, &report)).await
+    }
+
+    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<()> {
+        self.run(move |db| fleet::revoke(db, gateway, now)).await
+    }
+
+    async fn keep_token(&self, token: NewToken) -> Answer<()> {
+        self.run(move |db| fleet::keep_token(db, &token)).await
+    }
+
+    async fn look_at_token(
+        &self,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Answer<Result<Serves, TokenRefusal>> {
+        self.run(move |db| fleet::look_at_token(db, hash, now))
+            .await
+    }
+
+    async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>> {
+        self.run(move |db| fleet::enrol(db, &enrolment)).await
+    }
+
+    async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {
+        self.run(move |db| fleet::published(db, gateway)).await
+    }
+
+    async fn publish(&self, gateway: GatewayId, published: Published) -> Answer<()> {
+        self.run(move |db| fleet::publish(db, gateway, &published))
+            .await
+    }
+
+    async fn add_admin(&self, login: String, password_hash: String) -> Answer<()> {
+        self.run(move |db| people::add_admin(db, &login, &password_hash))
+            .await
+    }
+
+    async fn admin_password_hash(&self, login: String) -> Answer<Option<String>> {
+        self.run(move |db| people::admin_password_hash(db, &login))
+            .await
+    }
+
+    async fn open_session(&self, session: NewSession) -> Answer<()> {
+        self.run(move |db| people::open_session(db, &session)).await
+    }
+
+    async fn session(&self, hash: SessionHash, now: Timestamp) -> Answer<Option<String>> {
+        self.run(move |db| people::session(db, hash, now)).await
+    }
+
+    async fn close_session(&self, hash: SessionHash) -> Answer<()> {
+        self.run(move |db| people::close_session(db, hash)).await
+    }
+
+    async fn note(&self, entry: AuditEntry) -> Answer<()> {
+        self.run(move |db| people::note(db, &entry)).await
+    }
+
+    async fn audit(&self, count: u32) -> Answer<Vec<AuditEntry>> {
+        self.run(move |db| people::audit(db, count)).await
+    }
+}
+
+/// SQLite's integers are signed; sequences and counts never come near the difference.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+/// A value in the file that this program did not write.
+fn corrupt(column: usize, what: impl fmt::Display) -> rusqlite::Error {
+    let fault = std::io::Error::other(what.to_string());
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(fault))
+}

@@ -1,0 +1,363 @@
+//! The ledger: what headquarters keeps, in the words of headquarters.
+//!
+//! [`Ledger`] is all that the rest of `hq` sees. It promises that a frame is counted once however often it
+//! is sent: the mark of its stream moves in the same transaction that stores and counts it. Nothing outside
+//! this folder knows SQL, or which database it is.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::domain::ids::{CampaignId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
+use crate::domain::uptake::Fact;
+use crate::wire::link::{BundleState, Serves};
+use crate::wire::signing::PublicKey;
+
+mod embedded;
+
+pub use embedded::Embedded;
+
+/// The ledger cannot do its work. Whoever asked may ask again; nothing was half done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger has stopped")]
+    Stopped,
+    #[error("the ledger failed: {0}")]
+    Storage(String),
+}
+
+type Answer<T> = Result<T, LedgerError>;
+
+/// What headquarters remembers.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Answers when the ledger can be read.
+    async fn ping(&self) -> Answer<()>;
+
+    /// Stores and counts the frames that are new, and moves the stream's mark, in one transaction.
+    async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome>;
+    /// Where streams stand; a stream that was never seen stands at 0.
+    async fn marks(&self, gateway: GatewayId, streams: Vec<StreamId>) -> Answer<Marks>;
+
+    /// The figures of stores on business days, in the order asked.
+    async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
+    async fn totals(&self) -> Answer<Totals>;
+
+    async fn gateways(&self) -> Answer<Vec<Gateway>>;
+    /// Whether the holder of this certificate may speak; notes that it was seen.
+    async fn recognise(&self, caller: Caller) -> Answer<Result<Gateway, Denied>>;
+    async fn record_certificate(&self, certificate: Certificate) -> Answer<()>;
+    async fn record_report(&self, report: Report) -> Answer<()>;
+    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<()>;
+
+    async fn keep_token(&self, token: NewToken) -> Answer<()>;
+    /// What a token is for, without using it up.
+    async fn look_at_token(
+        &self,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Answer<Result<Serves, TokenRefusal>>;
+    /// Uses up a token and gives the gateway its number, in one transaction.
+    async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>>;
+
+    /// The bundle last published for a gateway.
+    async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
+    async fn publish(&self, gateway: GatewayId, published: Published) -> Answer<()>;
+
+    async fn add_admin(&self, login: String, password_hash: String) -> Answer<()>;
+    async fn admin_password_hash(&self, login: String) -> Answer<Option<String>>;
+    async fn open_session(&self, session: NewSession) -> Answer<()>;
+    /// Whose session this is, while it lasts.
+    async fn session(&self, hash: SessionHash, now: Timestamp) -> Answer<Option<String>>;
+    async fn close_session(&self, hash: SessionHash) -> Answer<()>;
+
+    async fn note(&self, entry: AuditEntry) -> Answer<()>;
+    /// The latest entries, newest first.
+    async fn audit(&self, count: u32) -> Answer<Vec<AuditEntry>>;
+}
+
+/// A batch that has been read, on its way into the ledger.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub gateway: GatewayId,
+    pub stream: StreamId,
+    pub received: Timestamp,
+    /// Frames that wait at the gateway, these included.
+    pub waiting: u64,
+    /// Dense and ascending.
+    pub frames: Vec<Frame>,
+}
+
+/// A frame with everything that it says.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    pub seq: u64,
+    pub id: FrameId,
+    pub store: Option<StoreId>,
+    pub body: Vec<u8>,
+    pub events: Vec<EventRow>,
+    pub facts: Vec<Fact>,
+    pub put_aside: Vec<PutAside>,
+}
+
+/// What is kept of an event besides its bytes, for audits and look-ups.
+#[derive(Debug, Clone)]
+pub struct EventRow {
+    pub kind: u16,
+    pub at: Timestamp,
+    pub campaign: Option<CampaignId>,
+    pub coupon: Option<CouponId>,
+    pub vid: Option<Vid>,
+}
+
+/// An event, or a whole frame, that is acknowledged and not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutAside {
+    pub kind: Option<u16>,
+    /// A stable word.
+    pub code: &'static str,
+    /// Stays in the ledger: it may quote what was sent.
+    pub reason: String,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngestOutcome {
+    Taken(Taken),
+    /// It does not follow what is there: go on after `acked`.
+    Expected {
+        acked: u64,
+    },
+    /// The stream belongs to another gateway; the attempt is in the audit.
+    ForeignStream,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub acked: u64,
+    pub fresh: u64,
+    /// Frames that were there already.
+    pub resent: u64,
+    /// Sequence and word of what was put aside.
+    pub put_aside: Vec<(u64, &'static str)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marks {
+    At(Vec<u64>),
+    ForeignStream(StreamId),
+}
+
+/// A store's business day. Each figure counts events, but the two of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    pub came: i64,
+    pub claimed: i64,
+    pub consented: i64,
+    pub redeemed: i64,
+    pub refused: i64,
+    pub off_peak_came: i64,
+    pub off_peak_claimed: i64,
+    pub off_peak_redeemed: i64,
+    /// Diners with a cookie who were seen that day.
+    pub people: i64,
+    /// Those of them who had been in this store on an earlier day.
+    pub came_back: i64,
+}
+
+/// Counted from the stored events and not from the figures, so that one can be held against the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    pub frames: u64,
+    /// Frames that came again and were trimmed.
+    pub frames_resent: u64,
+    /// Frames stored more than once: anything but 0 is a fault.
+    pub frames_twice: u64,
+    pub events: u64,
+    pub claims: u64,
+    pub coupons: u64,
+    pub redemptions: u64,
+    pub redemptions_undone: u64,
+    pub quarantined: u64,
+}
+
+impl Totals {
+    pub const fn redemptions_net(&self) -> u64 {
+        self.redemptions.saturating_sub(self.redemptions_undone)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    pub id: GatewayId,
+    pub serves: Serves,
+    pub coupon_key: PublicKey,
+    pub software: String,
+    pub enrolled: Timestamp,
+    pub revoked: Option<Timestamp>,
+    pub last_seen: Option<Timestamp>,
+    /// Frames that waited there when it last sent.
+    pub waiting: Option<u64>,
+    pub reported: Option<ReportedBundle>,
+}
+
+impl Gateway {
+    pub const fn is_revoked(&self) -> bool {
+        self.revoked.is_some()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedBundle {
+    pub version: u64,
+    pub state: BundleState,
+    pub why: String,
+}
+
+/// Who knocks at the sync listener, as the certificate says.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub gateway: GatewayId,
+    pub serial: String,
+    pub now: Timestamp,
+}
+
+/// Why a certificate that headquarters signed is not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("this gateway is not known here; enrol it again")]
+    Unknown,
+    #[error("this gateway has been revoked; enrol it again if it is in good hands")]
+    Revoked,
+    #[error("this certificate has been replaced by a newer one")]
+    Retired,
+}
+
+impl Denied {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "gateway_unknown",
+            Self::Revoked => "gateway_revoked",
+            Self::Retired => "certificate_retired",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    pub serial: String,
+    pub gateway: GatewayId,
+    pub issued: Timestamp,
+    pub not_after: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub gateway: GatewayId,
+    pub bundle: ReportedBundle,
+    pub software: String,
+    pub now: Timestamp,
+}
+
+/// The SHA-256 of a token; the token itself is shown once and kept nowhere.
+pub type TokenHash = [u8; 32];
+
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    pub hash: TokenHash,
+    pub serves: Serves,
+    pub made: Timestamp,
+    pub expires: Timestamp,
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    #[error(
+        "this token was not made by this headquarters; check for typing mistakes and for the right --hq address"
+    )]
+    Unknown,
+    #[error("this token has been used; a token enrols one gateway, so make another one")]
+    Used,
+    #[error("this token has expired; make another one")]
+    Expired,
+    #[error("this token is for a store that this chain does not have; make one for a store it has")]
+    Foreign,
+}
+
+impl TokenRefusal {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "token_unknown",
+            Self::Used => "token_used",
+            Self::Expired => "token_expired",
+            Self::Foreign => "token_foreign",
+        }
+    }
+}
+
+/// A gateway that comes with a token.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    pub token: TokenHash,
+    pub coupon_key: PublicKey,
+    pub software: String,
+    /// Drawn beforehand, so that no certificate exists whose serial is not recorded.
+    pub serial: String,
+    pub now: Timestamp,
+    pub not_after: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    pub version: u64,
+    /// Of the packed bundle.
+    pub sha256: String,
+    /// Of what is in it: the version rises only when this changes.
+    pub content: String,
+    pub made: Timestamp,
+}
+
+/// The SHA-256 of a session's secret, which only the browser holds.
+pub type SessionHash = [u8; 32];
+
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub hash: SessionHash,
+    pub login: String,
+    pub now: Timestamp,
+    pub expires: Timestamp,
+}
+
+/// Who did what, for the chain's own eyes. Never a secret, never a diner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    pub at: Timestamp,
+    pub action: String,
+    /// What it was done to: `gw-000003`, `SZ01`.
+    pub object: String,
+    pub detail: String,
+}
+
+impl AuditEntry {
+    pub fn new(at: Timestamp, action: &str, object: &dyn fmt::Display, detail: &str) -> Self {
+        Self {
+            at,
+            action: action.to_owned(),
+            object: object.to_string(),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+/// `street`, or the store's id: no store is called `street`, because ids are capital letters.
+pub fn serves_text(serves: &Serves) -> String {
+    match serves {
+        Serves::Store(store) => store.to_string(),
+        Serves::Street => STREET.to_owned(),
+    }
+}
+
+const STREET: &str = "street";

@@ -1,0 +1,88 @@
+//! What a line of a batch says: its events, what they add to the figures, and what cannot be counted.
+//!
+//! No content is ever refused: a frame that does not read, an event of an unknown kind and a store that the
+//! gateway does not serve are put aside with a reason, kept byte for byte, and acknowledged. Otherwise one
+//! bad frame would block its gateway for ever.
+
+use crate::domain::event::{Event, Occurrence};
+use crate::domain::ids::{CampaignId, CouponId, Vid};
+use crate::domain::uptake::fold;
+use crate::wire::batch::Line;
+use crate::wire::frame::{self, Decoded};
+use crate::wire::link::Serves;
+
+use super::db::{EventRow, Frame, PutAside};
+
+/// Reads the lines that a gateway serving `serves` has sent.
+pub fn examine(serves: &Serves, lines: Vec<Line>) -> Vec<Frame> {
+    lines.into_iter().map(|line| frame(serves, line)).collect()
+}
+
+fn frame(serves: &Serves, line: Line) -> Frame {
+    let mut frame = Frame {
+        seq: line.seq,
+        id: line.id,
+        store: None,
+        body: line.body,
+        events: Vec::new(),
+        facts: Vec::new(),
+        put_aside: Vec::new(),
+    };
+    match frame::decode(&frame.body) {
+        Ok(decoded) => take(&mut frame, serves, decoded),
+        Err(bad) => frame.put_aside.push(PutAside {
+            kind: None,
+            code: "unreadable",
+            reason: bad.to_string(),
+        }),
+    }
+    frame
+}
+
+fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
+    if let Serves::Store(own) = serves
+        && *own != decoded.store
+    {
+        frame.put_aside.push(PutAside {
+            kind: None,
+            code: "foreign_store",
+            reason: format!("a frame of {} from a gateway of {own}", decoded.store),
+        });
+        return;
+    }
+    frame.events = decoded.occurrences.iter().map(row).collect();
+    frame.facts = decoded.occurrences.iter().flat_map(fold).collect();
+    frame.put_aside = decoded
+        .undecoded
+        .into_iter()
+        .map(|event| PutAside {
+            kind: Some(event.kind),
+            code: "unknown_event",
+            reason: event.reason,
+        })
+        .collect();
+    frame.store = Some(decoded.store);
+}
+
+fn row(occurrence: &Occurrence) -> EventRow {
+    let (campaign, coupon, vid) = keys(&occurrence.event);
+    EventRow {
+        kind: occurrence.event.kind() as u16,
+        at: occurrence.moment.at,
+        campaign: campaign.cloned(),
+        coupon,
+        vid,
+    }
+}
+
+fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
+    match event {
+        Event::Claim(x) => (Some(&x.campaign), Some(x.coupon), Some(x.vid)),
+        Event::ConsentGiven(x) | Event::ConsentWithdrawn(x) => (None, Some(x.coupon), Some(x.vid)),
+        Event::Redeem(x) => (Some(&x.campaign), Some(x.coupon), x.vid),
+        Event::RedeemUndone(x) => (Some(&x.campaign), Some(x.coupon), None),
+        Event::RedeemRefused(x) => (None, x.coupon, None),
+        Event::TouchpointView(x) | Event::PortalView(x) => (x.campaign.as_ref(), None, x.vid),
+        Event::Admitted(x) => (None, None, x.vid),
+    }
+}

@@ -1,0 +1,175 @@
+//! What several tests of headquarters begin with: a ledger in a temporary folder, and frames to put into it.
+
+use std::sync::Arc;
+
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::db::{Delivery, Embedded, Enrolment, Frame, Ledger, NewToken};
+use super::examine::examine;
+use crate::domain::event::{Claim, Event, Moment, Redeem, RedeemUndone, View};
+use crate::domain::ids::{
+    CampaignId, CouponId, DeviceId, FrameId, GatewayId, RedemptionId, ShortCode, StaffName,
+    StoreId, StreamId, TapId, TouchpointCode, Vid,
+};
+use crate::domain::text::Text;
+use crate::ops::files::random;
+use crate::wire::batch::Line;
+use crate::wire::frame::{self, BootTime, Contents};
+use crate::wire::link::Serves;
+use crate::wire::signing::{PublicKey, SigningKey};
+
+pub(crate) fn now() -> Timestamp {
+    "2026-12-01T15:30:00+08:00".parse().unwrap()
+}
+
+pub(crate) fn store(id: &str) -> StoreId {
+    StoreId::parse(id).unwrap()
+}
+
+pub(crate) fn at_store(id: &str) -> Serves {
+    Serves::Store(store(id))
+}
+
+pub(crate) fn stream(number: u8) -> StreamId {
+    StreamId::from_time_and_entropy(1_796_110_200_000, [number; 10])
+}
+
+/// A ledger that lasts as long as the test.
+pub(crate) struct TestLedger {
+    pub(crate) dir: TempDir,
+    pub(crate) ledger: Arc<Embedded>,
+}
+
+impl TestLedger {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Arc::new(Embedded::open(&dir.path().join("ledger.db")).unwrap());
+        Self { dir, ledger }
+    }
+
+    /// Enrols a gateway and returns its number and the serial of its certificate.
+    pub(crate) async fn enrol(&self, serves: Serves) -> (GatewayId, String) {
+        enrol(self.ledger.as_ref(), serves).await
+    }
+}
+
+pub(crate) fn coupon_key() -> PublicKey {
+    SigningKey::from_pkcs8(&SigningKey::generate())
+        .unwrap()
+        .public()
+}
+
+pub(crate) async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
+    let hash = random::<32>();
+    let serial = crate::wire::encoding::hex(&hash[..16]);
+    ledger
+        .keep_token(NewToken {
+            hash,
+            serves,
+            made: now(),
+            expires: now() + SignedDuration::from_hours(1),
+        })
+        .await
+        .unwrap();
+    let enrolment = Enrolment {
+        token: hash,
+        coupon_key: coupon_key(),
+        software: "0.1.0".to_owned(),
+        serial: serial.clone(),
+        now: now(),
+        not_after: now() + SignedDuration::from_hours(24),
+    };
+    (ledger.enrol(enrolment).await.unwrap().unwrap(), serial)
+}
+
+pub(crate) fn vid(number: u8) -> Vid {
+    Vid::from_entropy([number; 16])
+}
+
+pub(crate) fn view(diner: Option<u8>) -> Event {
+    Event::TouchpointView(View {
+        touchpoint: None,
+        campaign: Some(campaign()),
+        vid: diner.map(vid),
+        off_peak: true,
+    })
+}
+
+pub(crate) fn campaign() -> CampaignId {
+    CampaignId::parse("quiet-hours").unwrap()
+}
+
+pub(crate) fn claim(coupon: u8, diner: u8) -> Event {
+    Event::Claim(Claim {
+        coupon: CouponId::from_entropy([coupon; 16]),
+        code: ShortCode::parse("7K3F").unwrap(),
+        campaign: campaign(),
+        touchpoint: TouchpointCode::from_entropy(7),
+        tap: TapId::from_entropy([coupon; 16]),
+        vid: vid(diner),
+        not_before: now(),
+        not_after: now() + SignedDuration::from_hours(168),
+        gift: Text::new("凉拌黄瓜 1 份", "cucumber salad"),
+        remember_until: now() + SignedDuration::from_hours(336),
+        off_peak: true,
+    })
+}
+
+pub(crate) fn redeem(coupon: u8, diner: u8) -> Event {
+    Event::Redeem(Redeem {
+        redemption: RedemptionId::from_entropy([coupon; 16]),
+        coupon: CouponId::from_entropy([coupon; 16]),
+        campaign: campaign(),
+        staff: StaffName::parse("lin").unwrap(),
+        device: DeviceId::from_entropy([9; 16]),
+        vid: Some(vid(diner)),
+        remember_until: now() + SignedDuration::from_hours(336),
+        off_peak: true,
+    })
+}
+
+pub(crate) fn undo(coupon: u8) -> Event {
+    Event::RedeemUndone(RedeemUndone {
+        redemption: RedemptionId::from_entropy([coupon; 16]),
+        coupon: CouponId::from_entropy([coupon; 16]),
+        campaign: campaign(),
+        staff: StaffName::parse("lin").unwrap(),
+        redeemed_at: now(),
+        off_peak: true,
+    })
+}
+
+/// A frame's line of one event in a store.
+pub(crate) fn line(seq: u64, store: &StoreId, at: Timestamp, event: Event) -> Line {
+    let moment = Moment {
+        at,
+        offset: Offset::constant(8),
+    };
+    let boot_time = BootTime { boot: 1, millis: 2 };
+    Line {
+        seq,
+        id: FrameId::from_time_and_entropy(seq, [7; 10]),
+        body: frame::encode(&Contents::of(store.clone(), boot_time, moment, event)),
+    }
+}
+
+/// Frames of SZ01, numbered from `first`, all at once.
+pub(crate) fn frames(first: u64, events: Vec<Event>) -> Vec<Frame> {
+    let lines = (first..)
+        .zip(events)
+        .map(|(seq, event)| line(seq, &store("SZ01"), now(), event))
+        .collect();
+    examine(&at_store("SZ01"), lines)
+}
+
+pub(crate) fn delivery(gateway: GatewayId, stream: StreamId, frames: Vec<Frame>) -> Delivery {
+    Delivery {
+        gateway,
+        stream,
+        received: now(),
+        waiting: frames.len() as u64,
+        frames,
+    }
+}
