@@ -133,7 +133,8 @@ pub fn decode(bytes: &[u8]) -> Result<Batch, BadBatch> {
     let mut lines = Vec::with_capacity(header.n.min(MAX_BATCH_FRAMES));
     for (number, row) in (2..).zip(rows.filter(|row| !row.is_empty())) {
         let line = read_line(row).map_err(|fault| BadBatch::Line(number, fault))?;
-        let expected = header.first + lines.len() as u64;
+        // A header may claim to begin at the last number there is.
+        let expected = header.first.saturating_add(lines.len() as u64);
         if line.seq != expected {
             return Err(BadBatch::Sequence {
                 line: number,
@@ -241,6 +242,10 @@ mod tests {
             decode(&encode(&cut)),
             Err(BadBatch::Count { said: 3, found: 2 })
         );
+        let mut endless = batch(1, 2);
+        endless.header.first = u64::MAX;
+        endless.lines[0].seq = u64::MAX;
+        assert!(decode(&encode(&endless)).is_err());
         assert!(matches!(decode(b""), Err(BadBatch::Header(_))));
         assert!(matches!(
             decode(b"{\"v\":9,\"first\":1,\"n\":0,\"sw\":\"\",\"q\":{\"n\":0,\"B\":0}}"),
