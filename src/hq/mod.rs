@@ -1,11 +1,30 @@
 //! Headquarters: where the frames of all gateways are counted, and where their bundles come from.
 //!
+//! In the order of a gateway's life:
+//!
 //! | file | what it does |
 //! |---|---|
-//! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form |
+//! | [`init`] | makes authorities, keys, the ledger and the first administrator, once |
+//! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
+//! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form, the only place that knows SQL |
+//! | [`console`] | what the chain's people look at |
+//!
+//! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
 
+pub mod authority;
+pub mod console;
 pub mod db;
 pub mod examine;
+pub mod identity;
+pub mod init;
+mod secret;
 #[cfg(test)]
 mod testing;
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    ring::digest::digest(&ring::digest::SHA256, bytes)
+        .as_ref()
+        .try_into()
+        .expect("a SHA-256 has 32 bytes")
+}

@@ -8,12 +8,15 @@ use tempfile::TempDir;
 
 use super::db::{Delivery, Embedded, Enrolment, Frame, Ledger, NewToken};
 use super::examine::examine;
+use super::identity::Identity;
+use super::init::init;
 use crate::domain::event::{Claim, Event, Moment, Redeem, RedeemUndone, View};
 use crate::domain::ids::{
     CampaignId, CouponId, DeviceId, FrameId, GatewayId, RedemptionId, ShortCode, StaffName,
     StoreId, StreamId, TapId, TouchpointCode, Vid,
 };
 use crate::domain::text::Text;
+use crate::ops::clock::TestClock;
 use crate::ops::files::random;
 use crate::wire::batch::Line;
 use crate::wire::frame::{self, BootTime, Contents};
@@ -172,4 +175,37 @@ pub(crate) fn delivery(gateway: GatewayId, stream: StreamId, frames: Vec<Frame>)
         waiting: frames.len() as u64,
         frames,
     }
+}
+
+/// A copy of the fixture chain that a test may change.
+pub(crate) fn chain_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/chain"));
+    for name in [
+        "chain.toml",
+        "campaigns/quiet-hours.toml",
+        "stores/SZ01/store.toml",
+        "stores/SZ01/touchpoints.csv",
+    ] {
+        let to = folder.path().join(name);
+        fs_err::create_dir_all(to.parent().unwrap()).unwrap();
+        fs_err::copy(from.join(name), to).unwrap();
+    }
+    folder
+}
+
+/// Opens another store in the folder; its id stands for its host, too.
+pub(crate) fn open_store(folder: &TempDir, id: &str) {
+    let dir = folder.path().join("stores").join(id);
+    fs_err::create_dir_all(&dir).unwrap();
+    let text = fs_err::read_to_string(folder.path().join("stores/SZ01/store.toml")).unwrap();
+    let text = text.replace("SZ01", id).replace("sz01", &id.to_lowercase());
+    fs_err::write(dir.join("store.toml"), text).unwrap();
+}
+
+/// Keys for a headquarters, made in `keys` of the folder.
+pub(crate) async fn identity(dir: &TempDir) -> Arc<Identity> {
+    let keys = dir.path().join("keys");
+    init(&keys, &[], &TestClock::at(now())).await.unwrap();
+    Arc::new(Identity::load(&keys, now()).unwrap())
 }

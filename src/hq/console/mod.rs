@@ -1,0 +1,3 @@
+//! The console: what the chain's people look at, as pages that need no script.
+
+pub mod password;
