@@ -5,7 +5,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`init`] | makes authorities, keys, the ledger and the first administrator, once |
+//! | [`token`], [`staff`] | what is shown once: an enrolment token, a PIN for the till |
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
+//! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form, the only place that knows SQL |
 //! | [`console`] | what the chain's people look at |
@@ -13,14 +15,18 @@
 //! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
 
 pub mod authority;
+pub mod bundles;
+pub mod chain;
 pub mod console;
 pub mod db;
 pub mod examine;
 pub mod identity;
 pub mod init;
 mod secret;
+pub mod staff;
 #[cfg(test)]
 mod testing;
+pub mod token;
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     ring::digest::digest(&ring::digest::SHA256, bytes)

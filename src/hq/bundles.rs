@@ -1,0 +1,555 @@
+//! Bundles: the chain's folder, cut to what each gateway needs, signed, with a version that rises only
+//! when the contents change.
+//!
+//! One task looks at the folder and at the register of gateways every second and publishes what changed;
+//! a waiting long poll is answered at once. A folder with a mistake publishes nothing: gateways keep what
+//! they have, and the mistake is logged, shown on the console and told by `/readyz`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use axum::body::Bytes;
+use tokio::sync::{Notify, watch};
+
+use super::chain::{self, Chain};
+use super::db::{Gateway, Ledger, Published};
+use super::identity::Identity;
+use crate::domain::campaign::Campaign;
+use crate::domain::ids::{CampaignId, GatewayId};
+use crate::domain::written::BadFile;
+use crate::ops::clock::Clock;
+use crate::ops::tasks::Tasks;
+use crate::wire::bundle::{self, Files, keys_file, slices_file};
+use crate::wire::encoding::sha256_hex;
+use crate::wire::link::{BundlePointer, Serves};
+
+/// An edited campaign is on its way within this; looking costs one directory walk and one query.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The most coupon keys a bundle carries (contracts): the newest gateways' go first.
+const MAX_KEYS: usize = 500;
+
+/// What the folder said last.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The last folder without mistakes.
+    pub chain: Option<Arc<Chain>>,
+    /// What is wrong with it now.
+    pub faults: Vec<String>,
+}
+
+/// A bundle as a gateway fetches it.
+#[derive(Debug)]
+pub struct Ready {
+    pub pointer: BundlePointer,
+    pub bytes: Bytes,
+}
+
+type Shelf = BTreeMap<GatewayId, Arc<Ready>>;
+
+/// What is published now. The task behind [`Bundles::start`] writes it, everybody else reads.
+pub struct Bundles {
+    known: ArcSwap<Known>,
+    shelf: ArcSwap<Shelf>,
+    changed: watch::Sender<()>,
+    look_now: Notify,
+}
+
+impl Bundles {
+    /// Publishes what there is, and goes on doing so until the tasks stop.
+    pub async fn start(publisher: Publisher, tasks: &Tasks) -> Arc<Self> {
+        let bundles = Arc::new(Self {
+            known: ArcSwap::default(),
+            shelf: ArcSwap::default(),
+            changed: watch::Sender::new(()),
+            look_now: Notify::new(),
+        });
+        let mut publisher = publisher;
+        publisher.look(&bundles).await;
+        let (own, shared) = (tasks.clone(), Arc::clone(&bundles));
+        tasks.spawn("bundles", async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = shared.look_now.notified() => {}
+                    () = own.stopping() => return,
+                }
+                publisher.look(&shared).await;
+            }
+        });
+        bundles
+    }
+
+    pub fn known(&self) -> Arc<Known> {
+        self.known.load_full()
+    }
+
+    pub fn chain(&self) -> Option<Arc<Chain>> {
+        self.known.load().chain.clone()
+    }
+
+    pub fn of(&self, gateway: GatewayId) -> Option<Arc<Ready>> {
+        self.shelf.load().get(&gateway).cloned()
+    }
+
+    /// How many gateways have a bundle ready.
+    pub fn count(&self) -> usize {
+        self.shelf.load().len()
+    }
+
+    /// The bundle that `gateway` should have.
+    pub fn pointer(&self, gateway: GatewayId) -> Option<BundlePointer> {
+        self.of(gateway).map(|ready| ready.pointer.clone())
+    }
+
+    /// Wakes when what is published changes, or what is known of the folder.
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Has a new gateway served now and not within the second.
+    pub fn look_now(&self) {
+        self.look_now.notify_one();
+    }
+}
+
+/// What the publishing task works with.
+pub struct Publisher {
+    dir: PathBuf,
+    identity: Arc<Identity>,
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    /// Of the folder and the register, as last published.
+    seen: Option<(u64, String)>,
+}
+
+impl Publisher {
+    pub fn new(
+        dir: &Path,
+        identity: Arc<Identity>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            identity,
+            ledger,
+            clock,
+            seen: None,
+        }
+    }
+
+    async fn look(&mut self, bundles: &Bundles) {
+        if let Err(error) = self.publish_changes(bundles).await {
+            // The next look tries again; what was published before stays.
+            tracing::error!(error = %format!("{error:#}"), "bundles cannot be published");
+        }
+    }
+
+    async fn publish_changes(&mut self, bundles: &Bundles) -> anyhow::Result<()> {
+        let gateways = self.ledger.gateways().await?;
+        let register = register_stamp(&gateways);
+        let stamp = self.folder_stamp().await?;
+        let (had_stamp, had_register) = match &self.seen {
+            Some((stamp, register)) => (Some(*stamp), Some(register)),
+            None => (None, None),
+        };
+        if had_stamp == Some(stamp) && had_register == Some(&register) {
+            return Ok(());
+        }
+        if had_stamp != Some(stamp) {
+            self.read_folder(bundles).await?;
+        }
+        if let Some(chain) = bundles.chain() {
+            self.publish_all(bundles, &chain, &gateways).await?;
+        }
+        // Only now: whatever failed on the way is tried again at the next look.
+        self.seen = Some((stamp, register));
+        Ok(())
+    }
+
+    /// A folder that cannot be walked has a stamp, too: reading it says why.
+    async fn folder_stamp(&self) -> anyhow::Result<u64> {
+        let dir = self.dir.clone();
+        let stamp = tokio::task::spawn_blocking(move || chain::stamp(&dir));
+        Ok(stamp
+            .await
+            .context("looking at the chain's folder")?
+            .unwrap_or_default())
+    }
+
+    async fn read_folder(&self, bundles: &Bundles) -> anyhow::Result<()> {
+        let dir = self.dir.clone();
+        let read = tokio::task::spawn_blocking(move || chain::read(&dir))
+            .await
+            .context("reading the chain's folder")?;
+        let known = match read {
+            Ok(chain) => Known {
+                chain: Some(Arc::new(chain)),
+                faults: Vec::new(),
+            },
+            Err(faults) => Known {
+                chain: bundles.chain(),
+                faults: faults.iter().map(BadFile::to_string).collect(),
+            },
+        };
+        for fault in &known.faults {
+            tracing::error!(%fault, "the chain's folder has a mistake; gateways keep what they have");
+        }
+        bundles.known.store(Arc::new(known));
+        bundles.changed.send_replace(());
+        Ok(())
+    }
+
+    async fn publish_all(
+        &self,
+        bundles: &Bundles,
+        chain: &Chain,
+        gateways: &[Gateway],
+    ) -> anyhow::Result<()> {
+        let before = bundles.shelf.load_full();
+        let mut shelf = Shelf::new();
+        for gateway in gateways.iter().filter(|gateway| !gateway.is_revoked()) {
+            let Some(files) = contents(chain, gateways, gateway) else {
+                // Its store has left the chain: it keeps what it has until somebody revokes it.
+                continue;
+            };
+            let had = before.get(&gateway.id);
+            let ready = self.publish(gateway, &files, had).await?;
+            shelf.insert(gateway.id, ready);
+        }
+        bundles.shelf.store(Arc::new(shelf));
+        bundles.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Packs one gateway's files: under the version they had, or under the next one where they changed.
+    async fn publish(
+        &self,
+        gateway: &Gateway,
+        files: &Files,
+        had: Option<&Arc<Ready>>,
+    ) -> anyhow::Result<Arc<Ready>> {
+        let content = self.fingerprint(files)?;
+        let last = self.ledger.published(gateway.id).await?;
+        // After headquarters came back from a backup a gateway may be ahead; it takes only what is newer.
+        let ahead = gateway.reported.as_ref().map_or(0, |report| report.version);
+        let same = last
+            .as_ref()
+            .filter(|last| last.content == content && last.version >= ahead);
+        if let (Some(last), Some(had)) = (same, had)
+            && had.pointer.v == last.version
+        {
+            return Ok(Arc::clone(had));
+        }
+        let (version, made) = match same {
+            Some(last) => (last.version, last.made),
+            None => {
+                let above = last.map_or(0, |last| last.version).max(ahead);
+                (above + 1, self.clock.now())
+            }
+        };
+        let bytes = bundle::pack(
+            files,
+            version,
+            made.as_millisecond(),
+            &self.identity.publish_certificate,
+            &self.identity.publish_key,
+        );
+        let sha256 = sha256_hex(&bytes);
+        let published = Published {
+            version,
+            sha256: sha256.clone(),
+            content,
+            made,
+        };
+        self.ledger.publish(gateway.id, published).await?;
+        tracing::info!(gateway.id = %gateway.id, bundle.version = version, "a bundle is ready");
+        let pointer = BundlePointer { v: version, sha256 };
+        let bytes = Bytes::from(bytes);
+        Ok(Arc::new(Ready { pointer, bytes }))
+    }
+
+    /// Of the files and of who signs them: a new publish key has to reach gateways as well.
+    fn fingerprint(&self, files: &Files) -> anyhow::Result<String> {
+        let digests: BTreeMap<&str, String> = files
+            .iter()
+            .map(|(path, bytes)| (path.as_str(), sha256_hex(bytes)))
+            .collect();
+        let whole = serde_json::to_vec(&(&self.identity.publish_certificate, digests))
+            .context("writing a bundle's fingerprint")?;
+        Ok(sha256_hex(&whole))
+    }
+}
+
+/// Changes with everything in the register that bundles are made from.
+fn register_stamp(gateways: &[Gateway]) -> String {
+    gateways
+        .iter()
+        .map(|gateway| {
+            let reported = gateway.reported.as_ref().map(|report| report.version);
+            format!("{} {} {reported:?}\n", gateway.id, gateway.is_revoked())
+        })
+        .collect()
+}
+
+/// The files for `gateway`; none where its store is not in the chain.
+fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Files> {
+    let folder = match &gateway.serves {
+        Serves::Store(store) => Some(chain.bundle.stores.get(store)?),
+        Serves::Street => None,
+    };
+    let reaches = |campaign: &Campaign| folder.is_none_or(|own| campaign.reaches(&own.store));
+    let wanted = |path: &str| {
+        let parts: Vec<&str> = path.split('/').collect();
+        match (parts.as_slice(), folder) {
+            (["stores", id, _], Some(own)) => *id == own.store.id.as_str(),
+            // A street gateway has no till, so no PIN's verifier goes out to it.
+            (["stores", _, file], None) => *file != "staff.toml",
+            (["campaigns", name], _) => name
+                .strip_suffix(".toml")
+                .and_then(|id| CampaignId::parse(id).ok())
+                .and_then(|id| chain.bundle.campaigns.get(&id))
+                .is_some_and(reaches),
+            _ => true,
+        }
+    };
+    let mut files: Files = chain
+        .files
+        .iter()
+        .filter(|(path, _)| wanted(path))
+        .map(|(path, bytes)| (path.clone(), bytes.clone()))
+        .collect();
+    let keys = keys_file(coupon_keys(gateways, gateway));
+    files.insert("keys.toml".to_owned(), keys.into_bytes());
+    let slices = slices_file(&slices(chain, gateways, gateway.id));
+    files.insert("slices.toml".to_owned(), slices.into_bytes());
+    Some(files)
+}
+
+/// The keys whose coupons `gateway` may take: its store's and the street's. A street gateway redeems
+/// nothing, so it knows only its own.
+fn coupon_keys(gateways: &[Gateway], gateway: &Gateway) -> Vec<crate::wire::signing::PublicKey> {
+    let believes = |other: &Gateway| match gateway.serves {
+        Serves::Street => other.id == gateway.id,
+        Serves::Store(_) => other.serves == gateway.serves || other.serves == Serves::Street,
+    };
+    gateways
+        .iter()
+        .rev()
+        .filter(|other| !other.is_revoked() && believes(other))
+        .map(|other| other.coupon_key)
+        .take(MAX_KEYS)
+        .collect()
+}
+
+/// `gateway`'s share of every campaign with a total: the total over all gateways that may issue it, and
+/// what does not divide goes one by one to the first of them.
+fn slices(chain: &Chain, gateways: &[Gateway], gateway: GatewayId) -> BTreeMap<CampaignId, u32> {
+    let share = |campaign: &Campaign| {
+        let total = campaign.limits.total?;
+        let issuers: Vec<GatewayId> = gateways
+            .iter()
+            .filter(|other| !other.is_revoked() && may_issue(chain, other, campaign))
+            .map(|other| other.id)
+            .collect();
+        let place = u32::try_from(issuers.iter().position(|id| *id == gateway)?).ok()?;
+        let count = u32::try_from(issuers.len()).ok()?;
+        Some(total / count + u32::from(place < total % count))
+    };
+    let campaigns = chain.bundle.campaigns.values();
+    campaigns
+        .filter_map(|campaign| Some((campaign.id.clone(), share(campaign)?)))
+        .collect()
+}
+
+fn may_issue(chain: &Chain, gateway: &Gateway, campaign: &Campaign) -> bool {
+    let mut stores = chain.bundle.stores.iter();
+    stores.any(|(id, folder)| {
+        let serves = match &gateway.serves {
+            Serves::Store(own) => own == id,
+            Serves::Street => true,
+        };
+        serves && campaign.reaches(&folder.store)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::hq::testing::{TestLedger, at_store, chain_folder, identity, now, open_store};
+    use crate::ops::clock::TestClock;
+    use crate::wire::bundle::{Bundle, open};
+    use crate::wire::link::BundleState;
+
+    struct TestPublisher {
+        hq: TestLedger,
+        folder: TempDir,
+        identity: Arc<Identity>,
+        tasks: Tasks,
+    }
+
+    impl TestPublisher {
+        async fn new(stores: &[&str]) -> Self {
+            let folder = chain_folder();
+            for id in stores {
+                open_store(&folder, id);
+            }
+            let hq = TestLedger::new();
+            let identity = identity(&hq.dir).await;
+            Self {
+                hq,
+                folder,
+                identity,
+                tasks: Tasks::new(),
+            }
+        }
+
+        /// Starts headquarters' publishing, as after a restart.
+        async fn start(&self) -> Arc<Bundles> {
+            let publisher = Publisher::new(
+                self.folder.path(),
+                Arc::clone(&self.identity),
+                Arc::clone(&self.hq.ledger) as Arc<dyn Ledger>,
+                Arc::new(TestClock::at(now())),
+            );
+            Bundles::start(publisher, &self.tasks).await
+        }
+
+        fn opened(&self, bundles: &Bundles, gateway: GatewayId) -> Bundle {
+            let ready = bundles.of(gateway).unwrap();
+            let opened = open(&ready.bytes, self.identity.publish_root, 0).unwrap();
+            assert!(opened.left_out.is_empty());
+            opened.bundle
+        }
+
+        fn edit(&self, file: &str, from: &str, to: &str) {
+            let path = self.folder.path().join(file);
+            let text = fs_err::read_to_string(&path).unwrap();
+            fs_err::write(path, text.replace(from, to)).unwrap();
+        }
+    }
+
+    impl Drop for TestPublisher {
+        fn drop(&mut self) {
+            self.tasks.stop();
+        }
+    }
+
+    const CAMPAIGN: &str = "campaigns/quiet-hours.toml";
+
+    #[tokio::test]
+    async fn a_store_gets_its_own_files_and_the_street_gets_all_stores() {
+        let test = TestPublisher::new(&["SZ02", "SZ03"]).await;
+        let (first, _) = test.hq.enrol(at_store("SZ01")).await;
+        let (second, _) = test.hq.enrol(at_store("SZ02")).await;
+        let (street, _) = test.hq.enrol(Serves::Street).await;
+        let bundles = test.start().await;
+
+        let of_first = test.opened(&bundles, first);
+        assert_eq!(of_first.stores.len(), 1);
+        assert_eq!(of_first.campaigns.len(), 1);
+        // Its own and the street's; the street only knows its own.
+        assert_eq!(of_first.coupon_keys.len(), 2);
+        let of_second = test.opened(&bundles, second);
+        assert!(
+            of_second.campaigns.is_empty(),
+            "SZ02 is not in the campaign"
+        );
+        let of_street = test.opened(&bundles, street);
+        assert_eq!(of_street.stores.len(), 3);
+        assert_eq!(of_street.campaigns.len(), 1);
+        assert_eq!(of_street.coupon_keys.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn slices_add_up_to_the_total_over_all_that_may_issue() {
+        let test = TestPublisher::new(&["SZ02", "SZ03"]).await;
+        test.edit(CAMPAIGN, "total = 5000", "total = 11");
+        let mut enrolled = Vec::new();
+        for serves in [
+            at_store("SZ01"),
+            at_store("SZ02"),
+            at_store("SZ03"),
+            Serves::Street,
+            Serves::Street,
+        ] {
+            enrolled.push(test.hq.enrol(serves).await.0);
+        }
+        let bundles = test.start().await;
+        let shares: Vec<_> = enrolled
+            .iter()
+            .map(|id| test.opened(&bundles, *id).slices.into_values().next())
+            .collect();
+        assert_eq!(shares, [Some(3), None, Some(3), Some(3), Some(2)]);
+
+        test.hq.ledger.revoke(enrolled[0], now()).await.unwrap();
+        let bundles = test.start().await;
+        assert!(bundles.of(enrolled[0]).is_none());
+        let left: u32 = enrolled[1..]
+            .iter()
+            .flat_map(|id| test.opened(&bundles, *id).slices.into_values())
+            .sum();
+        assert_eq!(left, 11);
+    }
+
+    #[tokio::test]
+    async fn a_version_rises_when_the_contents_change_and_not_at_a_restart() {
+        let test = TestPublisher::new(&[]).await;
+        let (gateway, _) = test.hq.enrol(at_store("SZ01")).await;
+        let first = test.start().await.pointer(gateway).unwrap();
+        assert_eq!(first.v, 1);
+        assert_eq!(test.start().await.pointer(gateway).unwrap(), first);
+        test.edit(CAMPAIGN, "per_table_per_day = 4", "per_table_per_day = 5");
+        let second = test.start().await.pointer(gateway).unwrap();
+        assert_eq!(second.v, 2);
+        assert_ne!(second.sha256, first.sha256);
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_ahead_after_a_restored_backup_gets_something_newer() {
+        let test = TestPublisher::new(&[]).await;
+        let (gateway, _) = test.hq.enrol(at_store("SZ01")).await;
+        let report = crate::hq::db::Report {
+            gateway,
+            bundle: crate::hq::db::ReportedBundle {
+                version: 41,
+                state: BundleState::Applied,
+                why: String::new(),
+            },
+            software: String::new(),
+            now: now(),
+        };
+        test.hq.ledger.record_report(report).await.unwrap();
+        assert_eq!(test.start().await.pointer(gateway).unwrap().v, 42);
+    }
+
+    #[tokio::test]
+    async fn an_edited_campaign_is_published_without_a_restart_and_a_broken_one_is_not() {
+        let test = TestPublisher::new(&[]).await;
+        let (gateway, _) = test.hq.enrol(at_store("SZ01")).await;
+        let bundles = test.start().await;
+        let mut changed = bundles.subscribe();
+
+        test.edit(CAMPAIGN, "per_person = 1", "per_persn = 1");
+        bundles.look_now();
+        changed.changed().await.unwrap();
+        assert!(bundles.known().faults[0].contains("did you mean `per_person`?"));
+        assert_eq!(bundles.pointer(gateway).unwrap().v, 1);
+
+        test.edit(CAMPAIGN, "per_persn = 1", "per_person = 2");
+        bundles.look_now();
+        while bundles.pointer(gateway).unwrap().v == 1 {
+            changed.changed().await.unwrap();
+        }
+        assert!(bundles.known().faults.is_empty());
+        let campaigns = test.opened(&bundles, gateway).campaigns;
+        assert_eq!(campaigns.values().next().unwrap().limits.per_person, 2);
+    }
+}
