@@ -10,6 +10,7 @@
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form, the only place that knows SQL |
+//! | [`routes`] | what gateways and probes talk to: sync, enroll and ops listeners |
 //! | [`console`] | what the chain's people look at |
 //!
 //! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
@@ -22,8 +23,10 @@ pub mod db;
 pub mod examine;
 pub mod identity;
 pub mod init;
+pub mod routes;
 mod secret;
 pub mod staff;
+pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod token;

@@ -6,18 +6,25 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
+use super::bundles::{Bundles, Publisher};
+use super::console::backoff::Backoff;
 use super::db::{Delivery, Embedded, Enrolment, Frame, Ledger, NewToken};
 use super::examine::examine;
 use super::identity::Identity;
 use super::init::init;
+use super::routes::throttle::Throttle;
+use super::state::{ConsoleOver, Shared, State};
+use super::token;
 use crate::domain::event::{Claim, Event, Moment, Redeem, RedeemUndone, View};
 use crate::domain::ids::{
     CampaignId, CouponId, DeviceId, FrameId, GatewayId, RedemptionId, ShortCode, StaffName,
     StoreId, StreamId, TapId, TouchpointCode, Vid,
 };
 use crate::domain::text::Text;
-use crate::ops::clock::TestClock;
+use crate::ops::clock::{Clock, TestClock};
 use crate::ops::files::random;
+use crate::ops::serve::Peer;
+use crate::ops::tasks::Tasks;
 use crate::wire::batch::Line;
 use crate::wire::frame::{self, BootTime, Contents};
 use crate::wire::link::Serves;
@@ -208,4 +215,123 @@ pub(crate) async fn identity(dir: &TempDir) -> Arc<Identity> {
     let keys = dir.path().join("keys");
     init(&keys, &[], &TestClock::at(now())).await.unwrap();
     Arc::new(Identity::load(&keys, now()).unwrap())
+}
+
+/// Headquarters without sockets: its state, for routers that a test calls directly.
+pub(crate) struct TestHq {
+    pub(crate) ledger: TestLedger,
+    pub(crate) folder: TempDir,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) state: Shared,
+    tasks: Tasks,
+}
+
+impl TestHq {
+    pub(crate) async fn new() -> Self {
+        Self::over(chain_folder()).await
+    }
+
+    pub(crate) async fn over(folder: TempDir) -> Self {
+        let ledger = TestLedger::new();
+        let identity = identity(&ledger.dir).await;
+        let clock = Arc::new(TestClock::at(now()));
+        let tasks = Tasks::new();
+        let shared = Arc::clone(&ledger.ledger) as Arc<dyn Ledger>;
+        let publisher = Publisher::new(
+            folder.path(),
+            Arc::clone(&identity),
+            Arc::clone(&shared),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        );
+        let state = Arc::new(State {
+            ledger: shared,
+            bundles: Bundles::start(publisher, &tasks).await,
+            identity,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            shop_clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            sync_url: "https://localhost:8443".to_owned(),
+            console_over: ConsoleOver::PlainHttp,
+            backoff: Backoff::default(),
+            refusals_noted: Throttle::per_minute(60),
+            tasks: tasks.clone(),
+        });
+        Self {
+            ledger,
+            folder,
+            clock,
+            state,
+            tasks,
+        }
+    }
+
+    /// Has the folder and the register looked at, and waits until something came of it.
+    pub(crate) async fn publish(&self) {
+        let mut changed = self.state.bundles.subscribe();
+        self.state.bundles.look_now();
+        changed.changed().await.unwrap();
+    }
+
+    pub(crate) async fn token(&self, serves: Serves) -> String {
+        let chain = self.state.bundles.chain().unwrap();
+        let ledger = self.state.ledger.as_ref();
+        token::make(
+            ledger,
+            &chain,
+            serves,
+            token::DEFAULT_VALID,
+            self.clock.as_ref(),
+        )
+        .await
+        .unwrap()
+    }
+}
+
+impl Drop for TestHq {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
+/// Calls a router as the accept loop does.
+pub(crate) async fn call(
+    router: axum::Router,
+    mut request: axum::http::Request<axum::body::Body>,
+    certificate: Option<Vec<u8>>,
+) -> Answer {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 40_000));
+    request.extensions_mut().insert(Peer {
+        address,
+        certificate,
+    });
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: axum::body::to_bytes(body, 32 << 20).await.unwrap().to_vec(),
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error}: {} {}", self.status, self.text());
+        })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Status and code of a refusal.
+    pub(crate) fn refusal(&self) -> (u16, String) {
+        (self.status, self.json::<crate::wire::link::Refusal>().code)
+    }
 }

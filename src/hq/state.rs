@@ -1,0 +1,41 @@
+//! What the handlers of all listeners share.
+
+use std::sync::Arc;
+
+use super::bundles::Bundles;
+use super::console::backoff::Backoff;
+use super::db::Ledger;
+use super::identity::Identity;
+use super::routes::throttle::Throttle;
+use crate::ops::clock::Clock;
+use crate::ops::tasks::Tasks;
+
+/// Built once in [`super::server`]; every handler gets it behind an [`Arc`].
+pub struct State {
+    pub ledger: Arc<dyn Ledger>,
+    pub bundles: Arc<Bundles>,
+    pub identity: Arc<Identity>,
+    /// Real time: for tokens, certificates, sessions and "last seen".
+    pub clock: Arc<dyn Clock>,
+    /// The time that "today" is taken from; in production the same clock, in the demo a faster one.
+    pub shop_clock: Arc<dyn Clock>,
+    /// Told to gateways at enrolment.
+    pub sync_url: String,
+    pub console_over: ConsoleOver,
+    /// Failed sign-ins.
+    pub backoff: Backoff,
+    /// Audit rows of refused enrolments, which a stranger can cause.
+    pub refusals_noted: Throttle,
+    /// For what waits long and must end with the process.
+    pub tasks: Tasks,
+}
+
+pub type Shared = Arc<State>;
+
+/// How browsers reach the console: a cookie is bound to TLS where there is TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsoleOver {
+    Tls,
+    /// On loopback only.
+    PlainHttp,
+}
