@@ -1,0 +1,239 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use jiff::SignedDuration;
+
+use super::password;
+use crate::hq::db::Ledger;
+use crate::hq::testing::{
+    Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, open_store, redeem,
+    stream, view,
+};
+
+const HOST: &str = "127.0.0.1:8480";
+
+/// A browser that keeps its cookie.
+struct TestBrowser<'a> {
+    hq: &'a TestHq,
+    cookie: String,
+    language: &'static str,
+}
+
+impl<'a> TestBrowser<'a> {
+    async fn new(hq: &'a TestHq) -> Self {
+        let hash = password::hash("right horse").unwrap();
+        hq.state
+            .ledger
+            .add_admin("admin".to_owned(), hash)
+            .await
+            .unwrap();
+        Self {
+            hq,
+            cookie: String::new(),
+            language: "en",
+        }
+    }
+
+    async fn signed_in(hq: &'a TestHq) -> Self {
+        let mut browser = Self::new(hq).await;
+        assert_eq!(browser.sign_in("right horse").await.status, 303);
+        browser
+    }
+
+    async fn call(&self, request: axum::http::request::Builder, body: String) -> Answer {
+        let request = request
+            .header("host", HOST)
+            .header("cookie", &self.cookie)
+            .header("accept-language", self.language)
+            .body(Body::from(body))
+            .unwrap();
+        call(super::router(Arc::clone(&self.hq.state)), request, None).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call(Request::get(path), String::new()).await
+    }
+
+    async fn post(&self, path: &str, form: &str, origin: &str) -> Answer {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", origin);
+        self.call(request, form.to_owned()).await
+    }
+
+    async fn sign_in(&mut self, password: &str) -> Answer {
+        let form = format!("login=admin&password={}", password.replace(' ', "+"));
+        let answer = self.post("/login", &form, &format!("http://{HOST}")).await;
+        if let Some(cookie) = answer.headers.get("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            self.cookie = pair.to_owned();
+        }
+        answer
+    }
+}
+
+fn location(answer: &Answer) -> (u16, &str) {
+    (answer.status, answer.headers["location"].to_str().unwrap())
+}
+
+#[tokio::test]
+async fn without_a_session_every_page_leads_to_the_sign_in() {
+    let hq = TestHq::new().await;
+    let mut browser = TestBrowser::new(&hq).await;
+    assert_eq!(location(&browser.get("/").await), (303, "/login"));
+    browser.cookie = "maitred-session=AAAA".to_owned();
+    assert_eq!(location(&browser.get("/").await), (303, "/login"));
+    assert!(browser.get("/login").await.text().contains("Sign in"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_says_so_and_a_right_one_opens_the_page() {
+    let hq = TestHq::new().await;
+    let mut browser = TestBrowser::new(&hq).await;
+    let wrong = browser.sign_in("wrong horse").await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("Nobody was signed in"));
+    assert!(
+        !wrong.text().contains("wrong horse"),
+        "a password is never shown again"
+    );
+
+    let right = browser.sign_in("right horse").await;
+    assert_eq!(location(&right), (303, "/"));
+    let cookie = right.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    assert_eq!(browser.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn after_three_wrong_passwords_one_has_to_wait() {
+    let hq = TestHq::new().await;
+    let mut browser = TestBrowser::new(&hq).await;
+    for _ in 0..4 {
+        assert_eq!(browser.sign_in("wrong horse").await.status, 422);
+    }
+    assert_eq!(browser.sign_in("right horse").await.status, 429);
+    hq.clock.advance(SignedDuration::from_secs(3));
+    assert_eq!(browser.sign_in("right horse").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_signing_out_and_by_time() {
+    let hq = TestHq::new().await;
+    let mut browser = TestBrowser::signed_in(&hq).await;
+    let kept = browser.cookie.clone();
+    let out = browser.post("/logout", "", &format!("http://{HOST}")).await;
+    assert_eq!(location(&out), (303, "/login"));
+    assert_eq!(
+        browser.get("/").await.status,
+        303,
+        "the old cookie is worth nothing"
+    );
+    assert!(kept.starts_with("maitred-session="));
+
+    browser.sign_in("right horse").await;
+    hq.clock.advance(SignedDuration::from_hours(13));
+    assert_eq!(browser.get("/").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    for origin in ["https://evil.example", "null", "http://127.0.0.1:9999"] {
+        assert_eq!(browser.post("/logout", "", origin).await.status, 403);
+    }
+    assert_eq!(browser.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_shows_what_was_counted_and_how_complete_it_is() {
+    let hq = TestHq::new().await;
+    let (gateway, _) = hq.ledger.enrol(at_store("SZ01")).await;
+    let mut events = vec![claim(1, 1), claim(2, 2), redeem(1, 1)];
+    events.extend((0..25).map(|_| view(None)));
+    let sent = delivery(gateway, stream(1), frames(1, events));
+    hq.ledger.ledger.ingest(sent).await.unwrap();
+
+    let browser = TestBrowser::signed_in(&hq).await;
+    let page = browser.get("/").await.text();
+    for shown in [
+        "2026-12-01",
+        "SZ01 <small>Shiwei Beef Noodles, Nanshan</small>",
+        "as of 12-01 15:30",
+        "data-label=\"Came (page opens)\">25</td>",
+        "data-label=\"Claimed\">2</td>",
+        "data-label=\"Redeemed\">1</td>",
+        "<span>0 <small>of 2</small></span>",
+        // 1 of 25, Wilson.
+        "4 % <small>1–20 %</small>",
+        "up to date",
+        "gw-000001",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    let yesterday = browser.get("/?day=2026-11-30").await.text();
+    assert!(yesterday.contains("Nothing has been counted on this day."));
+    assert!(yesterday.contains("not enough data yet (0 of 20)"));
+    assert!(yesterday.contains("rel=\"next\""));
+    assert!(!page.contains("rel=\"next\""), "tomorrow has no figures");
+}
+
+#[tokio::test]
+async fn a_silent_store_and_one_without_a_gateway_are_told_apart() {
+    let folder = chain_folder();
+    open_store(&folder, "SZ02");
+    let hq = TestHq::over(folder).await;
+    let (gateway, serial) = hq.ledger.enrol(at_store("SZ01")).await;
+    let caller = crate::hq::db::Caller {
+        gateway,
+        serial,
+        now: crate::hq::testing::now(),
+    };
+    hq.state.ledger.recognise(caller).await.unwrap().unwrap();
+    let browser = TestBrowser::signed_in(&hq).await;
+    hq.clock.advance(SignedDuration::from_mins(14));
+    let page = browser.get("/").await.text();
+    assert!(page.contains("last heard 14 min ago"), "{page}");
+    assert!(page.contains("no gateway yet"));
+    assert!(page.contains("All stores"));
+}
+
+#[tokio::test]
+async fn an_empty_chain_says_what_to_do_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = "id = \"new\"\nname = { zh = \"新\", en = \"New\" }\n";
+    fs_err::write(folder.path().join("chain.toml"), chain).unwrap();
+    let hq = TestHq::over(folder).await;
+    let page = TestBrowser::signed_in(&hq).await.get("/").await.text();
+    assert!(page.contains("There are no stores yet."));
+    assert!(page.contains("maitred hq token"));
+}
+
+#[tokio::test]
+async fn a_broken_folder_is_on_every_page_with_its_line() {
+    let hq = TestHq::new().await;
+    fs_err::write(
+        hq.folder.path().join("campaigns/new.toml"),
+        "id = \"<b>\"\n",
+    )
+    .unwrap();
+    hq.publish().await;
+    let page = TestBrowser::signed_in(&hq).await.get("/").await.text();
+    assert!(page.contains("has a mistake"));
+    assert!(page.contains("campaigns/new.toml"), "{page}");
+    assert!(!page.contains("<b>"), "what people wrote is escaped");
+}
+
+#[tokio::test]
+async fn the_page_speaks_both_languages() {
+    let hq = TestHq::new().await;
+    let mut browser = TestBrowser::signed_in(&hq).await;
+    browser.language = "zh-CN";
+    let page = browser.get("/").await.text();
+    assert!(page.contains("lang=\"zh-CN\"") && page.contains("核销"));
+    let english = browser.get("/?lang=en").await;
+    assert!(english.text().contains("Redeemed"));
+    assert!(english.headers.contains_key("set-cookie"));
+}
