@@ -12,6 +12,7 @@
 //! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form, the only place that knows SQL |
 //! | [`routes`] | what gateways and probes talk to: sync, enroll and ops listeners |
 //! | [`console`] | what the chain's people look at |
+//! | [`server`] | puts these together: [`server::Headquarters::start`] |
 //!
 //! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
 
@@ -25,6 +26,7 @@ pub mod identity;
 pub mod init;
 pub mod routes;
 mod secret;
+pub mod server;
 pub mod staff;
 pub mod state;
 #[cfg(test)]
