@@ -196,6 +196,11 @@ impl Gateway {
         )
     }
 
+    /// Captures that headquarters has not acknowledged yet.
+    pub fn captures_waiting(&self) -> u64 {
+        self.journal.outbox().depths().borrow().p0.frames
+    }
+
     /// Runs until a signal or a broken part ends it.
     async fn until_stopped(self) -> anyhow::Result<()> {
         let broken = tokio::select! {

@@ -2,12 +2,16 @@
 
 #[cfg(feature = "gateway")]
 mod config;
+#[cfg(all(feature = "gateway", feature = "hq"))]
+mod demo;
 #[cfg(feature = "gateway")]
 mod doctor;
 #[cfg(feature = "gateway")]
 mod enroll;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+#[cfg(feature = "hq")]
+mod hq;
 #[cfg(feature = "gateway")]
 mod journal;
 pub mod print;
@@ -36,6 +40,12 @@ enum Command {
     /// Run the box in a shop (or, with role = "street", beside headquarters)
     #[cfg(feature = "gateway")]
     Gateway(gateway::Arguments),
+    /// Run headquarters, or prepare it: init, token, staff
+    #[cfg(feature = "hq")]
+    Hq(hq::Arguments),
+    /// Run a whole chain on this machine with simulated guests, and show where to look
+    #[cfg(all(feature = "gateway", feature = "hq"))]
+    Demo(demo::Arguments),
     /// Enrol this box at headquarters with a one-time token
     #[cfg(feature = "gateway")]
     Enroll(enroll::Arguments),
@@ -59,6 +69,10 @@ impl Cli {
         match self.command {
             #[cfg(feature = "gateway")]
             Command::Gateway(arguments) => gateway::run(&arguments),
+            #[cfg(feature = "hq")]
+            Command::Hq(arguments) => hq::run(arguments),
+            #[cfg(all(feature = "gateway", feature = "hq"))]
+            Command::Demo(arguments) => demo::run(&arguments),
             #[cfg(feature = "gateway")]
             Command::Enroll(arguments) => enroll::run(arguments),
             Command::Qr(arguments) => qr::run(arguments),

@@ -87,7 +87,20 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             store_dir,
             out,
             language,
-        } => sheet(&store_dir, out.as_deref(), &language),
+        } => match out {
+            None => {
+                print::line(sheet(&store_dir, &language)?);
+                Ok(())
+            }
+            Some(file) => {
+                write_sheet(&store_dir, &file, &language)?;
+                print::aside(format_args!(
+                    "open {} in a browser and print it",
+                    file.display()
+                ));
+                Ok(())
+            }
+        },
     }
 }
 
@@ -115,7 +128,13 @@ fn mint(store_dir: &Path, kind: TouchpointKind, labels: &[String]) -> anyhow::Re
     Ok(())
 }
 
-fn sheet(store_dir: &Path, out: Option<&Path>, language: &str) -> anyhow::Result<()> {
+/// Writes a store's sheet to `file`.
+pub(super) fn write_sheet(store_dir: &Path, file: &Path, language: &str) -> anyhow::Result<()> {
+    fs_err::write(file, sheet(store_dir, language)?)?;
+    Ok(())
+}
+
+fn sheet(store_dir: &Path, language: &str) -> anyhow::Result<String> {
     let Some(language) = Language::from_tag(language) else {
         bail!("`{language}` is not zh or en");
     };
@@ -136,19 +155,7 @@ fn sheet(store_dir: &Path, out: Option<&Path>, language: &str) -> anyhow::Result
     if labels.is_empty() {
         return Err(no_codes(store_dir));
     }
-    let html = draw(store.name.of(language), language.tag(), &labels)?;
-    match out {
-        None => print::line(html),
-        Some(file) => {
-            fs_err::write(file, html)?;
-            print::aside(format_args!(
-                "{} codes; open {} in a browser and print it",
-                labels.len(),
-                file.display()
-            ));
-        }
-    }
-    Ok(())
+    Ok(draw(store.name.of(language), language.tag(), &labels)?)
 }
 
 fn no_codes(store_dir: &Path) -> anyhow::Error {

@@ -78,7 +78,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A clock that runs faster than time: the demo's compressed calendar.
+/// A clock that runs faster than time for a while, then at its pace: the demo's compressed calendar.
 ///
 /// Only what the shop goes by is compressed; time-outs, TLS and back-off stay on real time.
 #[derive(Debug)]
@@ -86,22 +86,27 @@ pub struct FastClock {
     start: Timestamp,
     started: Instant,
     factor: u32,
+    fast_for: Duration,
 }
 
 impl FastClock {
+    /// Begins at `start` and runs `factor` times as fast as time for `fast_for` of real time.
     #[expect(clippy::disallowed_methods, reason = "this is a clock")]
-    pub fn new(start: Timestamp, factor: u32) -> Self {
+    pub fn new(start: Timestamp, factor: u32, fast_for: Duration) -> Self {
         Self {
             start,
             started: Instant::now(),
             factor,
+            fast_for,
         }
     }
 }
 
 impl Clock for FastClock {
     fn now(&self) -> Timestamp {
-        let run = self.started.elapsed() * self.factor;
+        let real = self.started.elapsed();
+        let fast = real.min(self.fast_for);
+        let run = fast * self.factor + (real - fast);
         let run = SignedDuration::try_from(run).unwrap_or(SignedDuration::MAX);
         self.start.saturating_add(run).unwrap_or(Timestamp::MAX)
     }

@@ -85,8 +85,14 @@ fn draw(
 
 /// What has become of a coupon.
 enum Standing {
-    Live { qr: String },
-    Redeemed { at: String },
+    /// `token` is the text of the QR, for a scanner that reads pages instead of pictures.
+    Live {
+        qr: String,
+        token: String,
+    },
+    Redeemed {
+        at: String,
+    },
     Expired,
 }
 
@@ -112,6 +118,7 @@ fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -
         .expect("a token is some 250 characters and a symbol holds thousands");
     Standing::Live {
         qr: symbol.svg(claim.gift.of(language)),
+        token,
     }
 }
 

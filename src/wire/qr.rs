@@ -64,6 +64,17 @@ impl Symbol {
     }
 }
 
+/// A symbol in half-block characters, for a terminal with a dark background.
+pub fn terminal(text: &str) -> Result<String, TooLong> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).map_err(|_| TooLong)?;
+    let symbol = code
+        .render::<qrcode::render::unicode::Dense1x2>()
+        .dark_color(qrcode::render::unicode::Dense1x2::Light)
+        .light_color(qrcode::render::unicode::Dense1x2::Dark)
+        .build();
+    Ok(symbol)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,326 @@
+//! The simulated guests and staff: they tap, claim, show and redeem over real HTTP, and count what they got.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::http::StatusCode;
+use tokio::time::Instant;
+
+use super::chain::DemoChain;
+use super::phone::{Page, Phone};
+use crate::domain::ids::{StaffName, TouchpointCode};
+use crate::ops::clock::SystemClock;
+use crate::ops::files::random;
+use crate::ops::tasks::Tasks;
+use crate::portal::Pairing;
+
+/// Tables of one store that are busy at the same time.
+const PARTIES_PER_STORE: usize = 4;
+
+/// Between two guests of a party: a shop of three has some 60 taps a second.
+const BETWEEN_GUESTS: Duration = Duration::from_millis(60);
+
+/// What was counted at phones and tills, never at a server.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) taps: u64,
+    /// Coupon pages seen, each coupon once.
+    pub(super) captures: u64,
+    /// Green answers at the till, less those taken back.
+    pub(super) redeemed: u64,
+    pub(super) refused: u64,
+    pub(super) undone: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    coupons: BTreeSet<String>,
+    /// Cookies of guests who may come again.
+    regulars: Vec<BTreeMap<String, String>>,
+}
+
+/// Where the parties of one store sit.
+#[derive(Clone)]
+struct Shop {
+    portal: SocketAddr,
+    /// Guests on 4G open the same codes here.
+    street: SocketAddr,
+    tables: Vec<TouchpointCode>,
+    pairing: Arc<Pairing>,
+    staff: StaffName,
+    pin: String,
+}
+
+/// All guests of the chain.
+pub(super) struct Guests {
+    shops: Vec<Shop>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Guests {
+    pub(super) fn new(chain: &DemoChain) -> Self {
+        let shops = chain.stores.iter().map(|store| Shop {
+            portal: store.gateway.portal,
+            street: chain.street.portal,
+            tables: store.tables.clone(),
+            pairing: Arc::clone(&store.gateway.pairing),
+            staff: store.staff.clone(),
+            pin: store.pin.clone(),
+        });
+        Self {
+            shops: shops.collect(),
+            tally: Arc::default(),
+        }
+    }
+
+    /// Lets guests come for so long; `watch` hears of the progress every two seconds.
+    pub(super) async fn come(
+        &self,
+        duration: Duration,
+        watch: impl Fn(Counts, Duration),
+    ) -> anyhow::Result<Counts> {
+        let end = Instant::now() + duration;
+        let mut parties = tokio::task::JoinSet::new();
+        for shop in &self.shops {
+            for number in 0..PARTIES_PER_STORE {
+                let party = Party {
+                    shop: shop.clone(),
+                    tally: Arc::clone(&self.tally),
+                    tasks: Tasks::new(),
+                    is_on_4g: number == 0,
+                };
+                parties.spawn(party.dine(end));
+            }
+        }
+        let mut every = tokio::time::interval(Duration::from_secs(2));
+        loop {
+            tokio::select! {
+                party = parties.join_next() => match party {
+                    Some(party) => party.context("a party of guests")??,
+                    None => return Ok(self.counts()),
+                },
+                _ = every.tick() => watch(self.counts(), end.saturating_duration_since(Instant::now())),
+            }
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        lock(&self.tally).counts
+    }
+}
+
+fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A row of guests at one store's tables, and the till they go to.
+struct Party {
+    shop: Shop,
+    tally: Arc<Mutex<Tally>>,
+    tasks: Tasks,
+    is_on_4g: bool,
+}
+
+/// A coupon in a guest's hand.
+struct InHand {
+    code: String,
+    token: String,
+}
+
+impl Party {
+    async fn dine(self, end: Instant) -> anyhow::Result<()> {
+        let mut till = Till::pair(&self.shop, &self.tasks).await?;
+        while Instant::now() < end {
+            let coupon = self.visit().await?;
+            // Two of three coupons are used; the rest is forgotten at home.
+            if let Some(coupon) = coupon
+                && one_in(3) != 0
+            {
+                self.redeem(&mut till, &coupon).await?;
+            }
+            tokio::time::sleep(BETWEEN_GUESTS).await;
+        }
+        Ok(())
+    }
+
+    /// One guest scans, and perhaps claims.
+    async fn visit(&self) -> anyhow::Result<Option<InHand>> {
+        let address = if self.is_on_4g {
+            self.shop.street
+        } else {
+            self.shop.portal
+        };
+        let mut phone = Phone::open(address, &self.tasks).await?;
+        let regular = {
+            let mut tally = lock(&self.tally);
+            let known = tally.regulars.len();
+            (known > 0 && one_in(4) == 0 && !self.is_on_4g)
+                .then(|| tally.regulars.swap_remove(one_in(known)))
+        };
+        if let Some(cookies) = regular {
+            phone.remember(cookies);
+        }
+        let code = self.shop.tables[one_in(self.shop.tables.len())];
+        let landing = phone.get(&format!("/t/{code}")).await?;
+        if landing.status != StatusCode::OK {
+            bail!("a landing page answered {}", landing.status);
+        }
+        lock(&self.tally).counts.taps += 1;
+        if one_in(5) == 0 {
+            return Ok(None);
+        }
+        let Some(page) = claim(&mut phone, &landing).await? else {
+            return Ok(None);
+        };
+        self.hold(&phone, &page)
+    }
+
+    /// Counts the coupon that a guest sees, once.
+    fn hold(&self, phone: &Phone, page: &Page) -> anyhow::Result<Option<InHand>> {
+        let id = page
+            .between("action=\"/c/", "/consent\"")
+            .context("a coupon page names its coupon")?;
+        let mut tally = lock(&self.tally);
+        if tally.coupons.insert(id.to_owned()) {
+            tally.counts.captures += 1;
+        }
+        if tally.regulars.len() < 500 && !self.is_on_4g {
+            tally.regulars.push(phone.cookies());
+        }
+        let token = page.between("data-token=\"", "\"");
+        let code = page.between("<p class=\"code\"", "</p>");
+        Ok(token.zip(code).map(|(token, code)| InHand {
+            token: token.to_owned(),
+            code: code.rsplit('>').next().unwrap_or_default().to_owned(),
+        }))
+    }
+
+    async fn redeem(&self, till: &mut Till, coupon: &InHand) -> anyhow::Result<()> {
+        // A coupon from the street has not reached the store: its guest shows the QR.
+        let shown = if self.is_on_4g {
+            &coupon.token
+        } else {
+            &coupon.code
+        };
+        let answer = till.redeem(shown).await?;
+        let is_green = answer.status == StatusCode::OK;
+        {
+            let mut tally = lock(&self.tally);
+            if is_green {
+                tally.counts.redeemed += 1;
+            } else {
+                tally.counts.refused += 1;
+            }
+        }
+        if is_green && one_in(40) == 0 && till.undo(&answer).await? {
+            let mut tally = lock(&self.tally);
+            tally.counts.undone += 1;
+            tally.counts.redeemed -= 1;
+        }
+        Ok(())
+    }
+}
+
+/// Taps the one button; none where there is no offer, or it went away in that second.
+async fn claim(phone: &mut Phone, landing: &Page) -> anyhow::Result<Option<Page>> {
+    let location = match (landing.field("tap"), landing.between("href=\"/c/", "\"")) {
+        (Some(tap), _) => {
+            let code = landing.field("code").context("a form names its code")?;
+            let campaign = landing.field("campaign").context("and its campaign")?;
+            let fields = [("code", code), ("campaign", campaign), ("tap", tap)];
+            let answer = phone.post("/claim", &fields).await?;
+            match (answer.status, answer.location) {
+                (StatusCode::SEE_OTHER, Some(location)) => location,
+                // The hour or the stock ended between the page and the tap, and the page says so.
+                (StatusCode::CONFLICT, _) => return Ok(None),
+                (status, _) => bail!("a claim answered {status}"),
+            }
+        }
+        (None, Some(held)) => format!("/c/{held}"),
+        (None, None) => return Ok(None),
+    };
+    let page = phone.get(&location).await?;
+    if page.status != StatusCode::OK {
+        bail!("a coupon's page answered {}", page.status);
+    }
+    Ok(Some(page))
+}
+
+/// A till device with its member of staff.
+struct Till {
+    phone: Phone,
+    staff: String,
+    pin: String,
+}
+
+impl Till {
+    async fn pair(shop: &Shop, tasks: &Tasks) -> anyhow::Result<Self> {
+        let mut phone = Phone::open(shop.portal, tasks).await?;
+        // Several tills pair at once and only the latest code is good, so one may have to ask again.
+        for _ in 0..20 {
+            let code = shop.pairing.give_out(&SystemClock);
+            let answer = phone.post("/till/pair", &[("code", code.as_str())]).await?;
+            if answer.status == StatusCode::SEE_OTHER {
+                let mut till = Self {
+                    phone,
+                    staff: shop.staff.to_string(),
+                    pin: shop.pin.clone(),
+                };
+                till.sign_in().await?;
+                return Ok(till);
+            }
+        }
+        bail!("a till could not be paired")
+    }
+
+    async fn sign_in(&mut self) -> anyhow::Result<()> {
+        let fields = [("name", self.staff.as_str()), ("pin", self.pin.as_str())];
+        let answer = self.phone.post("/till/sign-in", &fields).await?;
+        if answer.status != StatusCode::SEE_OTHER {
+            bail!("signing in at a till answered {}", answer.status);
+        }
+        Ok(())
+    }
+
+    async fn redeem(&mut self, code: &str) -> anyhow::Result<Page> {
+        for _ in 0..3 {
+            let page = self.phone.get("/till").await?;
+            if let Some(redemption) = page.field("redemption") {
+                let fields = [("code", code), ("redemption", redemption)];
+                let answer = self.phone.post("/till/redeem", &fields).await?;
+                if answer.status != StatusCode::FORBIDDEN {
+                    return Ok(answer);
+                }
+            }
+            // The shift is over: in the compressed calendar it lasts a second and a half.
+            self.sign_in().await?;
+        }
+        bail!("a till kept asking for its PIN")
+    }
+
+    /// Takes the latest redemption on the page back; false where its ten minutes are over.
+    async fn undo(&mut self, page: &Page) -> anyhow::Result<bool> {
+        let latest = page.between(
+            "action=\"/till/undo\"><input type=\"hidden\" name=\"redemption\" value=\"",
+            "\"",
+        );
+        let Some(redemption) = latest else {
+            return Ok(false);
+        };
+        let answer = self
+            .phone
+            .post("/till/undo", &[("redemption", redemption)])
+            .await?;
+        Ok(answer.status == StatusCode::OK && answer.html.contains("券可以再次使用"))
+    }
+}
+
+/// A number from 0 up to `n`, each as likely.
+fn one_in(n: usize) -> usize {
+    let number = u32::from_be_bytes(random());
+    usize::try_from(number).unwrap_or_default() % n.max(1)
+}

@@ -1,0 +1,184 @@
+//! `maitred hq`: runs headquarters, and prepares it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+
+use super::{block_on, print, start_logging};
+use crate::config;
+use crate::config::overlay::Environment;
+use crate::config::settings::HqSettings;
+use crate::domain::ids::{StaffName, StoreId};
+use crate::hq::db::{Embedded, Ledger};
+use crate::hq::identity::{Identity, ledger_path};
+use crate::hq::server::{Clocks, Headquarters, Running};
+use crate::hq::{chain, init, staff, token};
+use crate::ops::clock::{Clock, SystemClock};
+use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
+use crate::wire::link::Serves;
+
+/// How long requests that have begun may take to finish.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Settings; deploy/hq/hq.toml has every key
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/maitred/hq.toml",
+        global = true
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make the authorities, the keys, the ledger and the first admin, once
+    Init {
+        /// A directory that does not exist yet
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// Hosts and addresses that gateways reach headquarters by; localhost if none is given
+        #[arg(long = "name", value_name = "HOST")]
+        names: Vec<String>,
+    },
+    /// Print a one-time token that enrols one gateway
+    Token {
+        /// For the box in this store
+        #[arg(long, conflicts_with = "street", required_unless_present = "street")]
+        store: Option<StoreId>,
+        /// For a street gateway, which serves all stores
+        #[arg(long)]
+        street: bool,
+        /// For how many hours the token works
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        valid: u64,
+    },
+    /// Manage who may use a store's till
+    Staff {
+        #[command(subcommand)]
+        action: StaffAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StaffAction {
+    /// Add a member of staff, or give one a new PIN; the PIN is printed once
+    Add {
+        #[arg(long)]
+        store: StoreId,
+        /// A short name, as shown at the till
+        #[arg(long)]
+        name: StaffName,
+    },
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let settings = || config::hq(&arguments.config, &Environment::of_process());
+    match arguments.action {
+        None => serve(&settings()?),
+        Some(Action::Init { dir, names }) => initialise(&dir, &names),
+        Some(Action::Token {
+            store,
+            street: _,
+            valid,
+        }) => print_token(&settings()?, store, valid),
+        Some(Action::Staff {
+            action: StaffAction::Add { store, name },
+        }) => {
+            let pin = staff::add(&settings()?.chain_dir, &store, name)?;
+            print::line(format_args!("PIN: {pin}"));
+            print::line("it is shown this once; the store's till knows it within a minute");
+            Ok(())
+        }
+    }
+}
+
+fn serve(settings: &HqSettings) -> anyhow::Result<()> {
+    start_logging(&settings.log);
+    block_on(async {
+        let tasks = Tasks::new();
+        let clocks = Clocks::both(Arc::new(SystemClock));
+        let running = Headquarters::start(settings, clocks, &tasks).await?;
+        print::line(ready_line(settings, &running));
+        let broken = tokio::select! {
+            () = asked_to_stop() => false,
+            () = tasks.stopping() => true,
+        };
+        tracing::info!("stopping");
+        if tasks.shut_down(GRACE).await == Ended::GraceExceeded {
+            tracing::warn!("some requests were cut off");
+        }
+        if broken {
+            bail!("a part of headquarters ended unexpectedly; the log says which");
+        }
+        Ok(())
+    })?
+}
+
+/// The first line on stdout, which whoever started the process waits for.
+fn ready_line(settings: &HqSettings, running: &Running) -> String {
+    let scheme = match settings.console_tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    format!(
+        "ready sync=https://{} enroll=https://{} console={scheme}://{} ops=http://{} pin={}",
+        running.sync, running.enroll, running.console, running.ops, running.pin
+    )
+}
+
+fn initialise(dir: &Path, names: &[String]) -> anyhow::Result<()> {
+    let made = block_on(init::init(dir, names, &SystemClock))??;
+    print::line(format_args!("headquarters is ready in {}", dir.display()));
+    print::line("");
+    print::line(format_args!("pin for `maitred enroll`: {}", made.pin));
+    print::line(format_args!(
+        "console login: {}  password: {}",
+        made.admin_login, made.admin_password
+    ));
+    print::line("the password is shown this once");
+    print::line("");
+    print::line("back up, encrypted, and try the backup:");
+    for file in &made.back_up {
+        print::line(format_args!("  {}", file.display()));
+    }
+    print::line(format_args!(
+        "take offline: move {} to a safe; it is needed once a year",
+        made.take_offline.display()
+    ));
+    Ok(())
+}
+
+fn print_token(settings: &HqSettings, store: Option<StoreId>, hours: u64) -> anyhow::Result<()> {
+    let chain = chain::read(&settings.chain_dir).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        anyhow!(
+            "{} cannot be used:\n{}",
+            settings.chain_dir.display(),
+            faults.join("\n")
+        )
+    })?;
+    let identity = Identity::load(&settings.dir, SystemClock.now())?;
+    let ledger = Embedded::open(&ledger_path(&settings.dir)).context("opening the ledger")?;
+    let serves = store.map_or(Serves::Street, Serves::Store);
+    let valid = Duration::from_secs(hours * 3600);
+    let ledger: &dyn Ledger = &ledger;
+    let token = block_on(token::make(ledger, &chain, serves, valid, &SystemClock))??;
+    print::line(format_args!("token: {token}"));
+    print::line(format_args!(
+        "it works once, within {hours} hours; on the box:"
+    ));
+    print::line(format_args!(
+        "  maitred enroll --hq https://<this host>:{} --pin {} --token {token} --state /var/lib/maitred",
+        settings.enroll_listen.port(),
+        identity.pin()?
+    ));
+    Ok(())
+}
