@@ -152,7 +152,7 @@ impl Publisher {
 
     async fn publish_changes(&mut self, bundles: &Bundles) -> anyhow::Result<()> {
         let gateways = self.ledger.gateways().await?;
-        let register = register_stamp(&gateways);
+        let register = register_stamp(&gateways, &bundles.shelf.load());
         let stamp = self.folder_stamp().await?;
         let (had_stamp, had_register) = match &self.seen {
             Some((stamp, register)) => (Some(*stamp), Some(register)),
@@ -287,12 +287,14 @@ impl Publisher {
 }
 
 /// Changes with everything in the register that bundles are made from.
-fn register_stamp(gateways: &[Gateway]) -> String {
+fn register_stamp(gateways: &[Gateway], shelf: &Shelf) -> String {
     gateways
         .iter()
         .map(|gateway| {
-            let reported = gateway.reported.as_ref().map(|report| report.version);
-            format!("{} {} {reported:?}\n", gateway.id, gateway.is_revoked())
+            let reported = gateway.reported.as_ref().map_or(0, |report| report.version);
+            let ready = shelf.get(&gateway.id).map_or(0, |ready| ready.pointer.v);
+            let ahead = reported.saturating_sub(ready);
+            format!("{} {} {ahead}\n", gateway.id, gateway.is_revoked())
         })
         .collect()
 }

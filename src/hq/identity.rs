@@ -42,6 +42,8 @@ pub struct Identity {
     pub publish_key: SigningKey,
     pub publish_certificate: PublishCertificate,
     pub sync_expires: Timestamp,
+    /// The hosts and addresses that the sync certificate carries.
+    pub sync_names: Vec<String>,
     sync_chain_pem: String,
     sync_key_pem: String,
 }
@@ -80,6 +82,7 @@ impl Identity {
             publish_certificate: serde_json::from_str(&read("publish-certificate.json")?)
                 .context("reading the publish key's certificate")?,
             sync_expires: sync.not_after,
+            sync_names: sync.names,
             // Leaf and authority, so that a box that knows only the pin can check the leaf.
             sync_chain_pem: format!("{sync_pem}{server_ca_pem}"),
             sync_key_pem,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::{self, backoff::Backoff};
@@ -25,6 +26,9 @@ use crate::ops::{metrics, tls};
 
 /// Refused enrolments that are written down per minute; the rest are only counted.
 const REFUSALS_NOTED_PER_MINUTE: u32 = 60;
+
+/// Passwords that are checked at a time: a guess storm must leave a core to the gateways.
+const PASSWORD_CHECKS: usize = 2;
 
 /// Two clocks, the same one in production.
 #[derive(Clone)]
@@ -78,6 +82,7 @@ impl Headquarters {
         );
         let bundles = Bundles::start(publisher, tasks).await;
         let sync_url = sync_url(&settings.sync_url, sockets.sync.local_addr()?);
+        warn_of_a_wrong_name(&sync_url, &identity);
         let hq = Arc::new(State {
             ledger: Arc::clone(&ledger),
             bundles,
@@ -90,6 +95,7 @@ impl Headquarters {
                 None => ConsoleOver::PlainHttp,
             },
             backoff: Backoff::default(),
+            password_checks: Semaphore::new(PASSWORD_CHECKS),
             refusals_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
             tasks: tasks.clone(),
         });
@@ -131,6 +137,25 @@ fn sync_url(written: &str, bound: SocketAddr) -> String {
     match written.strip_suffix(":0") {
         Some(host) => format!("{host}:{}", bound.port()),
         None => written.to_owned(),
+    }
+}
+
+/// Gateways check the host they were told against the certificate, and would all fail at the same time.
+fn warn_of_a_wrong_name(sync_url: &str, identity: &Identity) {
+    let host = sync_url
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split('/').next())
+        .map(|authority| {
+            authority
+                .rsplit_once(':')
+                .map_or(authority, |(host, _)| host)
+        })
+        .map(|host| host.trim_matches(['[', ']']));
+    if host.is_none_or(|host| !identity.sync_names.iter().any(|name| name == host)) {
+        tracing::error!(
+            sync.url = sync_url,
+            "the sync certificate does not carry this host; gateways will refuse headquarters"
+        );
     }
 }
 

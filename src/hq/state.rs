@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::bundles::Bundles;
 use super::console::backoff::Backoff;
 use super::db::Ledger;
@@ -24,7 +26,9 @@ pub struct State {
     pub console_over: ConsoleOver,
     /// Failed sign-ins.
     pub backoff: Backoff,
-    /// Audit rows of refused enrolments, which a stranger can cause.
+    /// Each check of a password takes 19 MiB and a core's 20 ms: a few at a time, the others wait.
+    pub password_checks: Semaphore,
+    /// Audit rows of refused enrolments and sign-ins, which a stranger can cause.
     pub refusals_noted: Throttle,
     /// For what waits long and must end with the process.
     pub tasks: Tasks,

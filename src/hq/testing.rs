@@ -252,6 +252,7 @@ impl TestHq {
             sync_url: "https://localhost:8443".to_owned(),
             console_over: ConsoleOver::PlainHttp,
             backoff: Backoff::default(),
+            password_checks: tokio::sync::Semaphore::new(2),
             refusals_noted: Throttle::per_minute(60),
             tasks: tasks.clone(),
         });

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::SignedDuration;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
 use super::language::{Spoken, cookie};
 use super::password;
@@ -21,9 +20,6 @@ use crate::wire::encoding::{from_base64, to_base64};
 
 /// A working day, so that a phone left lying about signs itself out.
 const LASTS: SignedDuration = SignedDuration::from_hours(12);
-
-/// Each check takes 19 MiB and a core's 20 ms: two at a time, the others wait.
-static CHECKS: Semaphore = Semaphore::const_new(2);
 
 /// Whoever has signed in.
 pub(super) struct SignedIn {
@@ -141,11 +137,13 @@ pub(super) async fn sign_in(
     }
     let kept = hq.ledger.admin_password_hash(login.clone()).await;
     let kept = kept.map_err(unavailable)?;
-    if !fits(given.password, kept).await {
+    if !fits(&hq, given.password, kept).await {
         hq.backoff.note_failure(address, &login, now);
         tracing::warn!("a sign-in to the console failed");
-        let entry = AuditEntry::new(now, "sign_in_failed", &"console", "");
-        hq.ledger.note(entry).await.map_err(unavailable)?;
+        if hq.refusals_noted.admits(now) {
+            let entry = AuditEntry::new(now, "sign_in_failed", &"console", "");
+            hq.ledger.note(entry).await.map_err(unavailable)?;
+        }
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let fault = Some(words.wrong_password.to_owned());
         return Ok(show_sign_in(spoken, status, login, fault));
@@ -154,8 +152,8 @@ pub(super) async fn sign_in(
     open_session(&hq, login).await.map_err(unavailable)
 }
 
-async fn fits(password: String, kept: Option<String>) -> bool {
-    let Ok(_permit) = CHECKS.acquire().await else {
+async fn fits(hq: &Shared, password: String, kept: Option<String>) -> bool {
+    let Ok(_permit) = hq.password_checks.acquire().await else {
         return false;
     };
     let check = move || password::fits(&password, kept.as_deref());

@@ -5,6 +5,7 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::domain::event::Event;
+use crate::domain::uptake::{Fact, Step, fold};
 use crate::hq::db::{IngestOutcome, Ledger, Taken};
 use crate::hq::examine::examine;
 use crate::hq::testing::{
@@ -12,6 +13,7 @@ use crate::hq::testing::{
     undo, view,
 };
 use crate::wire::batch::Line;
+use crate::wire::frame;
 
 async fn send(hq: &TestLedger, gateway: GatewayId, sent: Vec<Frame>) -> IngestOutcome {
     hq.ledger
@@ -294,4 +296,40 @@ proptest! {
             assert_eq!((figures.off_peak_came, figures.off_peak_claimed), (20, 10));
         });
     }
+}
+
+/// What an auditor does: fold the stored bytes again and hold the sums against the figures.
+#[tokio::test]
+async fn the_figures_are_what_the_stored_bytes_say() {
+    let hq = TestLedger::new();
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    let all = frames(1, story());
+    for part in [&all[..17], &all[5..30], &all[..40]] {
+        send(&hq, gateway, part.to_vec()).await;
+    }
+    let file = Connection::open(hq.dir.path().join("ledger.db")).unwrap();
+    let mut bodies = file.prepare("select body from frame").unwrap();
+    let bodies = bodies
+        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+        .unwrap();
+    let mut sums = std::collections::BTreeMap::new();
+    for body in bodies {
+        for occurrence in frame::decode(&body.unwrap()).unwrap().occurrences {
+            for fact in fold(&occurrence) {
+                if let Fact::Add { step, by, .. } = fact {
+                    *sums.entry(step).or_insert(0) += by;
+                }
+            }
+        }
+    }
+    let figures = figures_of_the_first(&hq).await;
+    let counted = [
+        (Step::Came, figures.came),
+        (Step::Claimed, figures.claimed),
+        (Step::Redeemed, figures.redeemed),
+        (Step::OffPeakCame, figures.off_peak_came),
+        (Step::OffPeakClaimed, figures.off_peak_claimed),
+        (Step::OffPeakRedeemed, figures.off_peak_redeemed),
+    ];
+    assert_eq!(sums, counted.into());
 }
