@@ -418,7 +418,7 @@ mod tests {
             let publisher = Publisher::new(
                 self.folder.path(),
                 Arc::clone(&self.identity),
-                Arc::clone(&self.hq.ledger) as Arc<dyn Ledger>,
+                Arc::clone(&self.hq.ledger),
                 Arc::new(TestClock::at(now())),
             );
             Bundles::start(publisher, &self.tasks).await

@@ -86,3 +86,23 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::Admitted(x) => (None, None, x.vid),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hq::testing::{at_store, line, now, store, view};
+
+    #[test]
+    fn the_street_speaks_for_every_store_and_a_store_for_itself() {
+        let sent = || vec![line(1, &store("SZ02"), now(), view(None))];
+        for (serves, counted) in [
+            (Serves::Street, true),
+            (at_store("SZ02"), true),
+            (at_store("SZ01"), false),
+        ] {
+            let frames = examine(&serves, sent());
+            assert_eq!(!frames[0].facts.is_empty(), counted, "{serves:?}");
+            assert_eq!(frames[0].put_aside.is_empty(), counted, "{serves:?}");
+        }
+    }
+}

@@ -13,7 +13,7 @@
 //!
 //! Keys have mode 0600. The root's key is never read by a running headquarters.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -26,13 +26,7 @@ use crate::wire::bundle::PublishCertificate;
 use crate::wire::encoding::hex;
 use crate::wire::signing::{PublicKey, SigningKey};
 
-pub(super) const LEDGER: &str = "ledger.db";
 pub(super) const ROOT_KEY: &str = "publish-root.key";
-
-/// Where the ledger of headquarters in `dir` is.
-pub fn ledger_path(dir: &Path) -> PathBuf {
-    dir.join(LEDGER)
-}
 
 /// The keys of a running headquarters.
 pub struct Identity {

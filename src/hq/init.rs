@@ -12,8 +12,8 @@ use x25519_dalek::StaticSecret;
 
 use super::authority::{Authority, new_key};
 use super::console::password;
-use super::db::{AuditEntry, Embedded, Ledger};
-use super::identity::{ROOT_KEY, ledger_path};
+use super::db::{self, AuditEntry};
+use super::identity::ROOT_KEY;
 use super::secret;
 use crate::ops::clock::Clock;
 use crate::ops::files::{self, Readers, random};
@@ -53,7 +53,7 @@ pub async fn init(dir: &Path, names: &[String], clock: &dyn Clock) -> anyhow::Re
     make_exchange_key(dir, "sealing")?;
     make_exchange_key(dir, "log")?;
 
-    let ledger = Embedded::open(&ledger_path(dir))?;
+    let ledger = db::create(dir)?;
     let admin_password = secret::letters(5);
     let hash = password::hash(&admin_password)?;
     ledger.add_admin(FIRST_ADMIN.to_owned(), hash).await?;
@@ -80,10 +80,11 @@ fn back_up(dir: &Path) -> Vec<PathBuf> {
         "publish-certificate.json",
         "sealing.key",
         "log.key",
-        "ledger.db",
     ]
+    .into_iter()
     .map(|name| dir.join(name))
-    .to_vec()
+    .chain([db::file(dir)])
+    .collect()
 }
 
 fn make_folder(dir: &Path) -> anyhow::Result<()> {
@@ -179,6 +180,16 @@ mod tests {
         identity.sync_tls().unwrap();
         identity.enroll_tls().unwrap();
         assert!(made.back_up.iter().all(|file| file.exists()));
+    }
+
+    #[test]
+    fn a_folder_that_was_never_initialised_has_no_ledger_to_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let Err(missing) = db::open(dir.path()) else {
+            panic!("nothing was there");
+        };
+        assert!(missing.to_string().contains("maitred hq init"), "{missing}");
+        assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::{self, backoff::Backoff};
-use super::db::{Embedded, Ledger};
-use super::identity::{Identity, ledger_path};
+use super::db::{self, Ledger};
+use super::identity::Identity;
 use super::routes::throttle::Throttle;
 use super::routes::{enroll, ops, sync};
 use super::state::{ConsoleOver, Shared, State};
@@ -115,10 +115,8 @@ impl Headquarters {
 
 /// Opens the ledger and watches it: a headquarters without its ledger must stop, not answer 503 for ever.
 async fn open_ledger(settings: &HqSettings, tasks: &Tasks) -> anyhow::Result<Arc<dyn Ledger>> {
-    let path = ledger_path(&settings.dir);
-    let shown = path.display().to_string();
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(&path)).await?;
-    let ledger = Arc::new(opened.with_context(|| format!("opening the ledger {shown}"))?);
+    let dir = settings.dir.clone();
+    let ledger = tokio::task::spawn_blocking(move || db::open(&dir)).await??;
     let (own, watched) = (tasks.clone(), Arc::clone(&ledger));
     tasks.spawn("ledger", async move {
         tokio::select! {

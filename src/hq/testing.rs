@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::backoff::Backoff;
-use super::db::{Delivery, Embedded, Enrolment, Frame, Ledger, NewToken};
+use super::db::{self, Delivery, Enrolment, Frame, Ledger, NewToken};
 use super::examine::examine;
 use super::identity::Identity;
 use super::init::init;
@@ -49,13 +49,13 @@ pub(crate) fn stream(number: u8) -> StreamId {
 /// A ledger that lasts as long as the test.
 pub(crate) struct TestLedger {
     pub(crate) dir: TempDir,
-    pub(crate) ledger: Arc<Embedded>,
+    pub(crate) ledger: Arc<dyn Ledger>,
 }
 
 impl TestLedger {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Arc::new(Embedded::open(&dir.path().join("ledger.db")).unwrap());
+        let ledger = db::create(dir.path()).unwrap();
         Self { dir, ledger }
     }
 
@@ -236,7 +236,7 @@ impl TestHq {
         let identity = identity(&ledger.dir).await;
         let clock = Arc::new(TestClock::at(now()));
         let tasks = Tasks::new();
-        let shared = Arc::clone(&ledger.ledger) as Arc<dyn Ledger>;
+        let shared = Arc::clone(&ledger.ledger);
         let publisher = Publisher::new(
             folder.path(),
             Arc::clone(&identity),

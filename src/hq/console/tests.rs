@@ -5,7 +5,6 @@ use axum::http::Request;
 use jiff::SignedDuration;
 
 use super::password;
-use crate::hq::db::Ledger;
 use crate::hq::testing::{
     Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, open_store, redeem,
     stream, view,

@@ -5,6 +5,8 @@
 //! this folder knows SQL, or which database it is.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,13 +19,34 @@ use crate::wire::signing::PublicKey;
 
 mod embedded;
 
-pub use embedded::Embedded;
+/// Opens the ledger of the headquarters in `dir`. Not for an async thread: it may bring the ledger to this
+/// version first.
+pub fn open(dir: &Path) -> Answer<Arc<dyn Ledger>> {
+    let file = file(dir);
+    if !file.exists() {
+        // Making one here would hide a wrong folder behind an empty ledger.
+        return Err(LedgerError::Missing(dir.display().to_string()));
+    }
+    Ok(Arc::new(embedded::Embedded::open(&file)?))
+}
+
+/// Makes an empty ledger in `dir`.
+pub fn create(dir: &Path) -> Answer<Arc<dyn Ledger>> {
+    Ok(Arc::new(embedded::Embedded::open(&file(dir))?))
+}
+
+/// Where the ledger is, for backups.
+pub fn file(dir: &Path) -> PathBuf {
+    dir.join("ledger.db")
+}
 
 /// The ledger cannot do its work. Whoever asked may ask again; nothing was half done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     #[error("the ledger has stopped")]
     Stopped,
+    #[error("there is no ledger in {0}\nhint: `maitred hq init --dir DIR` makes one")]
+    Missing(String),
     #[error("the ledger failed: {0}")]
     Storage(String),
 }
@@ -33,6 +56,9 @@ type Answer<T> = Result<T, LedgerError>;
 /// What headquarters remembers.
 #[async_trait]
 pub trait Ledger: Send + Sync {
+    /// Ends when the ledger has stopped for good, which it does by a fault only.
+    async fn stopped(&self);
+
     /// Answers when the ledger can be read.
     async fn ping(&self) -> Answer<()>;
 

@@ -15,7 +15,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::config::written;
 use crate::hq::authority::new_key;
 use crate::hq::init::init;
 use crate::hq::testing::{at_store, chain_folder, claim, coupon_key, line, now, store, stream};
@@ -44,7 +43,7 @@ fn settings(dir: &TempDir, folder: &TempDir) -> HqSettings {
         console_listen: any,
         console_tls: None,
         ops_listen: any,
-        log: written::Log::default(),
+        log: Default::default(),
     }
 }
 
@@ -59,12 +58,18 @@ impl TestServer {
             .await
             .unwrap();
         // As `maitred hq token` does: another process, its own connection to the file.
-        let ledger = Embedded::open(&ledger_path(&settings.dir)).unwrap();
+        let ledger = db::open(&settings.dir).unwrap();
         let chain = chain::read(folder.path()).unwrap();
         let valid = token::DEFAULT_VALID;
-        let token = token::make(&ledger, &chain, at_store("SZ01"), valid, &SystemClock)
-            .await
-            .unwrap();
+        let token = token::make(
+            ledger.as_ref(),
+            &chain,
+            at_store("SZ01"),
+            valid,
+            &SystemClock,
+        )
+        .await
+        .unwrap();
         Self {
             _dir: dir,
             _folder: folder,

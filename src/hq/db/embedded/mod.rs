@@ -36,13 +36,13 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The ledger in a file.
 #[derive(Debug)]
-pub struct Embedded {
+pub(super) struct Embedded {
     jobs: mpsc::Sender<Job>,
 }
 
 impl Embedded {
     /// Opens the file, makes it when it is missing, and brings it to this version.
-    pub fn open(path: &Path) -> Answer<Self> {
+    pub(super) fn open(path: &Path) -> Answer<Self> {
         let connection = connect(path)?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         std::thread::Builder::new()
@@ -55,11 +55,6 @@ impl Embedded {
             })
             .map_err(|error| LedgerError::Storage(error.to_string()))?;
         Ok(Self { jobs })
-    }
-
-    /// Ends when the thread has ended, which it does on its own only by a fault.
-    pub async fn stopped(&self) {
-        self.jobs.closed().await;
     }
 
     async fn run<T: Send + 'static>(
@@ -105,6 +100,10 @@ fn connect(path: &Path) -> Answer<Connection> {
 
 #[async_trait]
 impl Ledger for Embedded {
+    async fn stopped(&self) {
+        self.jobs.closed().await;
+    }
+
     async fn ping(&self) -> Answer<()> {
         self.run(|db| db.query_row("select 1", [], |_| Ok(())))
             .await
