@@ -12,8 +12,8 @@ use crate::config;
 use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
 use crate::domain::ids::{StaffName, StoreId};
-use crate::hq::db::{Embedded, Ledger};
-use crate::hq::identity::{Identity, ledger_path};
+use crate::hq::db;
+use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
 use crate::hq::{chain, init, staff, token};
 use crate::ops::clock::{Clock, SystemClock};
@@ -166,11 +166,10 @@ fn print_token(settings: &HqSettings, store: Option<StoreId>, hours: u64) -> any
         )
     })?;
     let identity = Identity::load(&settings.dir, SystemClock.now())?;
-    let ledger = Embedded::open(&ledger_path(&settings.dir)).context("opening the ledger")?;
+    let ledger = db::open(&settings.dir).context("opening the ledger")?;
     let serves = store.map_or(Serves::Street, Serves::Store);
     let valid = Duration::from_secs(hours * 3600);
-    let ledger: &dyn Ledger = &ledger;
-    let token = block_on(token::make(ledger, &chain, serves, valid, &SystemClock))??;
+    let token = block_on(token::make(&*ledger, &chain, serves, valid, &SystemClock))??;
     print::line(format_args!("token: {token}"));
     print::line(format_args!(
         "it works once, within {hours} hours; on the box:"
