@@ -3,7 +3,7 @@
 #[cfg(feature = "gateway")]
 mod config;
 #[cfg(all(feature = "gateway", feature = "hq"))]
-mod demo;
+pub mod demo;
 #[cfg(feature = "gateway")]
 mod doctor;
 #[cfg(feature = "gateway")]

@@ -69,6 +69,8 @@ impl Connection {
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
         let exchange = async {
+            // The answer before this one may have come while its connection was still being tidied up.
+            self.sender.ready().await?;
             let (parts, body) = self.sender.send_request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
             Ok(Response::from_parts(parts, body))

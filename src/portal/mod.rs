@@ -30,9 +30,6 @@ mod till;
 mod views;
 mod visitor;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,1 +1,19 @@
+//! The stories of the whole product, told to the real program over real sockets.
+//!
+//! One binary, a module a story. Each test makes its own directory and its own free ports.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod architecture;
+mod bad_input;
+mod budgets;
+mod configuration;
+mod headquarters_away;
+mod packaging;
+mod power;
+mod street;
+mod tap;
+mod till;
+
+#[path = "../support/mod.rs"]
+mod support;

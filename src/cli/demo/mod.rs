@@ -7,7 +7,7 @@
 
 mod chain;
 mod guests;
-mod phone;
+pub mod phone;
 mod report;
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! A phone: one connection, its cookies, and the little of HTML that a guest needs.
+//! A phone: one connection, its cookies, and the little of HTML that a guest needs. The integration tests
+//! use it, too.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,20 +11,20 @@ use crate::ops::ask::{Connection, NotAnswered};
 use crate::ops::tasks::Tasks;
 
 /// A browser on its way through our pages.
-pub(super) struct Phone {
+pub struct Phone {
     connection: Connection,
     cookies: BTreeMap<String, String>,
 }
 
 /// What came back.
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) location: Option<String>,
-    pub(super) html: String,
+pub struct Page {
+    pub status: StatusCode,
+    pub location: Option<String>,
+    pub html: String,
 }
 
 impl Phone {
-    pub(super) async fn open(address: SocketAddr, tasks: &Tasks) -> Result<Self, NotAnswered> {
+    pub async fn open(address: SocketAddr, tasks: &Tasks) -> Result<Self, NotAnswered> {
         Ok(Self {
             connection: Connection::open(address, tasks).await?,
             cookies: BTreeMap::new(),
@@ -31,23 +32,19 @@ impl Phone {
     }
 
     /// A guest who comes back with the cookies of an earlier visit.
-    pub(super) fn remember(&mut self, cookies: BTreeMap<String, String>) {
+    pub fn remember(&mut self, cookies: BTreeMap<String, String>) {
         self.cookies = cookies;
     }
 
-    pub(super) fn cookies(&self) -> BTreeMap<String, String> {
+    pub fn cookies(&self) -> BTreeMap<String, String> {
         self.cookies.clone()
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Result<Page, NotAnswered> {
+    pub async fn get(&mut self, path: &str) -> Result<Page, NotAnswered> {
         self.ask(Method::GET, path, String::new()).await
     }
 
-    pub(super) async fn post(
-        &mut self,
-        path: &str,
-        fields: &[(&str, &str)],
-    ) -> Result<Page, NotAnswered> {
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Page, NotAnswered> {
         let encode = |text: &str| -> String {
             text.bytes()
                 .map(|byte| match byte {
@@ -97,12 +94,12 @@ impl Phone {
 
 impl Page {
     /// The value of the hidden field `name`.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         self.between(&format!("name=\"{name}\" value=\""), "\"")
     }
 
     /// The text between two marks.
-    pub(super) fn between(&self, before: &str, after: &str) -> Option<&str> {
+    pub fn between(&self, before: &str, after: &str) -> Option<&str> {
         let (_, rest) = self.html.split_once(before)?;
         Some(rest.split_once(after)?.0)
     }

@@ -1,3 +1,5 @@
+//! The console's stories: signing in, the day's figures, and what a stranger gets.
+
 use std::sync::Arc;
 
 use axum::body::Body;

@@ -1,3 +1,5 @@
+//! What gateways and newcomers are told, route by route.
+
 use std::sync::Arc;
 use std::time::Duration;
 

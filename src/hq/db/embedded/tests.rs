@@ -1,3 +1,5 @@
+//! The ledger counts once, whatever comes again, overlaps or is missing.
+
 use jiff::SignedDuration;
 use jiff::civil::date;
 use proptest::prelude::*;

@@ -1,0 +1,111 @@
+//! What a page may weigh and need, measured as it is sent.
+
+use axum::body::Bytes;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
+use axum::http::{HeaderMap, Method, Response};
+use maitred::ops::ask::Connection;
+use maitred::ops::tasks::Tasks;
+use maitred::wire::encoding::gunzip;
+
+use crate::support::{TestStore, claim, table};
+
+/// 14 KB: the first flight of a TCP connection (RFC 6928, ten segments).
+const MOST_BYTES: usize = 14 * 1024;
+
+async fn get(store: &TestStore, path: &str, language: &'static str) -> Response<Bytes> {
+    let mut connection = Connection::open(store.portal(), &Tasks::new())
+        .await
+        .unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    headers.insert("accept-language", HeaderValue::from_static(language));
+    connection
+        .ask(Method::GET, path, &headers, "")
+        .await
+        .unwrap()
+}
+
+fn text(answer: &Response<Bytes>) -> String {
+    assert_eq!(answer.headers()[CONTENT_ENCODING], "gzip");
+    String::from_utf8(gunzip(answer.body(), 1 << 20).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_a_diner_sees_fits_the_first_flight_and_asks_for_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let landing = format!("/t/{}", table(1));
+    for path in [landing.as_str(), &coupon.path, "/", "/notice"] {
+        for language in ["zh-CN", "en"] {
+            let answer = get(&store, path, language).await;
+            let head: usize = answer
+                .headers()
+                .iter()
+                .map(|(name, value)| name.as_str().len() + value.len() + 4)
+                .sum();
+            let sent = head + answer.body().len();
+            assert!(sent <= MOST_BYTES, "{path} in {language} is {sent} bytes");
+            let html = text(&answer);
+            assert!(
+                html.contains(&format!("<html lang=\"{language}\">")),
+                "{html}"
+            );
+            for outside in ["<script", "src=", "@import", "<link", "url("] {
+                assert!(!html.contains(outside), "{path} has {outside}");
+            }
+            // The only address in full is the name of SVG, which nobody fetches.
+            let addresses = html.replace("http://www.w3.org/2000/svg", "");
+            assert!(!addresses.contains("http"), "{path} names a host");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_ahead_page_is_the_same_page_packed_and_plain() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let path = format!("/t/{}", table(1));
+    let packed = text(&get(&store, &path, "en").await);
+    let mut connection = Connection::open(store.portal(), &Tasks::new())
+        .await
+        .unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("accept-language", HeaderValue::from_static("en"));
+    let plain = connection
+        .ask(Method::GET, &path, &headers, "")
+        .await
+        .unwrap();
+    let plain = String::from_utf8(plain.body().to_vec()).unwrap();
+    let tap = |html: &str| html.split("name=\"tap\" value=\"").nth(1).unwrap()[..32].to_owned();
+    assert_ne!(tap(&packed), tap(&plain), "each showing has its own tap");
+    assert_eq!(
+        packed.replace(&tap(&packed), ""),
+        plain.replace(&tap(&plain), "")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wifi_page_offers_the_internet_as_large_as_the_coupon_and_lets_in_on_one_tap() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let html = text(&get(&store, "/", "en").await);
+    assert!(
+        html.contains("<button class=\"button\">Claim it</button>"),
+        "{html}"
+    );
+    assert!(html.contains("<button class=\"button other\">Continue to the Internet</button>"));
+
+    let probe = "/generate_204";
+    assert_eq!(get(&store, probe, "en").await.status(), 302, "walled");
+    let mut connection = Connection::open(store.portal(), &Tasks::new())
+        .await
+        .unwrap();
+    let admit = connection
+        .ask(Method::POST, "/admit", &HeaderMap::new(), "")
+        .await
+        .unwrap();
+    assert_eq!(admit.headers()["location"], "/online");
+    assert_eq!(get(&store, probe, "en").await.status(), 204, "admitted");
+    assert!(text(&get(&store, "/online", "en").await).contains("You are online"));
+}

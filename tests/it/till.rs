@@ -1,0 +1,85 @@
+//! The till says yes once, and says why when it says no.
+
+use axum::http::StatusCode;
+use maitred::cli::demo::phone::Phone;
+use maitred::ops::tasks::Tasks;
+
+use crate::support::{Sending, TestChain, Till, claim, table};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_redeemed_once_and_a_slip_is_undone() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut till = Till::open(&store, &pin).await;
+
+    let yes = till.redeem(&coupon.code.to_lowercase()).await;
+    assert_eq!(yes.status, StatusCode::OK, "{}", yes.html);
+    let no = till.redeem(&coupon.token).await;
+    assert_eq!(no.status, StatusCode::CONFLICT);
+    assert!(no.html.contains("已经用过"), "{}", no.html);
+
+    let redemption = no
+        .between(
+            "action=\"/till/undo\"><input type=\"hidden\" name=\"redemption\" value=\"",
+            "\"",
+        )
+        .unwrap()
+        .to_owned();
+    let undone = till
+        .phone
+        .post("/till/undo", &[("redemption", &redemption)])
+        .await
+        .unwrap();
+    assert!(undone.html.contains("券可以再次使用"), "{}", undone.html);
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    let unknown = till.redeem("2222").await;
+    assert!(unknown.html.contains("没有这个券码"), "{}", unknown.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_form_sent_twice_is_one_redemption_and_green_both_times() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut till = Till::open(&store, &pin).await;
+    let page = till.phone.get("/till").await.unwrap();
+    let redemption = page.field("redemption").unwrap().to_owned();
+    let fields = [("code", coupon.code.as_str()), ("redemption", &redemption)];
+    for _ in 0..2 {
+        let answer = till.phone.post("/till/redeem", &fields).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.html);
+    }
+    chain.totals_with(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_works_only_on_a_paired_device_and_its_wait_outlives_a_restart() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut stranger = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+    let fields = [("name", "lin"), ("pin", pin.as_str())];
+    let page = stranger.post("/till/sign-in", &fields).await.unwrap();
+    assert!(
+        page.html.contains("配对码"),
+        "asked to pair first: {}",
+        page.html
+    );
+
+    let mut till = Till::open(&store, &pin).await;
+    for _ in 0..3 {
+        let wrong = [("name", "lin"), ("pin", "0")];
+        let page = till.phone.post("/till/sign-in", &wrong).await.unwrap();
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+    }
+    let cookies = till.phone.cookies();
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut phone = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+    phone.remember(cookies);
+    let page = phone.post("/till/sign-in", &fields).await.unwrap();
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "{}", page.html);
+}

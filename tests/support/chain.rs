@@ -1,0 +1,283 @@
+//! A chain of real processes: headquarters, and stores that enrol as an installer would.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::http::{HeaderMap, Method};
+use maitred::ops::ask::Connection;
+use maitred::ops::tasks::Tasks;
+
+use super::process::{Process, ask};
+use super::{PATIENCE, eventually};
+
+/// A table of store SZ01, from `tests/fixtures/chain`.
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/chain");
+
+/// A chain in a directory of its own.
+pub(crate) struct TestChain {
+    dir: tempfile::TempDir,
+    hq: Option<Process>,
+    pub(crate) admin_password: String,
+    pin: String,
+    ports: Option<[SocketAddr; 4]>,
+}
+
+impl TestChain {
+    /// Sets up headquarters over the fixture's folder, with a campaign that is always open, and starts it.
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_chain(&dir.path().join("chain"));
+        let hq_dir = dir.path().join("hq");
+        let said = ask(&["hq", "init", "--dir", hq_dir.to_str().unwrap()]);
+        let word = |before: &str| {
+            let (_, rest) = said.split_once(before).unwrap();
+            rest.split_whitespace().next().unwrap().to_owned()
+        };
+        let (pin, admin_password) = (word("enroll`: "), word("password: "));
+        let mut chain = Self {
+            dir,
+            hq: None,
+            admin_password,
+            pin,
+            ports: None,
+        };
+        chain.start_hq();
+        chain
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Starts headquarters; the second time at the addresses of the first, where the stores look for it.
+    pub(crate) fn start_hq(&mut self) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let [sync, enroll, console, ops] = self.ports.unwrap_or([any; 4]);
+        let file = self.path("hq.toml");
+        let settings = format!(
+            "dir = \"hq\"\nchain_dir = \"chain\"\n\
+             [sync]\nlisten = \"{sync}\"\nurl = \"https://127.0.0.1:{}\"\n\
+             [enroll]\nlisten = \"{enroll}\"\n[console]\nlisten = \"{console}\"\n[ops]\nlisten = \"{ops}\"\n",
+            sync.port()
+        );
+        fs_err::write(&file, settings).unwrap();
+        let arguments = ["hq", "--config", file.to_str().unwrap()];
+        let hq = Process::start(&arguments, &self.path("hq.log"));
+        self.ports = Some(["sync", "enroll", "console", "ops"].map(|name| hq.address(name)));
+        self.hq = Some(hq);
+    }
+
+    pub(crate) fn stop_hq(&mut self) {
+        self.hq.take().unwrap().stop();
+    }
+
+    pub(crate) fn console(&self) -> SocketAddr {
+        self.hq.as_ref().unwrap().address("console")
+    }
+
+    /// A one-time token from headquarters' command line.
+    pub(crate) fn token(&self, place: &[&str]) -> String {
+        let config = self.path("hq.toml");
+        let mut arguments = vec!["hq", "token", "--config", config.to_str().unwrap()];
+        arguments.extend(place);
+        let said = ask(&arguments);
+        let token = said.lines().next().unwrap();
+        token.strip_prefix("token: ").unwrap().to_owned()
+    }
+
+    /// What an installer types on the box.
+    pub(crate) fn enroll_arguments(&self, token: &str, state: &str) -> Vec<String> {
+        let enroll = self.ports.unwrap()[1];
+        let state = self.path(state).display().to_string();
+        let url = format!("https://{enroll}");
+        [
+            "enroll", "--hq", &url, "--pin", &self.pin, "--token", token, "--state", &state,
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    /// The PIN of a new member of staff called lin.
+    pub(crate) fn add_staff(&self) -> String {
+        let config = self.path("hq.toml");
+        let config = config.to_str().unwrap();
+        let said = ask(&[
+            "hq", "staff", "add", "--config", config, "--store", "SZ01", "--name", "lin",
+        ]);
+        let pin = said.lines().next().unwrap();
+        pin.strip_prefix("PIN: ").unwrap().to_owned()
+    }
+
+    /// Enrols a box for store SZ01 and starts it.
+    pub(crate) async fn open_store(&self) -> TestStore {
+        self.enroll(&["--store", "SZ01"], "store");
+        self.start_store(Sending::AtOnce).await
+    }
+
+    /// Starts the box of SZ01, enrolled before.
+    pub(crate) async fn start_store(&self, sending: Sending) -> TestStore {
+        self.start_gateway("store", "store", sending).await
+    }
+
+    pub(crate) async fn open_street(&self) -> TestStore {
+        self.enroll(&["--street"], "street");
+        self.start_gateway("street", "street", Sending::AtOnce)
+            .await
+    }
+
+    fn enroll(&self, place: &[&str], state: &str) {
+        let token = self.token(place);
+        let arguments = self.enroll_arguments(&token, state);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        ask(&arguments);
+    }
+
+    async fn start_gateway(&self, role: &str, state: &str, sending: Sending) -> TestStore {
+        let delay_ms = match sending {
+            Sending::AtOnce => 20,
+            Sending::Never => 3_600_000,
+        };
+        let settings = format!(
+            "role = \"{role}\"\nstate_dir = \"{state}\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
+             base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+             [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\n"
+        );
+        TestStore::start(self.dir.path(), state, &settings).await
+    }
+
+    /// Signs in at the console and reads the page of today.
+    pub(crate) async fn console_page(&self) -> String {
+        let address = self.console();
+        let mut connection = Connection::open(address, &Tasks::new()).await.unwrap();
+        let mut headers = HeaderMap::new();
+        let form = "application/x-www-form-urlencoded";
+        headers.insert("content-type", form.parse().unwrap());
+        headers.insert("origin", format!("http://{address}").parse().unwrap());
+        let body = format!("login=admin&password={}", self.admin_password);
+        let answer = connection
+            .ask(Method::POST, "/login", &headers, body)
+            .await
+            .unwrap();
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap();
+        headers.insert("cookie", cookie.parse().unwrap());
+        headers.insert("accept-language", "en".parse().unwrap());
+        let page = connection
+            .ask(Method::GET, "/", &headers, "")
+            .await
+            .unwrap();
+        String::from_utf8(page.into_body().to_vec()).unwrap()
+    }
+
+    /// The ledger, read as an auditor would: by headquarters' own totals.
+    pub(crate) async fn totals(&self) -> maitred::hq::db::Totals {
+        let ledger = maitred::hq::db::open(&self.path("hq")).unwrap();
+        ledger.totals().await.unwrap()
+    }
+
+    /// Waits until headquarters has `coupons`, and returns its totals then.
+    pub(crate) async fn totals_with(&self, coupons: u64) -> maitred::hq::db::Totals {
+        eventually("the coupons at headquarters", || async {
+            let totals = self.totals().await;
+            (totals.coupons >= coupons).then_some(totals)
+        })
+        .await
+    }
+}
+
+/// When a gateway sends what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    AtOnce,
+    /// An hour from now, which no story waits for.
+    Never,
+}
+
+/// Writes the fixture's chain with its campaign always open and its limits out of the way.
+pub(crate) fn write_chain(to: &Path) {
+    let files = maitred::ops::files::read_tree(Path::new(FIXTURE)).unwrap();
+    for (path, bytes) in files {
+        let file = to.join(&path);
+        fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+        fs_err::write(file, bytes).unwrap();
+    }
+    let campaign = to.join("campaigns/quiet-hours.toml");
+    let text = fs_err::read_to_string(&campaign)
+        .unwrap()
+        .replace("starts = 2026-12-01", "starts = 2020-01-01")
+        .replace("ends = 2027-02-28", "ends = 2099-12-31")
+        .replace(
+            "\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"",
+            "\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"",
+        )
+        .replace("from = \"14:00\"", "from = \"00:00\"")
+        .replace("to = \"17:00\"", "to = \"00:00\"")
+        .replace("per_table_per_day = 4", "per_table_per_day = 10000")
+        .replace("per_store_per_day = 20", "per_store_per_day = 10000");
+    fs_err::write(campaign, text).unwrap();
+}
+
+/// A running gateway.
+pub(crate) struct TestStore {
+    pub(crate) process: Process,
+}
+
+impl TestStore {
+    /// Starts a gateway in `dir` with these settings and waits until it has a bundle.
+    pub(crate) async fn start(dir: &Path, name: &str, settings: &str) -> Self {
+        let file = dir.join(format!("{name}.toml"));
+        fs_err::write(&file, settings).unwrap();
+        let arguments = ["gateway", "--config", file.to_str().unwrap()];
+        let log = dir.join(format!("{name}.log"));
+        let store = Self {
+            process: Process::start(&arguments, &log),
+        };
+        eventually("a gateway with a bundle", || async {
+            let answer = store.ops("/readyz").await;
+            answer.contains("\"ready\":true").then_some(())
+        })
+        .await;
+        store
+    }
+
+    /// Starts a shop without headquarters over the fixture's folder.
+    pub(crate) async fn alone(dir: &Path) -> Self {
+        write_chain(&dir.join("chain"));
+        let settings = "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
+                        base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+                        [bundle]\ndir = \"chain\"\n";
+        Self::start(dir, "alone", settings).await
+    }
+
+    pub(crate) fn portal(&self) -> SocketAddr {
+        self.process.address("portal")
+    }
+
+    /// What the ops listener says at `path`.
+    pub(crate) async fn ops(&self, path: &str) -> String {
+        let address = self.process.address("ops");
+        let mut connection = Connection::open(address, &Tasks::new()).await.unwrap();
+        let answer = tokio::time::timeout(PATIENCE, connection.get(path)).await;
+        String::from_utf8(answer.unwrap().unwrap().into_body().to_vec()).unwrap()
+    }
+
+    pub(crate) async fn pairing_code(&self) -> String {
+        let address = self.process.address("ops");
+        let mut connection = Connection::open(address, &Tasks::new()).await.unwrap();
+        let path = "/api/v1/till/pairing";
+        let answer = connection
+            .ask(Method::POST, path, &HeaderMap::new(), "")
+            .await;
+        let answer = answer.unwrap().into_body();
+        let code: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        code["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The code of table number `n` of SZ01, counted from 1.
+pub(crate) fn table(n: usize) -> String {
+    let file = format!("{FIXTURE}/stores/SZ01/touchpoints.csv");
+    let text = fs_err::read_to_string(file).unwrap();
+    let line = text.lines().nth(n).unwrap();
+    line.split(',').next().unwrap().to_owned()
+}

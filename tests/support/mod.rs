@@ -1,0 +1,120 @@
+//! What the stories are told with: the real program as processes, a chain's folder, a guest's phone.
+
+mod chain;
+mod process;
+
+pub(crate) use chain::{Sending, TestChain, TestStore, table, write_chain};
+pub(crate) use process::{ask, run};
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use maitred::cli::demo::phone::{Page, Phone};
+use maitred::ops::tasks::Tasks;
+use tokio::time::Instant;
+
+/// Long enough for a loaded machine; a story that needs it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks `question` again and again until it has an answer.
+pub(crate) async fn eventually<T, F>(what: &str, mut question: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        // Between two questions to another process; nothing hangs on how long.
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A guest's coupon, as seen on the phone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeenCoupon {
+    pub(crate) path: String,
+    pub(crate) code: String,
+    pub(crate) token: String,
+}
+
+/// Opens the landing page of `code` on a new phone.
+pub(crate) async fn scan(portal: std::net::SocketAddr, code: &str) -> (Phone, Page) {
+    let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
+    let landing = phone.get(&format!("/t/{code}")).await.unwrap();
+    assert_eq!(landing.status, StatusCode::OK, "{}", landing.html);
+    (phone, landing)
+}
+
+/// Taps the button of `landing`; the path of the coupon.
+pub(crate) async fn tap(phone: &mut Phone, landing: &Page) -> String {
+    let fields = claim_fields(landing);
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let answer = phone.post("/claim", &fields).await.unwrap();
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.html);
+    answer.location.unwrap()
+}
+
+/// What the form of a landing page sends.
+pub(crate) fn claim_fields(landing: &Page) -> Vec<(&'static str, String)> {
+    ["code", "campaign", "tap"]
+        .map(|name| (name, landing.field(name).unwrap().to_owned()))
+        .to_vec()
+}
+
+/// Opens a coupon's page.
+pub(crate) async fn see(phone: &mut Phone, path: &str) -> SeenCoupon {
+    let page = phone.get(path).await.unwrap();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    let code = page.between("<p class=\"code\"", "</p>").unwrap();
+    SeenCoupon {
+        path: path.to_owned(),
+        code: code.rsplit('>').next().unwrap().to_owned(),
+        token: page.between("data-token=\"", "\"").unwrap().to_owned(),
+    }
+}
+
+/// Scans, taps and sees: one guest's coupon.
+pub(crate) async fn claim(portal: std::net::SocketAddr, code: &str) -> SeenCoupon {
+    let (mut phone, landing) = scan(portal, code).await;
+    let path = tap(&mut phone, &landing).await;
+    see(&mut phone, &path).await
+}
+
+/// A paired till with somebody signed in.
+pub(crate) struct Till {
+    pub(crate) phone: Phone,
+}
+
+impl Till {
+    pub(crate) async fn open(store: &TestStore, pin: &str) -> Self {
+        let mut phone = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+        let code = store.pairing_code().await;
+        let paired = phone.post("/till/pair", &[("code", &code)]).await.unwrap();
+        assert_eq!(paired.status, StatusCode::SEE_OTHER, "{}", paired.html);
+        let signed_in = phone
+            .post("/till/sign-in", &[("name", "lin"), ("pin", pin)])
+            .await
+            .unwrap();
+        assert_eq!(
+            signed_in.status,
+            StatusCode::SEE_OTHER,
+            "{}",
+            signed_in.html
+        );
+        Self { phone }
+    }
+
+    /// Types a code or scans a token.
+    pub(crate) async fn redeem(&mut self, code: &str) -> Page {
+        let page = self.phone.get("/till").await.unwrap();
+        let redemption = page.field("redemption").unwrap().to_owned();
+        let fields = [("code", code), ("redemption", redemption.as_str())];
+        self.phone.post("/till/redeem", &fields).await.unwrap()
+    }
+}

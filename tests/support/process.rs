@@ -1,0 +1,115 @@
+//! The real program as a child process, known by its `ready` line and ended by its pid.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+
+use super::PATIENCE;
+
+/// The program, ready to be given arguments.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "these tests start the real program"
+)]
+pub(crate) fn maitred(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maitred"));
+    command.args(arguments);
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    maitred(arguments).output().unwrap()
+}
+
+/// Runs a command that must succeed; what it printed.
+pub(crate) fn ask(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?} failed: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A server that runs.
+pub(crate) struct Process {
+    child: Child,
+    ready: String,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a server and waits for its `ready` line; its log goes to `log`.
+    pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
+        let errors = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
+        let mut child = maitred(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(errors.into_parts().0))
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (sender, first_line) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout).lines();
+            sender.send(lines.next()).ok();
+            // Reads on, so that the server never finds its stdout full.
+            lines.for_each(drop);
+        });
+        let ready = match first_line.recv_timeout(PATIENCE) {
+            Ok(Some(Ok(line))) if line.starts_with("ready ") => line,
+            other => {
+                let log = fs_err::read_to_string(log).unwrap_or_default();
+                panic!("{arguments:?} did not get ready ({other:?}): {log}");
+            }
+        };
+        Self {
+            child,
+            ready,
+            log: log.to_owned(),
+        }
+    }
+
+    /// The address behind `name=` in the ready line.
+    pub(crate) fn address(&self, name: &str) -> SocketAddr {
+        self.word(name).rsplit('/').next().unwrap().parse().unwrap()
+    }
+
+    /// The word behind `name=` in the ready line.
+    pub(crate) fn word(&self, name: &str) -> &str {
+        let prefix = format!("{name}=");
+        let mut words = self.ready.split(' ');
+        words.find_map(|word| word.strip_prefix(&prefix)).unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs_err::read_to_string(&self.log).unwrap()
+    }
+
+    /// Pulls the plug: SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, and sees that it ends well.
+    pub(crate) fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "ended with {status}: {}", self.log());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Ended already, most often; a test that failed leaves nobody behind.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
