@@ -1,6 +1,6 @@
 //! Which device may pass the Wi-Fi wall, and for how long.
 //!
-//! The list of sessions lives here; [`plan`] says what a firewall has to change, and a [`Firewall`]
+//! The list of sessions lives here; [`plan`](mod@plan) says what a firewall has to change, and a [`Firewall`]
 //! changes it. A device can only ever be admitted by a request that comes from itself.
 
 pub mod dry;

@@ -254,6 +254,11 @@ impl Wallet {
         self.coupons.is_empty()
     }
 
+    /// The coupon that a tap has become.
+    pub fn of_tap(&self, tap: TapId) -> Option<&Coupon> {
+        self.coupons.get(self.by_tap.get(&tap)?)
+    }
+
     /// What the wallet knows of a diner.
     pub fn diner(&self, vid: Vid) -> Diner {
         let held = self.by_diner.get(&vid).map_or(&[][..], Vec::as_slice);
@@ -318,8 +323,8 @@ impl Wallet {
 
     /// Decides on a tap.
     pub fn claim(&self, asked: &TapAsked<'_>) -> Result<Tapped, TapRefused> {
-        if let Some(held) = self.by_tap.get(&asked.tap) {
-            return Ok(Tapped::Held(*held));
+        if let Some(held) = self.of_tap(asked.tap) {
+            return Ok(Tapped::Held(held.claim.coupon));
         }
         let campaign = asked.campaign;
         let local = asked.store.local(asked.now);

@@ -19,7 +19,7 @@ use super::pages::see_other;
 use super::visitor::Visitor;
 use crate::domain::event::Event;
 use crate::domain::ids::{CampaignId, CouponId, Issuer, TapId, TouchpointCode, Vid};
-use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
+use crate::domain::wallet::{Coupon, Fresh, TapAsked, TapRefused, Tapped};
 use crate::journal::Verdict;
 use crate::ops::clock::Clock;
 use crate::ops::files::random;
@@ -89,14 +89,27 @@ struct Held {
     vid: Vid,
 }
 
+impl From<&Coupon> for Held {
+    fn from(coupon: &Coupon) -> Self {
+        Self {
+            coupon: coupon.claim.coupon,
+            vid: coupon.claim.vid,
+        }
+    }
+}
+
 impl Tap {
     fn decide(self, ledger: &Ledger) -> Verdict<Result<Held, Apology>> {
+        let wallet = ledger.wallet();
+        if let Some(coupon) = wallet.of_tap(self.form.tap) {
+            // Before all else: a tap that was answered once has the same answer after its campaign is over.
+            return only_say(Ok(Held::from(coupon)));
+        }
         let Some((folder, touchpoint)) = self.bundle.touchpoint(self.form.code) else {
             return only_say(Err(Apology::UnknownCode));
         };
-        let wallet = ledger.wallet();
         let Some(campaign) = self.bundle.campaign(&self.form.campaign) else {
-            // Gone from the bundle since the page was shown; a coupon claimed before still stands.
+            // Gone from the bundle since the page was shown.
             return only_say(Err(TapRefused::Closed.into()));
         };
         let now = self.clock.now();
@@ -114,11 +127,8 @@ impl Tap {
         match wallet.claim(&asked) {
             Err(refused) => only_say(Err(refused.into())),
             Ok(Tapped::Held(coupon)) => {
-                let vid = wallet.coupon(coupon).map(|coupon| coupon.claim.vid);
-                only_say(
-                    vid.map(|vid| Held { coupon, vid })
-                        .ok_or(Apology::UnknownCoupon),
-                )
+                let held = wallet.coupon(coupon).map(Held::from);
+                only_say(held.ok_or(Apology::UnknownCoupon))
             }
             Ok(Tapped::New(claim)) => {
                 let held = Held {

@@ -30,6 +30,15 @@ impl Link {
             metrics::count(metrics::UPLINK_FAILURES);
             tracing::debug!(%error, "headquarters did not answer");
         }
+        self.set(state);
+    }
+
+    /// Something answered that is not headquarters, or not itself.
+    pub(super) fn not_understood(&self) {
+        self.set(LinkState::HqDown);
+    }
+
+    fn set(&self, state: LinkState) {
         let changed = self.0.send_if_modified(|now| {
             let changed = *now != state;
             *now = state;

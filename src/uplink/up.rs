@@ -95,10 +95,10 @@ impl Up {
             return Said::Failed;
         };
         if response.status != StatusCode::OK {
-            return unexpected(&response);
+            return self.unexpected(&response);
         }
         let Ok(reply) = serde_json::from_slice::<HelloReply>(&response.body) else {
-            return unexpected(&response);
+            return self.unexpected(&response);
         };
         for mark in reply.streams {
             for (spool, depth) in [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)] {
@@ -136,7 +136,7 @@ impl Up {
         match response.status {
             StatusCode::OK => match serde_json::from_slice::<Receipt>(&response.body) {
                 Ok(receipt) => self.take_receipt(spool, stream, &receipt, count).await,
-                Err(_) => unexpected(&response),
+                Err(_) => self.unexpected(&response),
             },
             StatusCode::CONFLICT => {
                 if let Ok(expected) = serde_json::from_slice::<Expected>(&response.body) {
@@ -145,7 +145,7 @@ impl Up {
                 Said::OutOfStep
             }
             StatusCode::PAYLOAD_TOO_LARGE => Said::TooLarge,
-            _ => unexpected(&response),
+            _ => self.unexpected(&response),
         }
     }
 
@@ -174,6 +174,23 @@ impl Up {
         if let Err(error) = self.outbox.acknowledge(spool, stream, through).await {
             // The frames stay and are sent again; headquarters counts them once.
             tracing::error!(%error, "an acknowledgement could not be kept");
+        }
+    }
+
+    /// Takes an answer that headquarters gives when it is busy, broken or not itself.
+    fn unexpected(&self, response: &Response) -> Said {
+        match (response.status, response.retry_after) {
+            (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(after)) => {
+                Said::Busy { after }
+            }
+            (status, _) => {
+                self.link.not_understood();
+                tracing::warn!(
+                    http.status = status.as_u16(),
+                    "headquarters gave an answer that is not understood; everything is kept"
+                );
+                Said::Failed
+            }
         }
     }
 
@@ -209,22 +226,6 @@ fn pack(frames: Vec<Frame>, spool: Spool, depths: &Depths) -> Batch {
             },
         },
         lines,
-    }
-}
-
-/// An answer that headquarters gives when it is busy, broken or not itself.
-fn unexpected(response: &Response) -> Said {
-    match (response.status, response.retry_after) {
-        (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(after)) => {
-            Said::Busy { after }
-        }
-        (status, _) => {
-            tracing::warn!(
-                http.status = status.as_u16(),
-                "headquarters gave an answer that is not understood; everything is kept"
-            );
-            Said::Failed
-        }
     }
 }
 

@@ -131,6 +131,22 @@ async fn a_campaign_edited_at_headquarters_reaches_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tap_that_was_answered_has_the_same_answer_after_its_campaign_is_over() {
+    let chain = TestChain::start();
+    let store = chain.open_store().await;
+    let (mut phone, landing) = scan(store.portal(), &table(1)).await;
+    let path = tap(&mut phone, &landing).await;
+    fs_err::remove_file(chain.path("chain/campaigns/quiet-hours.toml")).unwrap();
+    eventually("a page without an offer", || async {
+        let (_, landing) = scan(store.portal(), &table(1)).await;
+        landing.field("tap").is_none().then_some(())
+    })
+    .await;
+    assert_eq!(tap(&mut phone, &landing).await, path);
+    see(&mut phone, &path).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_enrols_one_box_and_then_no_other() {
     let chain = TestChain::start();
     let token = chain.token(&["--store", "SZ01"]);

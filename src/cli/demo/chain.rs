@@ -179,6 +179,20 @@ impl DemoChain {
         })
     }
 
+    /// The first line on stdout: every address that guests, staff and managers use.
+    pub(super) fn ready_line(&self) -> String {
+        let stores = self.stores.iter().map(|store| {
+            let DemoStore { id, gateway, .. } = store;
+            format!(" {id}=http://{}", gateway.portal)
+        });
+        format!(
+            "ready console=http://{}{} street=http://{}",
+            self.console,
+            stores.collect::<String>(),
+            self.street.portal
+        )
+    }
+
     /// The time on the first store's wall.
     pub(super) fn shop_time(&self, clock: &dyn Clock) -> String {
         let bundle = self.stores[0].gateway.bundle.borrow();

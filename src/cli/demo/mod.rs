@@ -136,7 +136,7 @@ async fn play(arguments: &Arguments, dir: &Path) -> anyhow::Result<()> {
 
 /// Where to look, for a person.
 fn show_links(chain: &DemoChain, lan: Option<IpAddr>) {
-    print::line("ready");
+    print::line(chain.ready_line());
     print::line(format_args!(
         "calendar: {FACTOR} times as fast as time while the guests are there"
     ));

@@ -9,7 +9,7 @@ use crate::journal::{Book, Change, Journal, Options, Verdict};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::BoxFuture;
 use crate::wire::encoding::gunzip;
-use crate::wire::link::StreamMark;
+use crate::wire::link::{LinkState, StreamMark};
 
 /// A book that keeps nothing.
 struct NoBook;
@@ -157,9 +157,10 @@ async fn append(journal: &Journal<NoBook>, n: usize) {
     }
 }
 
-/// Runs the sender until the journal is empty.
-async fn drain(journal: &Journal<NoBook>, hq: &Scripted) {
-    let (link, _state) = Link::new();
+/// Runs the sender until the journal is empty; every state that the link was in on the way.
+async fn drain(journal: &Journal<NoBook>, hq: &Scripted) -> Vec<LinkState> {
+    let (link, mut state) = Link::new();
+    let mut states = Vec::new();
     let up = Up {
         transport: Box::new(hq.clone()),
         outbox: journal.outbox(),
@@ -172,10 +173,17 @@ async fn drain(journal: &Journal<NoBook>, hq: &Scripted) {
         boot: 1,
     };
     let mut depths = journal.outbox().depths();
+    let watch = async {
+        while state.changed().await.is_ok() {
+            states.push(*state.borrow_and_update());
+        }
+    };
     tokio::select! {
         () = up.work() => panic!("the sender ended by itself"),
+        () = watch => panic!("the link was dropped"),
         empty = depths.wait_for(|depths| depths.p0.frames == 0) => { empty.unwrap(); }
     }
+    states
 }
 
 #[tokio::test]
@@ -192,9 +200,11 @@ async fn every_frame_arrives_once_whatever_headquarters_mood() {
         // The clock stands still for the journal's thread and jumps for the back-off.
         tokio::time::pause();
         let hq = Scripted::with(&[mood]);
-        drain(&journal, &hq).await;
+        let states = drain(&journal, &hq).await;
         tokio::time::resume();
         assert_eq!(hq.committed(), 20, "after {mood:?}");
+        let was_down = states.contains(&LinkState::HqDown);
+        assert_eq!(was_down, mood != Mood::Commits, "said so: {states:?}");
         journal.close().await.unwrap();
     }
 }
