@@ -116,8 +116,6 @@ pub(super) struct DemoStore {
     pub(super) tables: Vec<TouchpointCode>,
     pub(super) staff: StaffName,
     pub(super) pin: String,
-    /// For the person who watches; the simulated staff asks for its own.
-    pub(super) pairing_code: String,
     pub(super) sheet: PathBuf,
 }
 
@@ -159,7 +157,6 @@ impl DemoChain {
             qr::write_sheet(&store_dir, &sheet, "zh")?;
             stores.push(DemoStore {
                 tables: tables(&folder, id),
-                pairing_code: gateway.pairing.give_out(&SystemClock).to_string(),
                 id: id.clone(),
                 gateway,
                 staff: staff.clone(),

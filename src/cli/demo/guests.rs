@@ -55,61 +55,65 @@ struct Shop {
     pin: String,
 }
 
-/// All guests of the chain.
+/// All guests of the chain, and the tills that wait for them.
 pub(super) struct Guests {
-    shops: Vec<Shop>,
+    parties: Vec<(Party, Till)>,
     tally: Arc<Mutex<Tally>>,
 }
 
 impl Guests {
-    pub(super) fn new(chain: &DemoChain) -> Self {
-        let shops = chain.stores.iter().map(|store| Shop {
-            portal: store.gateway.portal,
-            street: chain.street.portal,
-            tables: store.tables.clone(),
-            pairing: Arc::clone(&store.gateway.pairing),
-            staff: store.staff.clone(),
-            pin: store.pin.clone(),
-        });
-        Self {
-            shops: shops.collect(),
-            tally: Arc::default(),
+    /// Opens the shops: every party has a till that is paired with its gateway.
+    pub(super) async fn expected_at(chain: &DemoChain) -> anyhow::Result<Self> {
+        let tally = Arc::default();
+        let mut parties = Vec::new();
+        for store in &chain.stores {
+            let shop = Shop {
+                portal: store.gateway.portal,
+                street: chain.street.portal,
+                tables: store.tables.clone(),
+                pairing: Arc::clone(&store.gateway.pairing),
+                staff: store.staff.clone(),
+                pin: store.pin.clone(),
+            };
+            for number in 0..PARTIES_PER_STORE {
+                let tasks = Tasks::new();
+                let till = Till::pair(&shop, &tasks).await?;
+                let party = Party {
+                    shop: shop.clone(),
+                    tally: Arc::clone(&tally),
+                    tasks,
+                    is_on_4g: number == 0,
+                };
+                parties.push((party, till));
+            }
         }
+        Ok(Self { parties, tally })
     }
 
     /// Lets guests come for so long; `watch` hears of the progress every two seconds.
     pub(super) async fn come(
-        &self,
+        self,
         duration: Duration,
         watch: impl Fn(Counts, Duration),
     ) -> anyhow::Result<Counts> {
         let end = Instant::now() + duration;
         let mut parties = tokio::task::JoinSet::new();
-        for shop in &self.shops {
-            for number in 0..PARTIES_PER_STORE {
-                let party = Party {
-                    shop: shop.clone(),
-                    tally: Arc::clone(&self.tally),
-                    tasks: Tasks::new(),
-                    is_on_4g: number == 0,
-                };
-                parties.spawn(party.dine(end));
-            }
+        for (party, till) in self.parties {
+            parties.spawn(party.dine(till, end));
         }
         let mut every = tokio::time::interval(Duration::from_secs(2));
         loop {
             tokio::select! {
                 party = parties.join_next() => match party {
                     Some(party) => party.context("a party of guests")??,
-                    None => return Ok(self.counts()),
+                    None => return Ok(lock(&self.tally).counts),
                 },
-                _ = every.tick() => watch(self.counts(), end.saturating_duration_since(Instant::now())),
+                _ = every.tick() => {
+                    let counts = lock(&self.tally).counts;
+                    watch(counts, end.saturating_duration_since(Instant::now()));
+                }
             }
         }
-    }
-
-    fn counts(&self) -> Counts {
-        lock(&self.tally).counts
     }
 }
 
@@ -132,8 +136,7 @@ struct InHand {
 }
 
 impl Party {
-    async fn dine(self, end: Instant) -> anyhow::Result<()> {
-        let mut till = Till::pair(&self.shop, &self.tasks).await?;
+    async fn dine(self, mut till: Till, end: Instant) -> anyhow::Result<()> {
         while Instant::now() < end {
             let coupon = self.visit().await?;
             // Two of three coupons are used; the rest is forgotten at home.
@@ -260,21 +263,16 @@ struct Till {
 impl Till {
     async fn pair(shop: &Shop, tasks: &Tasks) -> anyhow::Result<Self> {
         let mut phone = Phone::open(shop.portal, tasks).await?;
-        // Several tills pair at once and only the latest code is good, so one may have to ask again.
-        for _ in 0..20 {
-            let code = shop.pairing.give_out(&SystemClock);
-            let answer = phone.post("/till/pair", &[("code", code.as_str())]).await?;
-            if answer.status == StatusCode::SEE_OTHER {
-                let mut till = Self {
-                    phone,
-                    staff: shop.staff.to_string(),
-                    pin: shop.pin.clone(),
-                };
-                till.sign_in().await?;
-                return Ok(till);
-            }
+        let code = shop.pairing.give_out(&SystemClock);
+        let answer = phone.post("/till/pair", &[("code", code.as_str())]).await?;
+        if answer.status != StatusCode::SEE_OTHER {
+            bail!("pairing a till answered {}", answer.status);
         }
-        bail!("a till could not be paired")
+        Ok(Self {
+            phone,
+            staff: shop.staff.to_string(),
+            pin: shop.pin.clone(),
+        })
     }
 
     async fn sign_in(&mut self) -> anyhow::Result<()> {

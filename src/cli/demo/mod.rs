@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use super::{block_on, print, start_logging};
 use crate::config::written::Log;
-use crate::ops::clock::{Clock, FastClock};
+use crate::ops::clock::{Clock, FastClock, SystemClock};
 use crate::ops::tasks::asked_to_stop;
 use crate::wire::qr::terminal;
 use chain::DemoChain;
@@ -95,14 +95,14 @@ async fn play(arguments: &Arguments, dir: &Path) -> anyhow::Result<()> {
         dir.display()
     ));
     let start: Timestamp = FIRST_DAY.parse().context("reading the first day")?;
-    // The calendar starts with the guests: set-up takes real seconds, and shop days must not pass in it.
     let listen = arguments.listen.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    // The calendar starts with the guests: set-up takes real seconds, and shop days must not pass in it.
     let clock = Arc::new(chain::LateClock::new(start));
     let chain = DemoChain::start(dir, listen, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+    let guests = Guests::expected_at(&chain).await?;
     clock.go(FastClock::new(start, FACTOR, fast_for));
     show_links(&chain, arguments.listen);
 
-    let guests = Guests::new(&chain);
     let counted = guests.come(fast_for, |counts, left| {
         print::aside(format_args!(
             "{:>3} s left · shop time {} · {} taps, {} coupons, {} redeemed",
@@ -148,8 +148,11 @@ fn show_links(chain: &DemoChain, lan: Option<IpAddr>) {
         first.gateway.portal
     ));
     print::line(format_args!(
-        "till:                     http://{}/till   pairing code {}   staff {}   PIN {}",
-        first.gateway.portal, first.pairing_code, first.staff, first.pin
+        "till:                     http://{}/till   pairing code {} (10 minutes)   staff {}   PIN {}",
+        first.gateway.portal,
+        first.gateway.pairing.give_out(&SystemClock),
+        first.staff,
+        first.pin
     ));
     print::line(format_args!(
         "console:                  http://{}/   login {}   password {}",
