@@ -6,18 +6,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::ids::Slug;
 use crate::domain::text::Text;
 use crate::domain::written::BadFile;
+use crate::ops::files::{read_tree, tree};
 use crate::wire::bundle::{Bundle, Files};
-
-/// Larger than any campaign or table of touchpoints; whatever is larger was put there by mistake.
-const MAX_FILE_BYTES: u64 = 1 << 20;
-
-/// Folders in the folder: `stores/SZ01/staff.toml` is three deep.
-const MAX_DEPTH: usize = 3;
 
 /// A folder without mistakes.
 #[derive(Debug, Clone)]
@@ -32,12 +27,7 @@ pub struct Chain {
 pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     let here = dir.display().to_string();
     let unreadable = |error: io::Error| vec![BadFile::whole(&here, error)];
-    let mut files = Files::new();
-    for path in paths(dir).map_err(unreadable)? {
-        let name = path.strip_prefix(dir).unwrap_or(&path);
-        let bytes = fs_err::read(&path).map_err(unreadable)?;
-        files.insert(name.display().to_string(), bytes);
-    }
+    let files = read_tree(dir).map_err(unreadable)?;
     let bundle = Bundle::from_folder(&files)?;
     let Some(chain) = bundle.chain.clone() else {
         let mut fault = BadFile::whole("chain.toml", "missing");
@@ -57,42 +47,12 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
 /// Taken before the folder is read, so that what changes during the reading is seen the next time.
 pub fn stamp(dir: &Path) -> io::Result<u64> {
     let mut hasher = DefaultHasher::new();
-    for path in paths(dir)? {
+    for path in tree(dir)? {
         let metadata = fs_err::metadata(&path)?;
         let times = (metadata.mtime(), metadata.mtime_nsec());
         (path, metadata.ino(), metadata.len(), times).hash(&mut hasher);
     }
     Ok(hasher.finish())
-}
-
-/// The files of the folder in order, without those that an editor or a half-done write leaves.
-fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![(dir.to_owned(), 1)];
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in fs_err::read_dir(folder)? {
-            let path = entry?.path();
-            if is_passing(&path) {
-                continue;
-            }
-            let metadata = fs_err::metadata(&path)?;
-            if metadata.is_dir() && depth < MAX_DEPTH {
-                folders.push((path, depth + 1));
-            } else if metadata.len() > MAX_FILE_BYTES {
-                let fault = format!("{} is over {MAX_FILE_BYTES} bytes", path.display());
-                return Err(io::Error::other(fault));
-            } else if metadata.is_file() {
-                found.push(path);
-            }
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-fn is_passing(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with('.') || name.ends_with('~') || name.ends_with(".new")
 }
 
 #[cfg(test)]

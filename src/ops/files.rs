@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err::OpenOptions;
 
@@ -60,33 +60,50 @@ pub fn secret(path: &Path, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>
     }
 }
 
-/// Every file below `dir`, by its path relative to it with `/` between the parts. Names that begin with a
-/// dot are an editor's or a version control's and are left out.
+/// Larger than any file that a person writes for us; whatever is larger was put there by mistake.
+const MOST_FILE_BYTES: u64 = 1 << 20;
+
+/// Deeper than any folder of ours.
+const MOST_DEPTH: usize = 8;
+
+/// Every file below `dir`, by its path relative to it with `/` between the parts.
 pub fn read_tree(dir: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
-    read_tree_into(dir, "", &mut files)?;
+    for path in tree(dir)? {
+        let name = path.strip_prefix(dir).unwrap_or(&path);
+        files.insert(name.display().to_string(), fs_err::read(&path)?);
+    }
     Ok(files)
 }
 
-fn read_tree_into(
-    dir: &Path,
-    above: &str,
-    files: &mut BTreeMap<String, Vec<u8>>,
-) -> io::Result<()> {
-    for entry in fs_err::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        let path = format!("{above}{name}");
-        if entry.file_type()?.is_dir() {
-            read_tree_into(&entry.path(), &format!("{path}/"), files)?;
-        } else {
-            files.insert(path, fs_err::read(entry.path())?);
+/// The files below `dir` in order, without those that an editor or a half-done write leaves.
+pub fn tree(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![(dir.to_owned(), 1)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            if is_passing(&path) {
+                continue;
+            }
+            let metadata = fs_err::metadata(&path)?;
+            if metadata.is_dir() && depth < MOST_DEPTH {
+                folders.push((path, depth + 1));
+            } else if metadata.is_file() && metadata.len() > MOST_FILE_BYTES {
+                let fault = format!("{} is over {MOST_FILE_BYTES} bytes", path.display());
+                return Err(io::Error::other(fault));
+            } else if metadata.is_file() {
+                found.push(path);
+            }
         }
     }
-    Ok(())
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn is_passing(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name.ends_with('~') || name.ends_with(".new")
 }
 
 /// 32 random bytes: a key for HMAC.
