@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::chain::DemoChain;
 use super::phone::{Page, Phone};
-use crate::domain::ids::{StaffName, TouchpointCode};
+use crate::domain::ids::{CouponId, StaffName, TouchpointCode};
 use crate::ops::clock::SystemClock;
 use crate::ops::files::random;
 use crate::ops::tasks::Tasks;
@@ -35,10 +35,16 @@ pub(super) struct Counts {
     pub(super) undone: u64,
 }
 
-#[derive(Default)]
-struct Tally {
-    counts: Counts,
-    coupons: BTreeSet<String>,
+/// Everything that was seen at phones and tills.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) counts: Counts,
+    /// Coupons seen on phones.
+    pub(super) coupons: BTreeSet<CouponId>,
+    /// Coupons that a till was green for and that were not taken back.
+    pub(super) redeemed: BTreeSet<CouponId>,
+    /// Coupons that a till was green for although it had been before: a fault.
+    pub(super) redeemed_twice: u64,
     /// Cookies of guests who may come again.
     regulars: Vec<BTreeMap<String, String>>,
 }
@@ -95,7 +101,7 @@ impl Guests {
         self,
         duration: Duration,
         watch: impl Fn(Counts, Duration),
-    ) -> anyhow::Result<Counts> {
+    ) -> anyhow::Result<Tally> {
         let end = Instant::now() + duration;
         let mut parties = tokio::task::JoinSet::new();
         for (party, till) in self.parties {
@@ -106,7 +112,7 @@ impl Guests {
             tokio::select! {
                 party = parties.join_next() => match party {
                     Some(party) => party.context("a party of guests")??,
-                    None => return Ok(lock(&self.tally).counts),
+                    None => return Ok(std::mem::take(&mut lock(&self.tally))),
                 },
                 _ = every.tick() => {
                     let counts = lock(&self.tally).counts;
@@ -131,6 +137,7 @@ struct Party {
 
 /// A coupon in a guest's hand.
 struct InHand {
+    id: CouponId,
     code: String,
     token: String,
 }
@@ -187,8 +194,9 @@ impl Party {
         let id = page
             .between("action=\"/c/", "/consent\"")
             .context("a coupon page names its coupon")?;
+        let id = CouponId::parse(id)?;
         let mut tally = lock(&self.tally);
-        if tally.coupons.insert(id.to_owned()) {
+        if tally.coupons.insert(id) {
             tally.counts.captures += 1;
         }
         if tally.regulars.len() < 500 && !self.is_on_4g {
@@ -197,6 +205,7 @@ impl Party {
         let token = page.between("data-token=\"", "\"");
         let code = page.between("<p class=\"code\"", "</p>");
         Ok(token.zip(code).map(|(token, code)| InHand {
+            id,
             token: token.to_owned(),
             code: code.rsplit('>').next().unwrap_or_default().to_owned(),
         }))
@@ -215,6 +224,9 @@ impl Party {
             let mut tally = lock(&self.tally);
             if is_green {
                 tally.counts.redeemed += 1;
+                if !tally.redeemed.insert(coupon.id) {
+                    tally.redeemed_twice += 1;
+                }
             } else {
                 tally.counts.refused += 1;
             }
@@ -223,6 +235,7 @@ impl Party {
             let mut tally = lock(&self.tally);
             tally.counts.undone += 1;
             tally.counts.redeemed -= 1;
+            tally.redeemed.remove(&coupon.id);
         }
         Ok(())
     }

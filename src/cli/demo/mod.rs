@@ -113,12 +113,12 @@ async fn play(arguments: &Arguments, dir: &Path) -> anyhow::Result<()> {
             counts.redeemed
         ));
     });
-    let counts = tokio::select! {
-        counts = counted => counts?,
+    let seen = tokio::select! {
+        seen = counted => seen?,
         () = asked_to_stop() => bail!("stopped before the guests had left; nothing was compared"),
     };
     print::aside("the guests have left; waiting for the last frames at headquarters");
-    let report = Report::settle(&chain, counts, fast_for, SETTLE_WITHIN).await?;
+    let report = Report::settle(&chain, &seen, fast_for, SETTLE_WITHIN).await?;
     print::line(report.summary());
     if let Some(file) = &arguments.report {
         fs_err::write(file, serde_json::to_vec_pretty(&report)?)?;

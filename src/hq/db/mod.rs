@@ -4,6 +4,7 @@
 //! is sent: the mark of its stream moves in the same transaction that stores and counts it. Nothing outside
 //! this folder knows SQL, or which database it is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub trait Ledger: Send + Sync {
     /// The figures of stores on business days, in the order asked.
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
     async fn totals(&self) -> Answer<Totals>;
+    /// Every coupon, for an audit against what others have counted.
+    async fn coupons(&self) -> Answer<Coupons>;
 
     async fn gateways(&self) -> Answer<Vec<Gateway>>;
     /// Whether the holder of this certificate may speak; notes that it was seen.
@@ -202,11 +205,23 @@ pub struct Totals {
     /// Frames stored more than once: anything but 0 is a fault.
     pub frames_twice: u64,
     pub events: u64,
+    /// Pages of touchpoints that were opened.
+    pub views: u64,
     pub claims: u64,
     pub coupons: u64,
     pub redemptions: u64,
     pub redemptions_undone: u64,
     pub quarantined: u64,
+}
+
+/// Coupons by what became of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coupons {
+    pub claimed: BTreeSet<CouponId>,
+    /// Redeemed and not taken back.
+    pub redeemed: BTreeSet<CouponId>,
+    /// Redeemed more often than taken back and once more: anything but none is a fault.
+    pub redeemed_twice: BTreeSet<CouponId>,
 }
 
 impl Totals {

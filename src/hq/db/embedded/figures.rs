@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use super::unsigned;
 use crate::domain::calendar::BUSINESS_DAY_CUT_HOUR;
 use crate::domain::event::Kind;
-use crate::domain::ids::StoreId;
-use crate::hq::db::{Figures, Totals};
+use crate::domain::ids::{CouponId, StoreId};
+use crate::hq::db::{Coupons, Figures, Totals};
 
 pub(super) fn of_day(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<Figures> {
     let begins = |day: Date| {
@@ -71,10 +71,42 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
         frames_resent: number("select coalesce(sum(resent), 0) from stream")?,
         frames_twice: frames.saturating_sub(distinct),
         events: number("select count(*) from event")?,
+        views: of_kind("*", Kind::TouchpointView)?,
         claims: of_kind("*", Kind::Claim)?,
         coupons: of_kind("distinct coupon", Kind::Claim)?,
         redemptions: of_kind("*", Kind::Redeem)?,
         redemptions_undone: of_kind("*", Kind::RedeemUndone)?,
         quarantined: number("select count(*) from quarantine")?,
     })
+}
+
+pub(super) fn coupons(db: &Connection) -> rusqlite::Result<Coupons> {
+    let mut coupons = Coupons::default();
+    let (claim, redeem, undone) = (
+        Kind::Claim as u16,
+        Kind::Redeem as u16,
+        Kind::RedeemUndone as u16,
+    );
+    let sql = format!(
+        "select coupon,
+                sum(case kind when {claim} then 1 else 0 end),
+                sum(case kind when {redeem} then 1 when {undone} then -1 else 0 end)
+         from event where kind in ({claim}, {redeem}, {undone}) group by coupon"
+    );
+    let mut query = db.prepare(&sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = CouponId::from_entropy(row.get(0)?);
+        let (claims, redemptions): (i64, i64) = (row.get(1)?, row.get(2)?);
+        if claims > 0 {
+            coupons.claimed.insert(id);
+        }
+        if redemptions > 0 {
+            coupons.redeemed.insert(id);
+        }
+        if redemptions > 1 {
+            coupons.redeemed_twice.insert(id);
+        }
+    }
+    Ok(coupons)
 }

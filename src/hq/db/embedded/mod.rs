@@ -132,6 +132,10 @@ impl Ledger for Embedded {
         self.run(|db| figures::totals(db)).await
     }
 
+    async fn coupons(&self) -> Answer<Coupons> {
+        self.run(|db| figures::coupons(db)).await
+    }
+
     async fn gateways(&self) -> Answer<Vec<Gateway>> {
         self.run(|db| fleet::gateways(db)).await
     }
