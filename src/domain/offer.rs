@@ -34,6 +34,15 @@ pub struct Place<'a> {
     pub local: DateTime,
 }
 
+/// Whether `campaign` is for this place, now, and this diner. What a page shows and what a tap may claim
+/// are both asked here, so a form that was made up claims nothing that no page would have shown.
+pub fn is_open_to(campaign: &Campaign, place: Place<'_>, diner: Diner) -> bool {
+    campaign.reaches(place.store)
+        && campaign.touchpoints.contains(&place.kind)
+        && campaign.is_open(place.local)
+        && diner.belongs_to(campaign.audience)
+}
+
 /// The best offer at `place` for `diner` among those that `has_stock`.
 ///
 /// The narrower offer wins: one for certain hours over one for all day, one for certain people over one
@@ -47,10 +56,7 @@ pub fn best<'a>(
 ) -> Option<&'a Campaign> {
     campaigns
         .into_iter()
-        .filter(|campaign| campaign.reaches(place.store))
-        .filter(|campaign| campaign.touchpoints.contains(&place.kind))
-        .filter(|campaign| campaign.is_open(place.local))
-        .filter(|campaign| diner.belongs_to(campaign.audience))
+        .filter(|campaign| is_open_to(campaign, place, diner))
         .filter(|campaign| has_stock(campaign))
         .min_by_key(|campaign| {
             (

@@ -23,11 +23,17 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
 };
-use super::offer::Diner;
+use super::offer::{Diner, Place, is_open_to};
 use super::store::{Store, Touchpoint};
 
 /// A mistaken redemption can be taken back for this long.
 pub const UNDO_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// A till device's slips are forgotten after this long without another.
+const SLIPS_FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(15);
+
+/// A time that lies further ahead than this was written by a clock that was wrong.
+const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// A short code is not given out again until this long after its coupon has expired.
 const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -88,7 +94,8 @@ pub struct Wallet {
     tally: HashMap<Tally, u32>,
 
     dirty: BTreeSet<Key>,
-    newest: Timestamp,
+    /// The time that forgetting goes by; see [`Self::keep_time`].
+    steady: Timestamp,
     /// Raised with every coupon, so that a page can tell whether its stock may have changed.
     issued: u64,
 }
@@ -327,11 +334,18 @@ impl Wallet {
             return Ok(Tapped::Held(held.claim.coupon));
         }
         let campaign = asked.campaign;
-        let local = asked.store.local(asked.now);
-        if let Some(held) = self.personal_limit_reached(asked) {
-            return Ok(Tapped::Held(held));
+        if let Some(vid) = asked.vid
+            && let Some(held) = self.limit_reached(vid, campaign, asked.store, asked.now)
+        {
+            return Ok(Tapped::Held(held.claim.coupon));
         }
-        if !campaign.is_open(local) {
+        let place = Place {
+            store: asked.store,
+            kind: asked.touchpoint.kind,
+            local: asked.store.local(asked.now),
+        };
+        let diner = asked.vid.map(|vid| self.diner(vid)).unwrap_or_default();
+        if !is_open_to(campaign, place, diner) {
             return Err(TapRefused::Closed);
         }
         self.stock(
@@ -354,19 +368,23 @@ impl Wallet {
             not_before: asked.now,
             not_after,
             gift: campaign.offer.gift.text(),
-            remember_until: person.max(not_after.saturating_add(CODE_RESTS).unwrap_or(not_after)),
+            remember_until: person.max(later_by(not_after, CODE_RESTS)),
             off_peak: campaign.is_off_peak(),
         })))
     }
 
     /// The coupon a diner is shown instead of one more, once a personal limit is reached.
-    fn personal_limit_reached(&self, asked: &TapAsked<'_>) -> Option<CouponId> {
-        let vid = asked.vid?;
-        let latest = self.held_by(vid, &asked.campaign.id)?;
-        let limits = &asked.campaign.limits;
-        let today = business_day(asked.store.local(asked.now));
-        let since = asked
-            .now
+    pub fn limit_reached(
+        &self,
+        vid: Vid,
+        campaign: &Campaign,
+        store: &Store,
+        now: Timestamp,
+    ) -> Option<&Coupon> {
+        let latest = self.held_by(vid, &campaign.id)?;
+        let limits = &campaign.limits;
+        let today = business_day(store.local(now));
+        let since = now
             .checked_sub((i64::from(limits.per_person_days) * 24).hours())
             .unwrap_or(Timestamp::MIN);
         let held = self
@@ -374,7 +392,7 @@ impl Wallet {
             .get(&vid)?
             .iter()
             .filter_map(|id| self.coupons.get(id))
-            .filter(|coupon| coupon.claim.campaign == asked.campaign.id);
+            .filter(|coupon| coupon.claim.campaign == campaign.id);
         let (mut in_period, mut on_day) = (0, 0);
         for coupon in held {
             in_period += u32::from(coupon.issued_at > since);
@@ -382,7 +400,7 @@ impl Wallet {
         }
         // Until the wall tells devices apart, a device is the cookie it carries.
         let device = limits.per_device_per_day.is_some_and(|n| on_day >= n);
-        (in_period >= limits.per_person || device).then_some(latest.claim.coupon)
+        (in_period >= limits.per_person || device).then_some(latest)
     }
 
     fn free_code(&self, asked: &TapAsked<'_>) -> Option<ShortCode> {
@@ -433,10 +451,7 @@ impl Wallet {
             staff: asked.staff.clone(),
             device: asked.device,
             vid: self.coupons.get(&shown.coupon).map(|own| own.claim.vid),
-            remember_until: shown
-                .not_after
-                .saturating_add(CODE_RESTS)
-                .unwrap_or(shown.not_after),
+            remember_until: later_by(shown.not_after, CODE_RESTS),
             off_peak: inside && rules.is_some_and(Campaign::is_off_peak),
         })
     }
@@ -464,6 +479,14 @@ impl Wallet {
         }
     }
 
+    /// The coupon that was shown, where it can be told.
+    pub fn shown(&self, presented: &Presented) -> Option<CouponId> {
+        match presented {
+            Presented::Code(code) => self.by_code.get(code).copied(),
+            Presented::Token(token) => Some(token.coupon),
+        }
+    }
+
     /// Decides whether a redemption may be taken back.
     pub fn undo(
         &self,
@@ -487,26 +510,40 @@ impl Wallet {
         })
     }
 
+    /// When a wrong PIN that was typed at `now` is to be stamped, so that it counts: after the one before,
+    /// also where the clock was set back a little in between.
+    pub fn slip_stamp(&self, device: DeviceId, now: Timestamp) -> Timestamp {
+        match self.wrong_pins.get(&device) {
+            Some(before) if before.last.duration_since(now) <= CLOCK_SET_BACK => {
+                now.max(later_by(before.last, SignedDuration::from_millis(1)))
+            }
+            _ => now,
+        }
+    }
+
     /// From when on a PIN may be typed on this device.
     ///
     /// Two slips are free; then half a minute; from the fifth on, five minutes. A quarter of an hour
     /// without a wrong one forgets them. It is the device that waits, so nobody else can lock the till.
-    pub fn pin_allowed_from(&self, device: DeviceId) -> Timestamp {
+    pub fn pin_allowed_from(&self, device: DeviceId, now: Timestamp) -> Timestamp {
         let Some(wrong) = self.wrong_pins.get(&device) else {
             return Timestamp::MIN;
         };
+        if wrong.last.duration_since(now) > CLOCK_SET_BACK {
+            return Timestamp::MIN;
+        }
         let wait = match wrong.count {
             0..=2 => SignedDuration::ZERO,
             3..=4 => SignedDuration::from_secs(30),
             _ => SignedDuration::from_mins(5),
         };
-        wrong.last.saturating_add(wait).unwrap_or(Timestamp::MAX)
+        later_by(wrong.last, wait)
     }
 
     /// Takes in an event of this gateway's journal.
     pub fn apply(&mut self, occurrence: &Occurrence) {
         let at = occurrence.moment.at;
-        self.newest = self.newest.max(at);
+        self.keep_time(at);
         match &occurrence.event {
             Event::Claim(claim) => self.issue(Coupon {
                 claim: claim.clone(),
@@ -533,6 +570,23 @@ impl Wallet {
             }
             Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
             Event::TouchpointView(_) | Event::PortalView(_) | Event::Admitted(_) => {}
+        }
+    }
+
+    /// Moves the time that forgetting goes by towards `at`, by an hour an event at most.
+    ///
+    /// A box without a battery may wake up in 2036 and be set right a minute later. If forgetting went by
+    /// that clock, every coupon would be gone; so it goes by a time that a few wrong events cannot move far.
+    fn keep_time(&mut self, at: Timestamp) {
+        let ahead = if self.steady == Timestamp::UNIX_EPOCH {
+            // The first event ever: there is nothing yet that could be forgotten too early.
+            at
+        } else {
+            at.min(later_by(self.steady, SignedDuration::from_hours(1)))
+        };
+        if ahead > self.steady {
+            self.steady = ahead;
+            self.dirty.insert(Key::Steady);
         }
     }
 
@@ -573,9 +627,11 @@ impl Wallet {
         }
         let before = self.wrong_pins.get(&refused.device).copied();
         let count = match before {
+            // An hour back and more: the clock was wrong before and has been set right.
+            Some(before) if before.last.duration_since(at) > CLOCK_SET_BACK => 1,
             // The same event again, from a log that overlaps the checkpoint.
             Some(before) if before.last >= at => return,
-            Some(before) if at.duration_since(before.last) < SignedDuration::from_mins(15) => {
+            Some(before) if at.duration_since(before.last) < SLIPS_FORGOTTEN_AFTER => {
                 before.count + 1
             }
             _ => 1,
@@ -602,8 +658,11 @@ fn tallies(coupon: &Coupon) -> [Tally; 3] {
 }
 
 fn later(now: Timestamp, days: u16) -> Timestamp {
-    now.saturating_add((i64::from(days) * 24).hours())
-        .unwrap_or(Timestamp::MAX)
+    later_by(now, SignedDuration::from_hours(i64::from(days) * 24))
+}
+
+fn later_by(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// The moment of an event at `store`.

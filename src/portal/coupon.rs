@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::State;
 use super::error::{Apology, not_kept};
-use super::ledger::{happening, only_say, write};
+use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
 use crate::domain::event::{Consent, Event, Purpose};
@@ -29,7 +29,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Response {
     let bundle = state.bundle();
-    let Some(coupon) = find(&state, &id) else {
+    let Some(coupon) = find(&state, &id).await else {
         return Apology::UnknownCoupon.page(&visitor);
     };
     let Some(folder) = bundle.stores.get(&coupon.store) else {
@@ -40,9 +40,15 @@ pub(super) async fn show(
     (visitor.remember_language(), response).into_response()
 }
 
-fn find(state: &State, id: &str) -> Option<Coupon> {
+/// The coupon, once everything that was decided before is on stable storage: what this shows is a promise.
+async fn find(state: &State, id: &str) -> Option<Coupon> {
     let id = CouponId::parse(id).ok()?;
-    state.wallet.read().coupon(id).cloned()
+    let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id).cloned());
+    match state.journal.commit(look).await {
+        Ok(found) => found,
+        // A journal that cannot write has rebuilt the wallet from what is on the disk.
+        Err(_) => state.wallet.read().coupon(id).cloned(),
+    }
 }
 
 fn draw(
@@ -141,7 +147,7 @@ pub(super) async fn consent(
     Form(form): Form<ConsentForm>,
 ) -> Response {
     let bundle = state.bundle();
-    let Some(coupon) = find(&state, &id) else {
+    let Some(coupon) = find(&state, &id).await else {
         return Apology::UnknownCoupon.page(&visitor);
     };
     let Some(store) = bundle.stores.get(&coupon.store) else {

@@ -105,7 +105,8 @@ impl Tap {
             // Before all else: a tap that was answered once has the same answer after its campaign is over.
             return only_say(Ok(Held::from(coupon)));
         }
-        let Some((folder, touchpoint)) = self.bundle.touchpoint(self.form.code) else {
+        let found = self.bundle.touchpoint(self.form.code);
+        let Some((folder, touchpoint)) = found.filter(|(_, place)| place.is_bound()) else {
             return only_say(Err(Apology::UnknownCode));
         };
         let Some(campaign) = self.bundle.campaign(&self.form.campaign) else {

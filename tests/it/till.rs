@@ -83,3 +83,26 @@ async fn a_pin_works_only_on_a_paired_device_and_its_wait_outlives_a_restart() {
     let page = phone.post("/till/sign-in", &fields).await.unwrap();
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS, "{}", page.html);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_the_browser_kept_redeems_the_code_that_is_typed_and_no_other() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let (first, second) = (
+        claim(store.portal(), &table(1)).await,
+        claim(store.portal(), &table(2)).await,
+    );
+    let mut till = Till::open(&store, &pin).await;
+    let page = till.phone.get("/till").await.unwrap();
+    let redemption = page.field("redemption").unwrap().to_owned();
+    for coupon in [&first, &second] {
+        let fields = [("code", coupon.code.as_str()), ("redemption", &redemption)];
+        let answer = till.phone.post("/till/redeem", &fields).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.html);
+    }
+    // Both are used up now: the second green was a redemption and not a memory of the first.
+    for coupon in [&first, &second] {
+        assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::CONFLICT);
+    }
+}

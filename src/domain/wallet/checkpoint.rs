@@ -1,18 +1,23 @@
 //! The checkpoint: the wallet as entries that can be written, replaced and deleted one by one.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, tallies,
+    unix_millis,
 };
 
 /// The name of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Key {
+    // Written in this order: a total that counts a forgotten coupon comes before the coupon goes, so that a
+    // power cut between the two counts it twice and never not at all.
+    Forgotten(CampaignId),
+    Steady,
     Coupon(CouponId),
     Redemption(CouponId),
     WrongPins(DeviceId),
-    Forgotten(CampaignId),
 }
 
 /// One entry as it is kept.
@@ -26,6 +31,7 @@ pub(super) enum Kept {
     Redemption(Box<Redemption>),
     WrongPins(DeviceId, WrongPins),
     Forgotten(CampaignId, u32),
+    Steady(#[serde(with = "unix_millis")] Timestamp),
 }
 
 impl Wallet {
@@ -61,6 +67,7 @@ impl Wallet {
             Key::Forgotten(campaign) => {
                 Kept::Forgotten(campaign.clone(), *self.forgotten.get(campaign)?)
             }
+            Key::Steady => Kept::Steady(self.steady),
         };
         Some(Entry(kept))
     }
@@ -70,16 +77,15 @@ impl Wallet {
         match entry.0 {
             Kept::Coupon(mut coupon) => {
                 coupon.settled = true;
-                self.newest = self.newest.max(coupon.issued_at);
                 self.index(&coupon);
                 self.coupons.insert(coupon.claim.coupon, *coupon);
             }
             Kept::Redemption(mut redemption) => {
                 redemption.settled = true;
-                self.newest = self.newest.max(redemption.at);
                 self.redemptions
                     .insert(redemption.redeem.coupon, *redemption);
             }
+            Kept::Steady(time) => self.steady = time,
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);
             }
@@ -94,11 +100,11 @@ impl Wallet {
     }
 
     fn forget_the_old(&mut self) {
-        let newest = self.newest;
+        let steady = self.steady;
         let old: Vec<CouponId> = self
             .coupons
             .values()
-            .filter(|coupon| coupon.settled && coupon.claim.remember_until < newest)
+            .filter(|coupon| coupon.settled && coupon.claim.remember_until < steady)
             .map(|coupon| coupon.claim.coupon)
             .collect();
         for id in old {
@@ -110,7 +116,7 @@ impl Wallet {
         let over: Vec<CouponId> = self
             .redemptions
             .iter()
-            .filter(|(_, done)| done.settled && done.redeem.remember_until < newest)
+            .filter(|(_, done)| done.settled && done.redeem.remember_until < steady)
             .map(|(id, _)| *id)
             .collect();
         for id in over {

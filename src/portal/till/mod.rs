@@ -7,6 +7,8 @@ pub(super) mod pairing;
 mod redeem;
 mod sign_in;
 
+use std::fmt;
+
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
@@ -22,7 +24,8 @@ use super::error::Apology;
 use super::visitor::Visitor;
 use crate::domain::ids::{DeviceId, StaffName};
 use crate::ops::serve::Peer;
-use crate::wire::encoding::from_base64;
+use crate::wire::encoding::{from_base64, to_base64};
+use crate::wire::staff::Staff;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -60,7 +63,10 @@ impl FromRequestParts<State> for AtTill {
             .and_then(|value| DeviceId::parse(value).ok());
         let staff = device.and_then(|device| {
             let value = state.signer.get(&visitor.headers, cookie::STAFF)?;
-            signed_in(value, device, state.now())
+            let shift = Shift::read(value)?;
+            let bundle = state.bundle();
+            let staff = &state.own_store(&bundle)?.staff;
+            shift.holder(device, staff, state.now()).cloned()
         });
         Ok(Self {
             visitor,
@@ -70,16 +76,67 @@ impl FromRequestParts<State> for AtTill {
     }
 }
 
-/// Reads a staff cookie's value `<device>.<name in base64>.<until, Unix seconds>`.
-fn signed_in(value: &str, device: DeviceId, now: Timestamp) -> Option<StaffName> {
-    let mut parts = value.split('.');
-    let on_device = DeviceId::parse(parts.next()?).ok()?;
-    let name = String::from_utf8(from_base64(parts.next()?)?).ok()?;
-    let until: i64 = parts.next()?.parse().ok()?;
-    if on_device != device || now.as_second() >= until {
-        return None;
+/// A staff cookie's value: who signed in on which device, with which PIN's verifier, and until when.
+///
+/// It ends with its time, with the person's entry in the bundle, and with a new PIN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shift {
+    device: DeviceId,
+    name: StaffName,
+    /// The beginning of the verifier: enough to see that it is the same one.
+    verifier: String,
+    /// Unix seconds.
+    until: i64,
+}
+
+impl Shift {
+    fn begin(device: DeviceId, staff: &Staff, until: i64) -> Self {
+        Self {
+            device,
+            name: staff.name.clone(),
+            verifier: mark(staff),
+            until,
+        }
     }
-    StaffName::parse(&name).ok()
+
+    fn read(value: &str) -> Option<Self> {
+        let mut parts = value.split('.');
+        let device = DeviceId::parse(parts.next()?).ok()?;
+        let name = String::from_utf8(from_base64(parts.next()?)?).ok()?;
+        Some(Self {
+            device,
+            name: StaffName::parse(&name).ok()?,
+            verifier: parts.next()?.to_owned(),
+            until: parts.next()?.parse().ok()?,
+        })
+    }
+
+    /// Whose shift it is, if it is still on.
+    fn holder<'s>(
+        &self,
+        device: DeviceId,
+        staff: &'s [Staff],
+        now: Timestamp,
+    ) -> Option<&'s StaffName> {
+        if self.device != device || now.as_second() >= self.until {
+            return None;
+        }
+        staff
+            .iter()
+            .find(|staff| staff.name == self.name && mark(staff) == self.verifier)
+            .map(|staff| &staff.name)
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = to_base64(self.name.as_str().as_bytes());
+        write!(f, "{}.{name}.{}.{}", self.device, self.verifier, self.until)
+    }
+}
+
+fn mark(staff: &Staff) -> String {
+    staff.verifier.chars().take(12).collect()
 }
 
 /// `GET /till`: the page for whoever is there.
@@ -101,4 +158,34 @@ async fn open(
 /// A form's fields, or the apology for their absence.
 fn fields<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Apology> {
     form.map(|Form(form)| form).map_err(|_| Apology::Incomplete)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn staff(name: &str, pin: &str) -> Staff {
+        Staff::new(StaffName::parse(name).unwrap(), pin, [7; 16])
+    }
+
+    #[test]
+    fn a_shift_ends_with_its_time_its_person_and_a_new_pin() {
+        let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+        let device = DeviceId::from_entropy([1; 16]);
+        let lin = staff("小林", "4711");
+        let shift = Shift::begin(device, &lin, now.as_second() + 60);
+        let shift = Shift::read(&shift.to_string()).unwrap();
+        let on = |device, staff: &[Staff], now| shift.holder(device, staff, now).is_some();
+
+        assert!(on(device, std::slice::from_ref(&lin), now));
+        let later = now + jiff::SignedDuration::from_secs(61);
+        assert!(!on(device, std::slice::from_ref(&lin), later));
+        assert!(!on(device, &[staff("小林", "4712")], now), "a new PIN");
+        assert!(
+            !on(device, &[staff("other", "4711")], now),
+            "gone from the bundle"
+        );
+        let other = DeviceId::from_entropy([2; 16]);
+        assert!(!on(other, std::slice::from_ref(&lin), now));
+    }
 }

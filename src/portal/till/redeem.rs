@@ -77,6 +77,7 @@ pub(super) async fn redeem(
     let asked = Asked {
         presented: read(&form.code, &state, &bundle),
         redemption: form.redemption,
+        spare: RedemptionId::from_entropy(random()),
         staff: staff.clone(),
         device,
         store,
@@ -121,6 +122,8 @@ fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, Refusal
 struct Asked {
     presented: Result<Presented, RefusalReason>,
     redemption: RedemptionId,
+    /// For a number that has been used.
+    spare: RedemptionId,
     staff: StaffName,
     device: DeviceId,
     store: StoreId,
@@ -137,8 +140,11 @@ impl Asked {
         let wallet = ledger.wallet();
         if let Some(done) = wallet.redemption_by_id(self.redemption) {
             let redeem = &done.redeem;
-            let gift = gift(&wallet, &self.bundle, redeem.coupon, &redeem.campaign);
-            return only_say(Outcome::Redeemed(gift));
+            let shown = self.presented.as_ref().ok();
+            if shown.and_then(|shown| wallet.shown(shown)) == Some(redeem.coupon) {
+                let gift = gift(&wallet, &self.bundle, redeem.coupon, &redeem.campaign);
+                return only_say(Outcome::Redeemed(gift));
+            }
         }
         let now = self.clock.now();
         let (event, outcome) = self.ask(&wallet, &folder.store, now);
@@ -158,12 +164,14 @@ impl Asked {
                 return (self.refusal(*reason, None), outcome);
             }
         };
+        // A page that the browser kept may send its number again with another guest's code.
+        let is_used = wallet.redemption_by_id(self.redemption).is_some();
         let asked = RedeemAsked {
             presented,
             store,
             staff: &self.staff,
             device: self.device,
-            redemption: self.redemption,
+            redemption: if is_used { self.spare } else { self.redemption },
             now,
         };
         match wallet.redeem(&asked, |id| self.bundle.campaign(id)) {

@@ -8,7 +8,7 @@ use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{AtTill, fields};
+use super::{AtTill, Shift, fields};
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
 use crate::domain::ids::{DeviceId, StaffName};
 use crate::ops::files::random;
@@ -16,11 +16,11 @@ use crate::portal::State;
 use crate::portal::cookie;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
-use crate::portal::ledger::{happening, write};
+use crate::portal::ledger::{Ledger, happening, write};
 use crate::portal::pages::{self, Shell, render, see_other};
 use crate::portal::texts::texts;
 use crate::portal::visitor::Visitor;
-use crate::wire::encoding::to_base64;
+use crate::wire::staff::Staff;
 
 /// How the pairing page came to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +96,9 @@ pub(super) async fn sign_in(
     if let Some(fault) = must_wait(&state, device, visitor) {
         return page(&state, visitor, StatusCode::TOO_MANY_REQUESTS, Some(fault));
     }
-    let name = form.name.clone();
-    if knows_pin(&state, form).await {
+    if let Some(staff) = with_pin(&state, form).await {
         let until = state.now().as_second() + i64::from(cookie::STAFF.max_age_seconds);
-        let value = format!("{device}.{}.{until}", to_base64(name.as_str().as_bytes()));
+        let value = Shift::begin(device, &staff, until).to_string();
         let mut response = see_other("/till");
         let cookie = state.signer.set(cookie::STAFF, &value);
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -116,25 +115,25 @@ pub(super) async fn sign_in(
 fn must_wait(state: &State, device: DeviceId, visitor: &Visitor) -> Option<String> {
     let bundle = state.bundle();
     let folder = state.own_store(&bundle)?;
-    let from = state.wallet.read().pin_allowed_from(device);
-    if from <= state.now() {
+    let now = state.now();
+    let from = state.wallet.read().pin_allowed_from(device, now);
+    if from <= now {
         return None;
     }
     let until = on_the_wall(&folder.store, from);
     Some(format!("{} {until}", texts(visitor.language).till.pin_wait))
 }
 
-async fn knows_pin(state: &State, form: SignInForm) -> bool {
+/// The member of staff whose name and PIN these are.
+async fn with_pin(state: &State, form: SignInForm) -> Option<Staff> {
     let bundle = state.bundle();
-    let staff = state.own_store(&bundle).and_then(|folder| {
-        let mut staff = folder.staff.iter();
-        staff.find(|staff| staff.name == form.name).cloned()
-    });
-    let Some(staff) = staff else { return false };
+    let mut staff = state.own_store(&bundle)?.staff.iter();
+    let staff = staff.find(|staff| staff.name == form.name)?.clone();
     // Twenty milliseconds of hashing are too long for an async thread.
-    tokio::task::spawn_blocking(move || staff.knows(&form.pin))
+    tokio::task::spawn_blocking(move || staff.knows(&form.pin).then_some(staff))
         .await
-        .unwrap_or(false)
+        .ok()
+        .flatten()
 }
 
 /// Writes a wrong PIN down before it is answered, so that the wait outlives a restart.
@@ -146,11 +145,14 @@ async fn count_wrong_pin(state: &State, device: DeviceId) -> Result<(), Apology>
         device,
         coupon: None,
     });
-    let occurrence = happening(&folder.store, state.now(), event);
+    let (store, now) = (folder.store.clone(), state.now());
     let boot_time = state.boot_time();
     state
         .journal
-        .commit(move |_| write(boot_time, occurrence, ()))
+        .commit(move |ledger: &mut Ledger| {
+            let stamp = ledger.wallet().slip_stamp(device, now);
+            write(boot_time, happening(&store, stamp, event), ())
+        })
         .await
         .map_err(|error| not_kept(&error))
 }
