@@ -175,6 +175,8 @@ impl Gateway {
             };
             serve(&tasks, listener, router);
         };
+        stop_with_the_journal(&journal, &tasks);
+        metrics::keep_up(&tasks);
         listen("portal", sockets.portal, portal);
         listen("ops", sockets.ops, control);
         Ok(Self {
@@ -331,9 +333,30 @@ impl Place {
 pub(super) fn read_folder(dir: &Path) -> anyhow::Result<Bundle> {
     let files = read_tree(dir).context("reading the bundle's folder")?;
     Bundle::from_folder(&files).map_err(|faults| {
-        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
-        anyhow!("{} cannot be used:\n{}", dir.display(), faults.join("\n"))
+        let mut faults = faults.into_iter();
+        // The last stays the error itself: a mistake in a file is a bad configuration (exit code 78).
+        let last = faults.next_back().map(anyhow::Error::new);
+        for fault in faults {
+            print::aside(format_args!("error: {fault}"));
+        }
+        last.unwrap_or_else(|| anyhow!("{} cannot be used", dir.display()))
     })
+}
+
+/// Stops the gateway when the journal's thread has ended by itself: without it every claim would be refused
+/// until somebody looked, and whoever started the process starts it again.
+fn stop_with_the_journal(journal: &Journal<Ledger>, tasks: &Tasks) {
+    let mut depths = journal.outbox().depths();
+    let own = tasks.clone();
+    tasks.spawn("journal", async move {
+        tokio::select! {
+            () = async { while depths.changed().await.is_ok() {} } => {
+                tracing::error!("the journal has ended; stopping");
+                own.stop();
+            }
+            () = own.stopping() => {}
+        }
+    });
 }
 
 pub(super) fn identity_dir(state_dir: &Path) -> PathBuf {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::print;
-use crate::journal::{GenerationState, Spool, inspect};
+use crate::journal::{GenerationReport, GenerationState, Spool, inspect};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -80,11 +81,14 @@ fn list(state: &Path) -> anyhow::Result<()> {
 
 fn show(state: &Path, sequence: u64) -> anyhow::Result<()> {
     let mut found = None;
-    inspect(state, &mut |spool, frame| {
+    let reports = inspect(state, &mut |spool, frame| {
         if spool == Spool::P0 && frame.seq == sequence {
             found = Some(frame);
         }
     })?;
+    if found.is_none() {
+        all_were_read(&reports)?;
+    }
     let frame = found.ok_or_else(|| {
         anyhow::anyhow!("frame {sequence} does not wait here; `maitred journal ls` lists what does")
     })?;
@@ -95,7 +99,7 @@ fn show(state: &Path, sequence: u64) -> anyhow::Result<()> {
 }
 
 fn export(state: &Path) -> anyhow::Result<()> {
-    inspect(state, &mut |spool, frame| {
+    let reports = inspect(state, &mut |spool, frame| {
         let body = String::from_utf8_lossy(&frame.body);
         print::line(format_args!(
             "{{\"spool\":\"{}\",\"stream\":\"{}\",\"s\":{},\"id\":\"{}\",\"body\":{body}}}",
@@ -105,5 +109,18 @@ fn export(state: &Path) -> anyhow::Result<()> {
             frame.id,
         ));
     })?;
-    Ok(())
+    all_were_read(&reports)
+}
+
+/// An unreadable generation is no empty one.
+fn all_were_read(reports: &[GenerationReport]) -> anyhow::Result<()> {
+    let unreadable: Vec<_> = reports
+        .iter()
+        .filter_map(|report| Some((report, report.contents.as_ref().err()?)))
+        .map(|(report, error)| format!("{}: {error}", report.path.display()))
+        .collect();
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    bail!("not everything could be read:\n{}", unreadable.join("\n"))
 }

@@ -22,7 +22,11 @@ impl Environment {
     /// The variables of this process that begin with `MAITRED_`.
     pub fn of_process() -> Self {
         Self(
-            std::env::vars()
+            // Not `vars`: it panics where any variable of the process, ours or not, is no UTF-8.
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .filter(|(name, _)| name.starts_with(PREFIX))
                 .collect(),
         )

@@ -66,6 +66,13 @@ impl GatewaySettings {
                 "for example 240",
             ));
         }
+        if !(5..=300).contains(&written.uplink.long_poll_seconds) {
+            return Err(fault(
+                "uplink.long_poll_seconds",
+                "a long poll lasts from 5 seconds to 5 minutes",
+                "for example 45",
+            ));
+        }
         let base_url = written.portal.base_url.trim_end_matches('/');
         let is_url = base_url.starts_with("http://") || base_url.starts_with("https://");
         if !base_url.is_empty() && !is_url {

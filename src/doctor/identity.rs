@@ -10,7 +10,7 @@ use x509_parser::parse_x509_certificate;
 use super::Finding;
 use crate::uplink::identity::Identity;
 
-/// Renewal begins 60 days before the end; a box with less than this has missed it for long.
+/// Somebody has to enrol the box again before its certificate ends; two weeks leave time for a visit.
 const FEW_DAYS: i64 = 14;
 
 pub fn check(identity_dir: &Path, now: Timestamp) -> Finding {

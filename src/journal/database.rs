@@ -1,7 +1,8 @@
 //! One sled database directory: made, opened, synced and put away so that a power cut at any point is harmless.
 //!
 //! Promises: a directory with READY was created whole; [`Database::sync`] returns only once everything
-//! written is on stable storage; sled's panics on damaged media come back as errors.
+//! written is on stable storage; sled's panics while damaged media are opened come back as errors. A panic
+//! after that ends the journal's thread, and with it the gateway, which opens it again at its next start.
 //!
 //! Never: `flush_async` (deadlocks), `Tree::len` (scans), `generate_id` (jumps), compression, a second
 //! fdatasync on a descriptor whose first one failed (it would report success for pages that are lost).

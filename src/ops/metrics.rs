@@ -3,7 +3,11 @@
 //! Names are `<area>_<thing>_<unit>_total` for counters, without `_total` for gauges. No label carries
 //! anything that belongs to a person.
 
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::tasks::Tasks;
 
 pub const PANICS: &str = "process_panics_total";
 pub const CONNECTIONS_REFUSED: &str = "serve_connections_refused_total";
@@ -50,6 +54,21 @@ pub const HQ_ENROLMENTS_REFUSED: &str = "hq_enrolments_refused_total";
 /// Counts one.
 pub fn count(name: &'static str) {
     metrics::counter!(name).increment(1);
+}
+
+/// Folds recorded times into their sums every half minute, whether or not anybody scrapes: unfolded, each
+/// commit would leave a number in memory for ever.
+pub fn keep_up(tasks: &Tasks) {
+    let (recorder, own) = (install(), tasks.clone());
+    tasks.spawn("metrics", async move {
+        let mut every = tokio::time::interval(Duration::from_secs(30));
+        loop {
+            tokio::select! {
+                _ = every.tick() => recorder.run_upkeep(),
+                () = own.stopping() => return,
+            }
+        }
+    });
 }
 
 /// Installs the recorder; a process has one. In tests and the demo, whoever comes first installs it.

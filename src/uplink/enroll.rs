@@ -1,7 +1,7 @@
 //! Enrolment: a one-time token becomes a client certificate.
 //!
-//! The key is made on the box and never leaves it; headquarters is believed by the pin alone. The key is on
-//! disk before the token is sent, so that a certificate never comes back for a key that is gone.
+//! The key is made on the box and never leaves it; headquarters is believed by the pin alone. Key and
+//! certificate are kept in one step, so an enrolment that is cut off leaves the one before as it was.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P2
 use super::http::Https;
 use super::identity::Identity;
 use super::transport::{Content, Request, Transport};
-use crate::ops::files::{Readers, replace};
 use crate::ops::tasks::Tasks;
 use crate::ops::tls;
 use crate::wire::link::{EnrollRequest, Enrolled, Refusal, SOFTWARE};
@@ -47,9 +46,6 @@ pub async fn enroll(
         coupon_key,
         sw: SOFTWARE.to_owned(),
     };
-    let key_file = identity_dir.join("gateway.key.new");
-    replace(&key_file, key.serialize_pem().as_bytes(), Readers::OnlyUs)
-        .context("keeping the gateway's key")?;
 
     let tls = tls::client_by_pin(pin).context("preparing TLS")?;
     let https = Https::new(&invitation.url, tls, tasks, "enroll");
@@ -69,10 +65,9 @@ pub async fn enroll(
     }
     let enrolled: Enrolled = serde_json::from_slice(&response.body)
         .context("reading headquarters' answer to the enrolment")?;
-    // The new key takes the old one's place only together with its certificate.
-    fs_err::rename(&key_file, identity_dir.join("gateway.key"))?;
-    Identity::store(identity_dir, &enrolled).context("keeping the gateway's identity")?;
-    Ok(enrolled)
+    let identity = Identity::store(identity_dir, enrolled, key.serialize_pem())
+        .context("keeping the gateway's identity")?;
+    Ok(identity.enrolled)
 }
 
 fn read_pin(text: &str) -> anyhow::Result<[u8; 32]> {

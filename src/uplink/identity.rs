@@ -1,8 +1,9 @@
 //! Who this gateway is: what enrolment gave it, and the key that never left it.
 //!
 //! ```text
-//! <state dir>/identity/gateway.key     P-256, PEM, 0600, made on the box
-//! <state dir>/identity/enrolled.json   certificate, headquarters' authority, publish root
+//! <state dir>/identity/identity.json   0600: the P-256 key made on the box, its certificate, headquarters'
+//!                                      authority, publish root; one file, so that key and certificate
+//!                                      are always of the same enrolment
 //! ```
 
 use std::io;
@@ -10,17 +11,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use serde::{Deserialize, Serialize};
 
 use crate::ops::files::{Readers, replace};
 use crate::ops::tls::{self, BadIdentity};
 use crate::wire::link::Enrolled;
 
 /// An enrolled gateway.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Identity {
     pub enrolled: Enrolled,
     key_pem: String,
 }
+
+const FILE: &str = "identity.json";
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -33,21 +37,23 @@ impl std::fmt::Debug for Identity {
 impl Identity {
     /// Reads the identity; none before enrolment.
     pub fn load(identity_dir: &Path) -> io::Result<Option<Self>> {
-        let enrolled = match fs_err::read(identity_dir.join("enrolled.json")) {
-            Ok(enrolled) => enrolled,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let enrolled = serde_json::from_slice(&enrolled)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let key_pem = fs_err::read_to_string(identity_dir.join("gateway.key"))?;
-        Ok(Some(Self { enrolled, key_pem }))
+        match fs_err::read(identity_dir.join(FILE)) {
+            Ok(identity) => Ok(Some(serde_json::from_slice(&identity)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Keeps what enrolment gave.
-    pub(super) fn store(identity_dir: &Path, enrolled: &Enrolled) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(enrolled)?;
-        replace(&identity_dir.join("enrolled.json"), &json, Readers::OnlyUs)
+    /// Keeps what enrolment gave for the key that it was asked with.
+    pub(super) fn store(
+        identity_dir: &Path,
+        enrolled: Enrolled,
+        key_pem: String,
+    ) -> io::Result<Self> {
+        let identity = Self { enrolled, key_pem };
+        let json = serde_json::to_vec_pretty(&identity)?;
+        replace(&identity_dir.join(FILE), &json, Readers::OnlyUs)?;
+        Ok(identity)
     }
 
     pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, BadIdentity> {

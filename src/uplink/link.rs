@@ -1,4 +1,6 @@
-//! How the way to headquarters is: one value that both workers write and everybody may read.
+//! How the way to headquarters is: each worker says how its own requests fare, and the worse counts.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use tokio::sync::watch;
@@ -7,30 +9,58 @@ use super::transport::{NoAnswer, Response};
 use crate::ops::metrics;
 use crate::wire::link::LinkState;
 
-/// The workers' handle to the state.
+/// Whose requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    Up,
+    Down,
+}
+
+/// One worker's handle to the state.
 #[derive(Debug, Clone)]
-pub(super) struct Link(watch::Sender<LinkState>);
+pub(super) struct Link {
+    lane: Lane,
+    lanes: Arc<Mutex<Lanes>>,
+    shown: watch::Sender<LinkState>,
+}
+
+#[derive(Debug, Default)]
+struct Lanes {
+    up: LinkState,
+    down: LinkState,
+}
 
 impl Link {
     pub(super) fn new() -> (Self, watch::Receiver<LinkState>) {
-        let (sender, receiver) = watch::channel(LinkState::default());
-        (Self(sender), receiver)
+        let (shown, receiver) = watch::channel(LinkState::default());
+        let link = Self {
+            lane: Lane::Up,
+            lanes: Arc::default(),
+            shown,
+        };
+        (link, receiver)
+    }
+
+    /// The same state for the worker of `lane`.
+    pub(super) fn on(&self, lane: Lane) -> Self {
+        Self {
+            lane,
+            ..self.clone()
+        }
     }
 
     /// Takes in what came of a request.
     pub(super) fn note(&self, answer: &Result<Response, NoAnswer>) {
-        let state = match answer {
-            Ok(response) if answers_as_hq(response.status) => LinkState::Online,
-            Ok(_) => LinkState::HqDown,
-            Err(NoAnswer::NoConnection(_)) => LinkState::Offline,
-            Err(NoAnswer::Certificate(_)) => LinkState::CertBad,
-            Err(NoAnswer::TimedOut | NoAnswer::Broken(_)) => LinkState::HqDown,
-        };
         if let Err(error) = answer {
             metrics::count(metrics::UPLINK_FAILURES);
             tracing::debug!(%error, "headquarters did not answer");
         }
-        self.set(state);
+        self.set(match answer {
+            Ok(response) => told_by(response.status),
+            Err(NoAnswer::NoConnection(_)) => LinkState::Offline,
+            Err(NoAnswer::Certificate(_)) => LinkState::CertBad,
+            Err(NoAnswer::TimedOut | NoAnswer::Broken(_)) => LinkState::HqDown,
+        });
     }
 
     /// Something answered that is not headquarters, or not itself.
@@ -39,22 +69,69 @@ impl Link {
     }
 
     fn set(&self, state: LinkState) {
-        let changed = self.0.send_if_modified(|now| {
-            let changed = *now != state;
-            *now = state;
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.lane {
+            Lane::Up => lanes.up = state,
+            Lane::Down => lanes.down = state,
+        }
+        let worse = lanes.up.max(lanes.down);
+        let changed = self.shown.send_if_modified(|shown| {
+            let changed = *shown != worse;
+            *shown = worse;
             changed
         });
         if changed {
-            tracing::info!(link.state = state.name(), "the way to headquarters changed");
+            tracing::info!(link.state = worse.name(), "the way to headquarters changed");
             for each in LinkState::ALL {
                 ::metrics::gauge!(metrics::UPLINK_STATE, "state" => each.name())
-                    .set(if each == state { 1.0 } else { 0.0 });
+                    .set(if each == worse { 1.0 } else { 0.0 });
             }
         }
     }
 }
 
-/// Headquarters' refusals are answers, too; its failures are not.
-fn answers_as_hq(status: StatusCode) -> bool {
-    !status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE
+/// What an answer's status says of the one who gave it.
+fn told_by(status: StatusCode) -> LinkState {
+    match status {
+        StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => {
+            LinkState::Online
+        }
+        // Headquarters knows who asks, and does not want to hear from them.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => LinkState::CertBad,
+        status if status.is_success() => LinkState::Online,
+        _ => LinkState::HqDown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: StatusCode) -> Response {
+        Response {
+            status,
+            retry_after: None,
+            body: axum::body::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn a_good_long_poll_does_not_hide_that_batches_fail() {
+        let (link, state) = Link::new();
+        let (up, down) = (link.on(Lane::Up), link.on(Lane::Down));
+        down.note(&Ok(answered(StatusCode::NO_CONTENT)));
+        assert_eq!(*state.borrow(), LinkState::Online);
+        up.note(&Ok(answered(StatusCode::INTERNAL_SERVER_ERROR)));
+        down.note(&Ok(answered(StatusCode::NO_CONTENT)));
+        assert_eq!(*state.borrow(), LinkState::HqDown);
+        up.note(&Ok(answered(StatusCode::OK)));
+        assert_eq!(*state.borrow(), LinkState::Online);
+    }
+
+    #[test]
+    fn a_revoked_box_is_not_online() {
+        let (link, state) = Link::new();
+        link.note(&Ok(answered(StatusCode::FORBIDDEN)));
+        assert_eq!(*state.borrow(), LinkState::CertBad);
+    }
 }

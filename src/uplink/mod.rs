@@ -32,7 +32,7 @@ use crate::wire::link::LinkState;
 use bundle::Slots;
 use http::Https;
 use identity::Identity;
-use link::Link;
+use link::{Lane, Link};
 
 /// What the uplink is made of; built once, in `cli`.
 pub struct Parts {
@@ -61,7 +61,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         transport: Box::new(https("uplink up")),
         outbox: parts.outbox,
         settings: parts.settings.clone(),
-        link: link.clone(),
+        link: link.on(Lane::Up),
         boot: parts.boot,
     };
     let down = down::Down {
@@ -69,7 +69,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         slots: parts.slots,
         bundle: parts.bundle,
         settings: parts.settings,
-        link,
+        link: link.on(Lane::Down),
     };
     let own = tasks.clone();
     tasks.spawn("uplink up", async move { up.run(&own).await });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, CAP};
 use crate::journal::Spool;
 use crate::wire::batch::MAX_BATCH_FRAMES;
 
@@ -133,16 +133,15 @@ impl Machine {
     /// Takes in what came of a step; `chance` is uniform in 0 to 1.
     pub fn learn(&mut self, said: Said, now: Duration, chance: f64) {
         match said {
-            Said::Greeted => {
-                self.greeted = true;
-                self.backoff.reset();
-            }
+            // No reason to be hopeful yet: a headquarters that greets and cannot write would be asked again
+            // and again at the shortest wait.
+            Said::Greeted => self.greeted = true,
             Said::Committed { wait } => {
                 self.backoff.reset();
-                self.not_before = now + wait;
+                self.not_before = now + wait.min(CAP);
                 self.max_frames = (self.max_frames * 2).min(MAX_BATCH_FRAMES);
             }
-            Said::Busy { after } => self.not_before = now + after,
+            Said::Busy { after } => self.not_before = now + after.min(CAP),
             Said::OutOfStep => {
                 // Hello tells where both stand; a wait keeps a lasting disagreement from spinning.
                 self.greeted = false;
@@ -242,6 +241,36 @@ mod tests {
         machine.learn(Said::Failed, at(0), 1.0);
         assert_eq!(machine.next(one, at(1)), Step::WaitOut(at(2)));
         assert_eq!(machine.next(one, at(3)), Step::Hello);
+    }
+
+    #[test]
+    fn a_headquarters_that_greets_and_cannot_write_is_asked_less_and_less_often() {
+        let mut machine = greeted();
+        let one = Waiting { p0: 1, p1: 0 };
+        let mut now = at(100);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            machine.learn(Said::Failed, now, 1.0);
+            let Step::WaitOut(wait) = machine.next(one, now) else {
+                panic!("a failure is waited out");
+            };
+            waits.push(wait.as_secs());
+            now += wait;
+            assert_eq!(machine.next(one, now), Step::Hello);
+            machine.learn(Said::Greeted, now, 0.0);
+        }
+        assert_eq!(waits, [3, 9, 27, 81, 243, 600]);
+    }
+
+    #[test]
+    fn nobody_can_park_the_sender_for_longer_than_ten_minutes() {
+        let one = Waiting { p0: 1, p1: 0 };
+        let never = Duration::from_secs(u64::MAX);
+        for said in [Said::Busy { after: never }, Said::Committed { wait: never }] {
+            let mut machine = greeted();
+            machine.learn(said, at(0), 0.0);
+            assert_eq!(machine.next(one, at(0)), Step::WaitOut(CAP));
+        }
     }
 
     #[test]

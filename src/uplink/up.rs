@@ -12,11 +12,11 @@ use super::step::{Delays, MAX_BYTES, Machine, Said, Step, Waiting};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::config::settings::UplinkSettings;
 use crate::domain::ids::StreamId;
-use crate::journal::{Depths, Frame, Outbox, Spool};
+use crate::journal::{Depth, Depths, Frame, Outbox, Spool};
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
-use crate::wire::batch::{self, Batch, Expected, Header, Line, Receipt, VERSION};
+use crate::wire::batch::{self, Batch, Header, Line, Receipt, VERSION};
 use crate::wire::encoding::gzip;
 use crate::wire::link::{Hello, HelloReply, SOFTWARE, StreamOffer};
 
@@ -77,7 +77,7 @@ impl Up {
     }
 
     async fn hello(&self, depths: &Depths) -> Said {
-        let offer = |cls, depth: &crate::journal::Depth| StreamOffer {
+        let offer = |cls, depth: &Depth| StreamOffer {
             id: depth.stream,
             cls,
             floor: depth.first_seq,
@@ -102,13 +102,36 @@ impl Up {
         };
         for mark in reply.streams {
             for (spool, depth) in [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)] {
-                if mark.id == depth.stream && mark.acked >= depth.first_seq {
-                    // A receipt that was lost on the way.
-                    self.acknowledge(spool, mark.id, mark.acked).await;
+                if mark.id == depth.stream && !self.take_mark(spool, depth, mark.acked).await {
+                    return Said::Failed;
                 }
             }
         }
         Said::Greeted
+    }
+
+    /// Compares headquarters' mark with what is here; false where the two cannot both be right.
+    async fn take_mark(&self, spool: Spool, depth: &Depth, acked: u64) -> bool {
+        let fault = if acked >= depth.next_seq {
+            "headquarters has frames that this box has never written: its state directory is an older copy"
+        } else if acked + 1 < depth.first_seq {
+            "headquarters has lost frames that this box has let go: its ledger was restored from a backup"
+        } else if acked >= depth.first_seq {
+            // A receipt that was lost on the way.
+            return self.acknowledge(spool, depth.stream, acked).await;
+        } else {
+            return true;
+        };
+        // To go on would lose what comes next without a word. Everything is kept until somebody looks.
+        tracing::error!(
+            spool = spool.name(),
+            mark = acked,
+            first = depth.first_seq,
+            next = depth.next_seq,
+            "{fault}"
+        );
+        self.link.not_understood();
+        false
     }
 
     async fn send(&self, spool: Spool, max_frames: usize, depths: &Depths) -> Said {
@@ -119,7 +142,7 @@ impl Up {
                 return Said::Failed;
             }
         };
-        let Some(stream) = frames.first().map(|frame| frame.stream) else {
+        let Some((stream, first)) = frames.first().map(|frame| (frame.stream, frame.seq)) else {
             return Said::Committed {
                 wait: Duration::ZERO,
             };
@@ -135,15 +158,13 @@ impl Up {
         };
         match response.status {
             StatusCode::OK => match serde_json::from_slice::<Receipt>(&response.body) {
-                Ok(receipt) => self.take_receipt(spool, stream, &receipt, count).await,
-                Err(_) => self.unexpected(&response),
-            },
-            StatusCode::CONFLICT => {
-                if let Ok(expected) = serde_json::from_slice::<Expected>(&response.body) {
-                    self.acknowledge(spool, stream, expected.acked).await;
+                Ok(receipt) if receipt.acked >= first => {
+                    self.take_receipt(spool, stream, &receipt, count).await
                 }
-                Said::OutOfStep
-            }
+                Ok(_) | Err(_) => self.unexpected(&response),
+            },
+            // Hello says how far headquarters is, and whether that can be.
+            StatusCode::CONFLICT => Said::OutOfStep,
             StatusCode::PAYLOAD_TOO_LARGE => Said::TooLarge,
             _ => self.unexpected(&response),
         }
@@ -164,17 +185,22 @@ impl Up {
             );
         }
         ::metrics::counter!(metrics::UPLINK_FRAMES_SENT).increment(frames);
-        self.acknowledge(spool, stream, receipt.acked).await;
+        if !self.acknowledge(spool, stream, receipt.acked).await {
+            return Said::Failed;
+        }
         Said::Committed {
             wait: Duration::from_millis(receipt.wait_ms),
         }
     }
 
-    async fn acknowledge(&self, spool: Spool, stream: StreamId, through: u64) {
-        if let Err(error) = self.outbox.acknowledge(spool, stream, through).await {
-            // The frames stay and are sent again; headquarters counts them once.
+    /// Lets go of what headquarters has; false where that could not be written down. The frames stay then and
+    /// are sent again after a wait, and headquarters counts them once.
+    async fn acknowledge(&self, spool: Spool, stream: StreamId, through: u64) -> bool {
+        let kept = self.outbox.acknowledge(spool, stream, through).await;
+        if let Err(error) = &kept {
             tracing::error!(%error, "an acknowledgement could not be kept");
         }
+        kept.is_ok()
     }
 
     /// Takes an answer that headquarters gives when it is busy, broken or not itself.

@@ -108,8 +108,8 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// How the way to headquarters is, as `/readyz`, `/metrics` and the manager see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How the way to headquarters is, as `/readyz`, `/metrics` and the manager see it; the worse is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum LinkState {
     /// Nothing has been tried since the start.
     #[default]

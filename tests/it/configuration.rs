@@ -78,7 +78,7 @@ fn a_folder_is_checked_and_its_mistakes_are_named() {
     let text = fs_err::read_to_string(&campaign).unwrap();
     fs_err::write(&campaign, text.replace("per_person =", "per_persn =")).unwrap();
     let (code, said) = errors(&["config", "check", folder]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(78));
     assert!(said.contains("did you mean `per_person`?"), "{said}");
 }
 

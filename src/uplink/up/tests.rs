@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::super::link::Lane;
 use super::*;
 use crate::journal::{Book, Change, Journal, Options, Verdict};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::BoxFuture;
+use crate::wire::batch::Expected;
 use crate::wire::encoding::gunzip;
 use crate::wire::link::{LinkState, StreamMark};
 
@@ -157,21 +159,25 @@ async fn append(journal: &Journal<NoBook>, n: usize) {
     }
 }
 
-/// Runs the sender until the journal is empty; every state that the link was in on the way.
-async fn drain(journal: &Journal<NoBook>, hq: &Scripted) -> Vec<LinkState> {
-    let (link, mut state) = Link::new();
-    let mut states = Vec::new();
-    let up = Up {
+fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
+    Up {
         transport: Box::new(hq.clone()),
         outbox: journal.outbox(),
         settings: UplinkSettings {
             batch_delay: Duration::ZERO,
             views_delay: Duration::ZERO,
-            long_poll: Duration::from_secs(1),
+            long_poll: Duration::from_secs(10),
         },
         link,
         boot: 1,
-    };
+    }
+}
+
+/// Runs the sender until the journal is empty; every state that the link was in on the way.
+async fn drain(journal: &Journal<NoBook>, hq: &Scripted) -> Vec<LinkState> {
+    let (link, mut state) = Link::new();
+    let mut states = Vec::new();
+    let up = up(journal, hq, link.on(Lane::Up));
     let mut depths = journal.outbox().depths();
     let watch = async {
         while state.changed().await.is_ok() {
@@ -207,6 +213,25 @@ async fn every_frame_arrives_once_whatever_headquarters_mood() {
         assert_eq!(was_down, mood != Mood::Commits, "said so: {states:?}");
         journal.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_box_restored_from_an_older_copy_keeps_its_new_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = journal(dir.path());
+    append(&journal, 3).await;
+    let hq = Scripted::default();
+    hq.0.lock().unwrap().committed = vec![b"{}".to_vec(); 100];
+    let (link, mut state) = Link::new();
+    let up = up(&journal, &hq, link.on(Lane::Up));
+    tokio::select! {
+        () = up.work() => panic!("the sender ended by itself"),
+        down = state.wait_for(|state| *state == LinkState::HqDown) => { down.unwrap(); }
+    }
+    let depths = *journal.outbox().depths().borrow();
+    assert_eq!(depths.p0.frames, 3, "nothing was let go");
+    assert_eq!(hq.committed(), 100, "nothing was sent to be taken for old");
+    journal.close().await.unwrap();
 }
 
 #[tokio::test]
