@@ -1,0 +1,172 @@
+// Each page on a small phone: nothing sticks out, a thumb hits everything, both languages, light and dark.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { openChain } from './chain.mjs';
+import { fitsAThumb, fitsItsScreen, openBrowser, openPhone, shoot, tap } from './phone.mjs';
+
+// The narrowest phone that is still sold.
+const narrow = { width: 360, height: 640 };
+
+// Table A01 of the demo's chain.
+const table = '/t/Q3UXJ5J5';
+
+let chain, browser;
+before(async () => {
+  [chain, browser] = await Promise.all([openChain(), openBrowser()]);
+});
+after(async () => {
+  await browser?.close();
+  await chain?.close();
+});
+
+/** Does something on a phone of its own, with the options of a browser context. */
+async function onPhone(options, act) {
+  const phone = await openPhone(browser, options);
+  await act(phone.page, phone);
+  await phone.close();
+}
+
+for (const locale of ['zh-CN', 'en-GB']) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`every page fits 360 px and a thumb: ${locale}, ${colorScheme}`, async () => {
+      await onPhone({ viewport: narrow, locale, colorScheme }, async (page) => {
+        const look = async (name) => {
+          await shoot(page, `${name}-${locale}-${colorScheme}`, { fullPage: true });
+          assert.equal(await page.locator('html').getAttribute('lang'), locale.startsWith('zh') ? 'zh-CN' : 'en');
+          await fitsItsScreen(page);
+          await fitsAThumb(page);
+          await isReadable(page);
+        };
+        const open = async (path, name) => {
+          await page.goto(chain.portal + path);
+          await look(name);
+        };
+        await open(`${table}?look=1`, 'just-looking');
+        await open('/t/22222222', 'unknown-code');
+        await open('/c/22222222222222222222222222', 'unknown-coupon');
+        await open('/notice', 'notice');
+        await open('/', 'wifi');
+        await open(table, 'landing');
+        await tap(page.locator('button'));
+        await look('coupon');
+        await open(table, 'landing-held');
+
+        await open('/till', 'till-pair');
+        await page.locator('[name=code]').fill(await chain.pairingCode());
+        await tap(page.locator('button'));
+        await look('till-sign-in');
+        await page.locator('[name=pin]').fill(chain.staff.pin);
+        await tap(page.locator('button'));
+        await look('till');
+        await page.locator('[name=code]').fill('2222');
+        await tap(page.locator('form[action="/till/redeem"] button'));
+        await look('till-no');
+      });
+    });
+
+    test(`the console fits 360 px and a desk: ${locale}, ${colorScheme}`, async () => {
+      await onPhone({ viewport: narrow, locale, colorScheme }, async (page) => {
+        const look = async (name, where = page) => {
+          await shoot(where, `${name}-${locale}-${colorScheme}`, { fullPage: true });
+          await fitsItsScreen(where);
+          await fitsAThumb(where, 'a, button, input');
+          await isReadable(where);
+        };
+        await page.goto(chain.console);
+        await look('console-login');
+        await page.locator('[name=login]').fill(chain.admin.login);
+        await page.locator('[name=password]').fill(chain.admin.password);
+        await tap(page.locator('button.main'));
+        await look('console-phone');
+        await page.setViewportSize({ width: 1280, height: 800 });
+        await look('console-desk');
+      });
+    });
+  }
+}
+
+test('on the Wi-Fi page the way to the Internet is as large as the offer, and both are in sight', async () => {
+  await onPhone({}, async (page) => {
+    await page.goto(`${chain.portal}/`);
+    const claim = await page.locator('form[action="/claim"] button').boundingBox();
+    const onward = await page.locator('form[action="/admit"] button').boundingBox();
+    assert.deepEqual([onward.width, onward.height], [claim.width, claim.height]);
+    for (const button of [claim, onward]) {
+      assert.ok(button.y + button.height <= page.viewportSize().height, 'it is seen without scrolling');
+    }
+    await tap(page.locator('form[action="/admit"] button'));
+    assert.equal(page.url(), `${chain.portal}/online`);
+    assert.match(await page.locator('h1').innerText(), /已连接/);
+  });
+});
+
+test('a landing page is one request and no script', async () => {
+  await onPhone({}, async (page, { asked }) => {
+    await page.goto(chain.portal + table, { waitUntil: 'networkidle' });
+    assert.deepEqual(asked, [`GET ${chain.portal}${table}`]);
+    assert.equal(await page.locator('script').count(), 0);
+  });
+});
+
+test('English is one tap away, and stays', async () => {
+  await onPhone({}, async (page) => {
+    await page.goto(chain.portal + table);
+    await tap(page.locator('footer .link'));
+    assert.equal(await page.locator('button').innerText(), 'Claim it');
+    await tap(page.locator('button'));
+    assert.match(await page.locator('header').innerText(), /Your coupon/);
+  });
+});
+
+test('a guest who ticks nothing has agreed to nothing, and who agrees can take it back', async () => {
+  await onPhone({}, async (page) => {
+    await page.goto(chain.portal + table);
+    await tap(page.locator('button'));
+    const box = page.locator('input[name=marketing]');
+    const save = page.locator('form[action$="/consent"] button');
+    assert.equal(await box.isChecked(), false);
+    await tap(save);
+    assert.equal(await box.isChecked(), false, 'the question is still open');
+    await box.check();
+    await tap(save);
+    assert.equal(await box.count(), 0);
+    await tap(save);
+    assert.equal(await box.isChecked(), false);
+  });
+});
+
+/** Words stand out from what is behind them by 4.5 to 1 (WCAG 2.2, 1.4.3), in light and in dark. */
+async function isReadable(page) {
+  const faint = await page.evaluate(() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    // A canvas turns every notation of a colour into its parts.
+    const parts = (colour) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => parts(colour).slice(0, 3)
+      .map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (element) => {
+      for (let it = element; it; it = it.parentElement) {
+        const colour = getComputedStyle(it).backgroundColor;
+        if (parts(colour)[3] === 255) return colour;
+      }
+      return 'white';
+    };
+    const words = [...document.querySelectorAll('body *')].filter((element) =>
+      [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim()));
+    return words
+      .map((element) => {
+        const pair = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => b - a);
+        return { words: element.textContent.trim(), contrast: (pair[0] + 0.05) / (pair[1] + 0.05) };
+      })
+      .filter(({ contrast }) => contrast < 4.5);
+  });
+  assert.deepEqual(faint, [], `words on ${page.url()} are hard to read`);
+}
