@@ -124,6 +124,7 @@ for (const [name, javaScriptEnabled] of [['on', true], ['off', false]]) {
 async function scanTable(shot) {
   const desk = await openPhone(browser, { viewport: { width: 1000, height: 1400 }, isMobile: false });
   await desk.page.goto(`file://${chain.sheet}`);
+  await shoot(desk.page, `${shot}-whole`);
   const read = await scan(desk.page.locator('.label').first(), shot);
   await desk.close();
   return read;
