@@ -1,5 +1,6 @@
 // Draws deploy/screenshot.png, the README's picture: what a guest and a manager see while the demo runs.
-// By hand, after a change of the pages: npm run poster (it takes half a minute).
+// By hand, after a change of the pages, with the optimised binary, which has more guests:
+// MAITRED=../../target/release/maitred npm run poster (it takes half a minute).
 
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,8 +35,13 @@ try {
   await manager.page.locator('[name=login]').fill(login);
   await manager.page.locator('[name=password]').fill(password);
   await tap(manager.page.locator('button.main'));
-  // A whole day, once every store's page views are in: they travel later than captures.
-  await tap(manager.page.locator('a[rel=prev]'));
+  // A whole day on which the quiet hours were on, once every store's page views are in: they travel later
+  // than captures. The offer alternates by a coin for each pair of days, so three days back are enough.
+  await eventually(async () => {
+    await tap(manager.page.locator('a[rel=prev]'));
+    const sums = await manager.page.locator('tfoot td').allInnerTexts();
+    return Number(sums[4]) > 0 || `no quiet hours: ${sums}`;
+  });
   await eventually(async () => {
     await manager.page.reload();
     const rows = await manager.page.locator('table').first().locator('tbody tr').evaluateAll((rows) =>
