@@ -5,8 +5,11 @@
 //! know keys that this version does not, and these are left out and listed.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// What is wrong in a hand-written file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +58,8 @@ impl std::error::Error for BadFile {}
 
 /// Reads `text` as a `T`; `file` is what the message calls it.
 pub fn read_strictly<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, BadFile> {
-    let document =
-        toml::Deserializer::parse(text).map_err(|error| explain(file, text, "", &error))?;
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let path = error.path().to_string();
-        let key = if path == "." { "" } else { &path };
-        explain(file, text, key, error.inner())
-    })
+    let document = Document::parse(file, text)?;
+    document.read().map_err(|error| document.explain(&error))
 }
 
 /// Reads `text` as a `T` and leaves out the keys that `T` does not know; their paths are returned.
@@ -69,84 +67,115 @@ pub fn read_leniently<T: DeserializeOwned>(
     file: &str,
     text: &str,
 ) -> Result<(T, Vec<String>), BadFile> {
-    let mut table: toml::Table =
-        toml::from_str(text).map_err(|error| explain(file, text, "", &error))?;
+    let mut document = Document::parse(file, text)?;
     let mut left_out = Vec::new();
     loop {
-        match serde_path_to_error::deserialize::<_, T>(table.clone()) {
+        let error = match document.read() {
             Ok(value) => return Ok((value, left_out)),
-            Err(error) => {
-                let path: Vec<Step> = error.path().iter().filter_map(step).collect();
-                let unknown = unknown_key(error.inner().message()).is_some();
-                if !unknown || !remove(&mut table, &path) {
-                    return Err(explain(
-                        file,
-                        text,
-                        &error.path().to_string(),
-                        error.inner(),
-                    ));
-                }
-                left_out.push(error.path().to_string());
-            }
-        }
-    }
-}
-
-enum Step {
-    Key(String),
-    Place(usize),
-}
-
-fn step(segment: &serde_path_to_error::Segment) -> Option<Step> {
-    use serde_path_to_error::Segment;
-    match segment {
-        Segment::Map { key } => Some(Step::Key(key.clone())),
-        Segment::Seq { index } => Some(Step::Place(*index)),
-        Segment::Enum { .. } | Segment::Unknown => None,
-    }
-}
-
-/// Takes the value at `path` out of the table; false where there is none.
-fn remove(table: &mut toml::Table, path: &[Step]) -> bool {
-    let [parents @ .., Step::Key(last)] = path else {
-        return false;
-    };
-    let mut here: Option<&mut toml::Value> = None;
-    for step in parents {
-        here = match (here, step) {
-            (None, Step::Key(key)) => table.get_mut(key),
-            (Some(value), Step::Key(key)) => value.get_mut(key.as_str()),
-            (Some(value), Step::Place(place)) => value.get_mut(*place),
-            (None, Step::Place(_)) => None,
+            Err(error) => error,
         };
-        if here.is_none() {
-            return false;
+        let span = error.span().unwrap_or_default();
+        let path = key_at(document.table.get_ref(), &span);
+        let unknown = unknown_key(error.message()).is_some();
+        if !unknown || !remove(document.table.get_mut(), &span) {
+            return Err(document.explain(&error));
         }
+        left_out.push(path.unwrap_or_default());
     }
-    match here {
-        None => table.remove(last).is_some(),
-        Some(value) => value
-            .as_table_mut()
-            .is_some_and(|table| table.remove(last).is_some()),
+}
+
+/// A file that is TOML. Every key and value knows where it stands in the text, which is how a fault is found:
+/// serde's own paths would compile each type's reader a second time, half a megabyte on a router.
+struct Document<'t> {
+    file: &'t str,
+    text: &'t str,
+    table: Spanned<DeTable<'t>>,
+}
+
+impl<'t> Document<'t> {
+    fn parse(file: &'t str, text: &'t str) -> Result<Self, BadFile> {
+        let table = DeTable::parse(text).map_err(|error| explain(file, text, "", &error))?;
+        Ok(Self { file, text, table })
+    }
+
+    fn read<T: DeserializeOwned>(&self) -> Result<T, toml::de::Error> {
+        T::deserialize(toml::Deserializer::from(self.table.clone()))
+    }
+
+    fn explain(&self, error: &toml::de::Error) -> BadFile {
+        let span = error.span().unwrap_or_default();
+        let key = key_at(self.table.get_ref(), &span).unwrap_or_default();
+        explain(self.file, self.text, &key, error)
+    }
+}
+
+/// The path of the key that stands at `span`, or whose value does.
+fn key_at(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        if key.span() == *span || value.span() == *span {
+            return Some(key.get_ref().to_string());
+        }
+        let below = key_in(value.get_ref(), span)?;
+        Some(format!("{}{below}", key.get_ref()))
+    })
+}
+
+/// The same inside a value, as it goes on behind the value's key.
+fn key_in(value: &DeValue<'_>, span: &Range<usize>) -> Option<String> {
+    if let Some(table) = value.as_table() {
+        return key_at(table, span).map(|below| format!(".{below}"));
+    }
+    let items = value.as_array()?.iter().enumerate();
+    items.into_iter().find_map(|(place, item)| {
+        if item.span() == *span {
+            return Some(format!("[{place}]"));
+        }
+        let below = key_in(item.get_ref(), span)?;
+        Some(format!("[{place}]{below}"))
+    })
+}
+
+/// Takes out the key that stands at `span`; false where there is none.
+fn remove(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+    let found = table
+        .keys()
+        .find(|key| key.span() == *span)
+        .map(|key| key.get_ref().clone());
+    if let Some(key) = found {
+        return table.remove(&*key).is_some();
+    }
+    table
+        .iter_mut()
+        .any(|(_, value)| remove_in(value.get_mut(), span))
+}
+
+fn remove_in(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
+    match value {
+        DeValue::Table(table) => remove(table, span),
+        DeValue::Array(items) => items.iter_mut().any(|item| remove_in(item.get_mut(), span)),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => false,
     }
 }
 
 fn explain(file: &str, text: &str, key: &str, error: &toml::de::Error) -> BadFile {
+    // The lines before the fault, each with its end, and the one it is in.
     let line = error.span().map_or(0, |span| {
-        text[..span.start.min(text.len())].lines().count().max(1)
+        1 + text.as_bytes()[..span.start.min(text.len())]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
     });
-    // A span that begins a line counts that line, which `lines` does not when the text before ends in one.
-    let begins_line = error
-        .span()
-        .is_some_and(|span| span.start > 0 && text[..span.start.min(text.len())].ends_with('\n'));
-    let hint = unknown_key(error.message()).and_then(|(unknown, known)| nearest(unknown, &known));
-    let fault = match unknown_key(error.message()) {
-        Some((unknown, _)) => format!("unknown key `{unknown}`"),
-        None => error.message().trim().replace('\n', " "),
+    let (fault, hint) = match unknown_key(error.message()) {
+        Some((unknown, known)) => (format!("unknown key `{unknown}`"), nearest(unknown, &known)),
+        None => (error.message().trim().replace('\n', " "), None),
     };
     BadFile {
         file: file.to_owned(),
-        line: line + usize::from(begins_line),
+        line,
         key: key.to_owned(),
         fault,
         hint,

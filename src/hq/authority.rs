@@ -136,7 +136,7 @@ pub struct ClientGrant<'a> {
 }
 
 impl ClientGrant<'_> {
-    fn not_after(&self) -> Timestamp {
+    pub fn not_after(&self) -> Timestamp {
         self.now + CLIENT_LASTS
     }
 }

@@ -52,7 +52,7 @@ fn roots(pem: &str) -> Result<RootCertStore, BadIdentity> {
 /// A server that asks its clients for nothing.
 pub fn server(chain_pem: &str, key_pem: &str) -> Result<Arc<ServerConfig>, BadIdentity> {
     let config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+        .with_protocol_versions(&[&version::TLS13])?
         .with_no_client_auth()
         .with_single_cert(certificates(chain_pem)?, private_key(key_pem)?)?;
     Ok(Arc::new(config))

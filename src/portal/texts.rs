@@ -1,24 +1,38 @@
 //! The words of the pages, from `templates/text/`: one struct, so that both languages have the same keys.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde::Deserialize;
-
 use crate::domain::text::Language;
+
+/// A file as it is read: one type, where a struct a group would be compiled into a reader each.
+type Groups = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Declares the groups of words and their keys.
 macro_rules! texts {
     ($($group:ident $type:ident { $($key:ident)* })*) => {
         /// All words of one language.
-        #[derive(Debug, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Debug)]
         pub(super) struct Texts { $(pub(super) $group: $type,)* }
 
         $(
-            #[derive(Debug, Deserialize)]
-            #[serde(deny_unknown_fields)]
+            #[derive(Debug)]
             pub(super) struct $type { $(pub(super) $key: String,)* }
         )*
+
+        impl Texts {
+            /// Takes the words out of a file's groups; none if one is missing or one too many.
+            fn take(mut groups: Groups) -> Option<Self> {
+                let texts = Self {
+                    $($group: {
+                        let mut group = groups.remove(stringify!($group))?;
+                        let words = $type { $($key: group.remove(stringify!($key))?,)* };
+                        group.is_empty().then_some(words)?
+                    },)*
+                };
+                groups.is_empty().then_some(texts)
+            }
+        }
     };
 }
 
@@ -53,7 +67,10 @@ pub(super) fn texts(language: Language) -> &'static Texts {
         Language::Chinese => (&CHINESE, include_str!("../../templates/text/zh-CN.toml")),
         Language::English => (&ENGLISH, include_str!("../../templates/text/en.toml")),
     };
-    cell.get_or_init(|| toml::from_str(file).expect("a test reads both files"))
+    cell.get_or_init(|| {
+        let groups = toml::from_str(file).expect("a test reads both files");
+        Texts::take(groups).expect("a test holds both files to the same keys")
+    })
 }
 
 #[cfg(test)]

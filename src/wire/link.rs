@@ -92,6 +92,8 @@ pub struct Enrolled {
     pub chain: Slug,
     pub serves: Serves,
     pub certificate_pem: String,
+    /// Unix seconds; said here so that a box need not take its own certificate apart.
+    pub certificate_ends: i64,
     /// The authority that signs headquarters' own certificate: the only one this gateway believes.
     pub server_ca_pem: String,
     pub publish_root: PublicKey,

@@ -59,6 +59,7 @@ async fn enroll(State(hq): State<Shared>, body: Body) -> Result<Json<Enrolled>, 
         serial: &serial,
         now,
     };
+    let certificate_ends = grant.not_after().as_second();
     let certificate_pem = issue(&hq, &request, &grant)?;
     hq.bundles.look_now();
     tracing::info!(gateway.id = %gateway, "a gateway has been enrolled");
@@ -67,6 +68,7 @@ async fn enroll(State(hq): State<Shared>, body: Body) -> Result<Json<Enrolled>, 
         chain: chain.id.clone(),
         serves,
         certificate_pem,
+        certificate_ends,
         server_ca_pem: hq.identity.server_ca_pem.clone(),
         publish_root: hq.identity.publish_root,
         sync_url: hq.sync_url.clone(),
