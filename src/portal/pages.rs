@@ -1,6 +1,9 @@
 //! How a page leaves: rendered, compressed where the phone can unpack it, with its headers.
 
+use std::sync::LazyLock;
+
 use askama::Template;
+use axum::body::Body;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -87,20 +90,35 @@ pub(super) fn page(status: StatusCode, packing: Packing, html: String) -> Respon
 
 /// A page whose bytes are already as the phone wants them.
 pub(super) fn packed(status: StatusCode, packing: Packing, bytes: Vec<u8>) -> Response {
-    let mut response = (status, bytes).into_response();
-    let headers = response.headers_mut();
+    /// Filled once: copying a map hashes nothing.
+    static PLAIN: LazyLock<HeaderMap> = LazyLock::new(|| headers(Packing::Plain));
+    static GZIP: LazyLock<HeaderMap> = LazyLock::new(|| headers(Packing::Gzip));
+
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    *response.headers_mut() = match packing {
+        Packing::Plain => PLAIN.clone(),
+        Packing::Gzip => GZIP.clone(),
+    };
+    response
+}
+
+/// The headers of every page.
+fn headers(packing: Packing) -> HeaderMap {
     let text = HeaderValue::from_static;
-    headers.insert(CONTENT_TYPE, text("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, text(POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, text("nosniff"));
-    headers.insert(REFERRER_POLICY, text("no-referrer"));
-    // Each showing carries its own tap, and a coupon changes when it is used.
-    headers.insert(CACHE_CONTROL, text("no-store"));
-    headers.insert(VARY, text("accept-encoding"));
+    let mut headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, text("text/html; charset=utf-8")),
+        (CONTENT_SECURITY_POLICY, text(POLICY)),
+        (X_CONTENT_TYPE_OPTIONS, text("nosniff")),
+        (REFERRER_POLICY, text("no-referrer")),
+        // Each showing carries its own tap, and a coupon changes when it is used.
+        (CACHE_CONTROL, text("no-store")),
+        (VARY, text("accept-encoding")),
+    ]);
     if packing == Packing::Gzip {
         headers.insert(CONTENT_ENCODING, text("gzip"));
     }
-    response
+    headers
 }
 
 /// Goes on to `path` with a GET.

@@ -54,7 +54,14 @@ pub(super) async fn landing(
     if look.look.is_some() {
         return just_looking(folder, touchpoint, &visitor);
     }
-    show(&state, &bundle, folder, touchpoint, &visitor)
+    let here = Here {
+        state: &state,
+        bundle: &bundle,
+        folder,
+        touchpoint,
+        address: Address::Code,
+    };
+    here.show(&visitor)
 }
 
 /// `GET /`: a phone has joined the Wi-Fi.
@@ -71,7 +78,16 @@ pub(super) async fn arrival(
         .values()
         .find(|touchpoint| touchpoint.kind == TouchpointKind::Wifi && touchpoint.is_bound());
     match wifi {
-        Some(touchpoint) => show(&state, &bundle, folder, touchpoint, &visitor),
+        Some(touchpoint) => {
+            let here = Here {
+                state: &state,
+                bundle: &bundle,
+                folder,
+                touchpoint,
+                address: Address::Arrival,
+            };
+            here.show(&visitor)
+        }
         None => {
             let html = render(&LandingPage {
                 shell: Shell::new(visitor.language, &visitor.path, Some(&folder.store)),
@@ -101,58 +117,53 @@ fn just_looking(folder: &StoreFolder, touchpoint: &Touchpoint, visitor: &Visitor
     page(StatusCode::OK, visitor.packing, html)
 }
 
-fn show(
-    state: &State,
-    bundle: &Arc<Bundle>,
-    folder: &StoreFolder,
-    touchpoint: &Touchpoint,
-    visitor: &Visitor,
-) -> Response {
-    metrics::count(metrics::TAPS);
-    let here = Here {
-        state,
-        bundle,
-        folder,
-        touchpoint,
-        language: visitor.language,
-        path: &visitor.path,
-    };
-    let tap = TapId::from_entropy(random()).to_string();
-    let (response, mut view) = match visitor.vid {
-        Some(vid) => here.for_diner(vid, &tap, visitor.packing),
-        None => {
-            let landing = state.landings.get(&here);
-            let bytes = match visitor.packing {
-                Packing::Gzip => landing.page.gzip(&tap),
-                Packing::Plain => landing.page.plain(&tap),
-            };
-            let response = packed(StatusCode::OK, visitor.packing, bytes);
-            (response, landing.view.clone())
-        }
-    };
-    view.vid = visitor.vid;
-    let event = if touchpoint.kind == TouchpointKind::Wifi {
-        Event::PortalView(view)
-    } else {
-        Event::TouchpointView(view)
-    };
-    state
-        .views
-        .saw(happening(&folder.store, state.now(), event));
-    (visitor.remember_language(), response).into_response()
-}
-
-/// One place in one language, about to be shown.
+/// One place, about to be shown.
 struct Here<'a> {
     state: &'a State,
     bundle: &'a Arc<Bundle>,
     folder: &'a StoreFolder,
     touchpoint: &'a Touchpoint,
-    language: Language,
-    path: &'a str,
+    address: Address,
+}
+
+/// Where a page was asked for; its language link leads there again, however the phone spelled it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Address {
+    /// `/`
+    Arrival,
+    /// `/t/{code}`
+    Code,
 }
 
 impl<'a> Here<'a> {
+    fn show(&self, visitor: &Visitor) -> Response {
+        metrics::count(metrics::TAPS);
+        let state = self.state;
+        let tap = TapId::from_entropy(random()).to_string();
+        let (response, mut view) = match visitor.vid {
+            Some(vid) => self.for_diner(vid, &tap, visitor),
+            None => {
+                let landing = state.landings.get(self, visitor.language);
+                let bytes = match visitor.packing {
+                    Packing::Gzip => landing.page.gzip(&tap),
+                    Packing::Plain => landing.page.plain(&tap),
+                };
+                let response = packed(StatusCode::OK, visitor.packing, bytes);
+                (response, landing.view.clone())
+            }
+        };
+        view.vid = visitor.vid;
+        let event = if self.touchpoint.kind == TouchpointKind::Wifi {
+            Event::PortalView(view)
+        } else {
+            Event::TouchpointView(view)
+        };
+        state
+            .views
+            .saw(happening(&self.folder.store, state.now(), event));
+        (visitor.remember_language(), response).into_response()
+    }
+
     fn best_offer(&self, diner: Diner) -> Option<&'a Campaign> {
         let now = self.state.now();
         let store = &self.folder.store;
@@ -171,7 +182,7 @@ impl<'a> Here<'a> {
     }
 
     /// The page for a diner who brought our cookie.
-    fn for_diner(&self, vid: Vid, tap: &str, packing: Packing) -> (Response, View) {
+    fn for_diner(&self, vid: Vid, tap: &str, visitor: &Visitor) -> (Response, View) {
         let diner = self.state.wallet.read().diner(vid);
         let campaign = self.best_offer(diner);
         let held = campaign.and_then(|campaign| {
@@ -181,17 +192,27 @@ impl<'a> Here<'a> {
             let usable = held.claim.not_after > self.state.now() && wallet.redemption(id).is_none();
             usable.then(|| id.to_string())
         });
-        let html = self.render(campaign, tap, held);
-        (page(StatusCode::OK, packing, html), self.view(campaign))
+        let html = self.render(campaign, visitor.language, tap, held);
+        let response = page(StatusCode::OK, visitor.packing, html);
+        (response, self.view(campaign))
     }
 
-    fn render(&self, campaign: Option<&Campaign>, tap: &str, held: Option<String>) -> String {
+    fn render(
+        &self,
+        campaign: Option<&Campaign>,
+        language: Language,
+        tap: &str,
+        held: Option<String>,
+    ) -> String {
         let store = &self.folder.store;
-        let language = self.language;
+        let path = match self.address {
+            Address::Arrival => "/".to_owned(),
+            Address::Code => format!("/t/{}", self.touchpoint.code),
+        };
         let local = store.local(self.state.now());
         let manager = store.brand.manager.as_ref();
         render(&LandingPage {
-            shell: Shell::new(language, self.path, Some(store)),
+            shell: Shell::new(language, &path, Some(store)),
             store: store.name.of(language),
             label: Some(&self.touchpoint.label),
             is_table: self.touchpoint.kind == TouchpointKind::Table,
@@ -230,7 +251,7 @@ const MOST_LANDINGS: usize = 512;
 
 /// The landing pages made ahead.
 #[derive(Default)]
-pub(super) struct Landings(Mutex<HashMap<(TouchpointCode, Language, String), Arc<Landing>>>);
+pub(super) struct Landings(Mutex<HashMap<(TouchpointCode, Address, Language), Arc<Landing>>>);
 
 /// One page made ahead, and what it was made from.
 struct Landing {
@@ -244,8 +265,8 @@ struct Landing {
 }
 
 impl Landings {
-    fn get(&self, here: &Here<'_>) -> Arc<Landing> {
-        let key = (here.touchpoint.code, here.language, here.path.to_owned());
+    fn get(&self, here: &Here<'_>, language: Language) -> Arc<Landing> {
+        let key = (here.touchpoint.code, here.address, language);
         let minute = here.state.now().as_second().div_euclid(60);
         let issued = here.state.wallet.read().issued();
         let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -256,7 +277,7 @@ impl Landings {
             return Arc::clone(landing);
         }
         let campaign = here.best_offer(Diner::default());
-        let mut html = here.render(campaign, TAP_MARK, None);
+        let mut html = here.render(campaign, language, TAP_MARK, None);
         if campaign.is_none() {
             // A page without an offer has no form and so no place for a tap.
             html.push_str(TAP_MARK);

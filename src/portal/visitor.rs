@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Query};
-use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponseParts, ResponseParts};
@@ -26,7 +25,6 @@ pub(super) struct Visitor {
     pub(super) vid: Option<Vid>,
     pub(super) device: Option<Device>,
     pub(super) path: String,
-    pub(super) headers: HeaderMap,
     /// The language link was tapped, so the choice has to be remembered.
     chosen: Option<Language>,
 }
@@ -59,7 +57,6 @@ impl FromRequestParts<State> for Visitor {
             device: peer.map(|peer| Device(peer.address.ip())),
             path: parts.uri.path().to_owned(),
             chosen: asked.lang.as_deref().and_then(Language::from_tag),
-            headers: headers.clone(),
         })
     }
 }

@@ -59,10 +59,10 @@ impl FromRequestParts<State> for AtTill {
         }
         let device = state
             .signer
-            .get(&visitor.headers, cookie::DEVICE)
+            .get(&parts.headers, cookie::DEVICE)
             .and_then(|value| DeviceId::parse(value).ok());
         let staff = device.and_then(|device| {
-            let value = state.signer.get(&visitor.headers, cookie::STAFF)?;
+            let value = state.signer.get(&parts.headers, cookie::STAFF)?;
             let shift = Shift::read(value)?;
             let bundle = state.bundle();
             let staff = &state.own_store(&bundle)?.staff;
