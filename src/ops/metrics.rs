@@ -19,7 +19,6 @@ pub const CLAIMS: &str = "portal_claims_total";
 pub const CLAIMS_REFUSED: &str = "portal_claims_refused_total";
 pub const REDEMPTIONS: &str = "portal_redemptions_total";
 pub const REDEMPTIONS_REFUSED: &str = "portal_redemptions_refused_total";
-pub const VIEWS_DROPPED: &str = "portal_views_dropped_total";
 
 pub const UPLINK_STATE: &str = "uplink_state";
 pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";

@@ -1,98 +1,117 @@
 //! Page views on their way into the journal: many small events packed into few P1 frames.
 //!
-//! A page never waits for its view. Views are gathered for up to a second, or until a frame is full, and
-//! handed to the journal, which writes them with the next capture or after some seconds. A view that finds
-//! no room is dropped and counted; a power cut loses the views of the last seconds, and only those.
+//! A page never waits for its view. Views are gathered for up to a second, or until a dozen frames are full,
+//! and handed to the journal, which writes them with the next capture or after some seconds, and drops and
+//! counts what it has no room for. A power cut loses the views of the last seconds, and only those.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::domain::event::Occurrence;
 use crate::domain::ids::StoreId;
-use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::frame::{self, BootTime, Contents};
 
-/// How many views may wait for the packer.
-const MOST_WAITING: usize = 8_192;
-
 /// Views in one frame: at about 60 bytes each it stays below the small profile's limit of 1.5 KiB.
 const MOST_IN_A_FRAME: usize = 16;
+
+/// Full frames that go to the journal together: each time its thread wakes up, which costs more than a page.
+const MOST_FULL: usize = 12;
 
 /// How long a view waits for company.
 const GATHER_FOR: Duration = Duration::from_secs(1);
 
 /// Where pages drop their views.
-#[derive(Debug, Clone)]
-pub(super) struct Views(mpsc::Sender<Occurrence>);
+#[derive(Clone)]
+pub(super) struct Views(Arc<Gathering>);
+
+struct Gathering {
+    packer: Mutex<Packer>,
+    /// There is a view, so the second has begun.
+    begun: Notify,
+}
 
 impl Views {
-    /// Starts the packer; `keep` takes each finished frame.
+    /// Starts the gathering; `keep` takes each finished frame.
     pub(super) fn start(
         tasks: &Tasks,
         boot_time: impl Fn() -> BootTime + Send + 'static,
         keep: impl Fn(Vec<u8>) + Send + 'static,
     ) -> Self {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        let own = tasks.clone();
-        tasks.spawn("views", async move {
-            let packer = Packer {
+        let views = Self(Arc::new(Gathering {
+            packer: Mutex::new(Packer {
                 frames: BTreeMap::new(),
+                full: Vec::new(),
+                patience: Patience::Gather,
                 boot_time: Box::new(boot_time),
                 keep: Box::new(keep),
-            };
-            gather(&own, receiver, packer).await;
-        });
-        Self(sender)
+            }),
+            begun: Notify::new(),
+        }));
+        let own = tasks.clone();
+        tasks.spawn("views", views.clone().finish_every_second(own));
+        views
     }
 
     pub(super) fn saw(&self, occurrence: Occurrence) {
-        if self.0.try_send(occurrence).is_err() {
-            metrics::count(metrics::VIEWS_DROPPED);
+        let mut packer = self.packer();
+        let first = packer.is_empty();
+        packer.add(occurrence);
+        drop(packer);
+        if first {
+            self.0.begun.notify_one();
         }
     }
-}
 
-async fn gather(tasks: &Tasks, mut views: mpsc::Receiver<Occurrence>, mut packer: Packer) {
-    loop {
-        // Asleep until there is a view: an idle shop wakes nobody.
-        let first = tokio::select! {
-            view = views.recv() => view,
-            () = tasks.stopping() => None,
-        };
-        let Some(first) = first else { break };
-        packer.add(first);
-        let full_second = tokio::time::sleep(GATHER_FOR);
-        tokio::pin!(full_second);
-        loop {
+    async fn finish_every_second(self, tasks: Tasks) {
+        while !tasks.is_stopping() {
+            // Asleep until there is a view: an idle shop wakes nobody.
             tokio::select! {
-                view = views.recv() => match view {
-                    Some(view) => packer.add(view),
-                    None => break,
-                },
-                () = &mut full_second => break,
+                () = self.0.begun.notified() => {}
                 () = tasks.stopping() => break,
             }
+            tokio::select! {
+                () = tokio::time::sleep(GATHER_FOR) => {}
+                () = tasks.stopping() => break,
+            }
+            self.packer().finish_all();
         }
+        // Pages that have begun are still answered, and nobody gathers their views any more.
+        let mut packer = self.packer();
+        packer.patience = Patience::None;
         packer.finish_all();
     }
-    while let Ok(view) = views.try_recv() {
-        packer.add(view);
+
+    fn packer(&self) -> MutexGuard<'_, Packer> {
+        self.0.packer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    packer.finish_all();
 }
 
-/// The frames being filled, one a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Gather,
+    /// Every view leaves at once.
+    None,
+}
+
 struct Packer {
+    /// The frames being filled, one a store.
     frames: BTreeMap<StoreId, Contents>,
+    full: Vec<Vec<u8>>,
+    patience: Patience,
     boot_time: Box<dyn Fn() -> BootTime + Send>,
     keep: Box<dyn Fn(Vec<u8>) + Send>,
 }
 
 impl Packer {
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.full.is_empty()
+    }
+
     fn add(&mut self, view: Occurrence) {
         let Occurrence {
             store,
@@ -112,17 +131,22 @@ impl Packer {
         contents
             .events
             .push((after.max(SignedDuration::ZERO), event));
-        if contents.events.len() >= MOST_IN_A_FRAME
-            && let Some(full) = self.frames.remove(&store)
-        {
-            (self.keep)(frame::encode(&full));
+        if contents.events.len() >= MOST_IN_A_FRAME {
+            self.full.push(frame::encode(contents));
+            self.frames.remove(&store);
+        }
+        if self.patience == Patience::None {
+            self.finish_all();
+        } else if self.full.len() >= MOST_FULL {
+            self.full.drain(..).for_each(&self.keep);
         }
     }
 
     fn finish_all(&mut self) {
-        for contents in std::mem::take(&mut self.frames).into_values() {
-            (self.keep)(frame::encode(&contents));
-        }
+        let begun = std::mem::take(&mut self.frames).into_values();
+        self.full
+            .extend(begun.map(|contents| frame::encode(&contents)));
+        self.full.drain(..).for_each(&self.keep);
     }
 }
 
@@ -158,10 +182,12 @@ mod tests {
         let views = Views::start(&tasks, boot_time, move |body| {
             keeper.lock().unwrap().push(body);
         });
-        for _ in 0..40 {
+        for _ in 0..39 {
             views.saw(view());
         }
         tasks.shut_down(Duration::from_secs(5)).await;
+        // From a page that was still being answered.
+        views.saw(view());
         let frames = kept.lock().unwrap();
         let events: usize = frames
             .iter()
