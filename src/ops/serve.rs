@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::metrics;
 use super::tasks::Tasks;
@@ -166,7 +166,8 @@ where
     let service = hyper::service::service_fn(move |request: hyper::Request<_>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
+        // A router is always ready, so there is nothing to wait for before the call.
+        router.clone().call(request)
     });
     let mut builder = http1::Builder::new();
     builder
