@@ -218,6 +218,9 @@ impl<B: Book> Owner<B> {
                 // The depths come first: whoever has the answer may look at them.
                 self.depths_changed();
                 release_all(commit.answers, &Ok(()));
+                // Whoever was answered may ask again at once: let them, or the first of them gets a
+                // commit of its own and the others wait for two syncs.
+                std::thread::yield_now();
                 let took = self.place.clock.since_boot().saturating_sub(started);
                 ::metrics::counter!(metrics::JOURNAL_COMMITS_TOTAL).increment(1);
                 ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p0")
