@@ -15,6 +15,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,6 +41,8 @@ pub struct Peer {
 pub struct Limits {
     /// From the connection (or the last answer) to the end of the request head, TLS included.
     pub head_within: Duration,
+    /// From the request's head to the answer's, the body read and the work done.
+    pub answer_within: Duration,
     pub connections: usize,
     pub connections_per_address: usize,
 }
@@ -47,6 +51,7 @@ impl Limits {
     /// For diners: a phone opens six connections at most, and a café's tables may share one address.
     pub const PORTAL: Self = Self {
         head_within: Duration::from_secs(5),
+        answer_within: Duration::from_secs(15),
         connections: 1024,
         connections_per_address: 64,
     };
@@ -54,6 +59,8 @@ impl Limits {
     /// For gateways and consoles, which may all come through one balancer.
     pub const HQ: Self = Self {
         head_within: Duration::from_secs(10),
+        // A long poll is held for up to 50 seconds.
+        answer_within: Duration::from_secs(120),
         connections: 8192,
         connections_per_address: 8192,
     };
@@ -113,9 +120,9 @@ async fn accept_loop(
         };
         let own = tasks.clone();
         let (router, tls) = (router.clone(), tls.clone());
-        let head_within = listener.limits.head_within;
+        let limits = listener.limits;
         tasks.spawn_guest("connection", async move {
-            connection(&own, stream, address, tls, router, head_within).await;
+            connection(&own, stream, address, tls, router, limits).await;
             drop(place);
         });
     }
@@ -127,7 +134,7 @@ async fn connection(
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
-    head_within: Duration,
+    limits: Limits,
 ) {
     // Small answers leave at once; failing to say so costs only speed.
     stream.set_nodelay(true).ok();
@@ -137,10 +144,11 @@ async fn connection(
                 address,
                 certificate: None,
             };
-            http(tasks, stream, peer, router, head_within).await;
+            http(tasks, stream, peer, router, limits).await;
         }
         Some(tls) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(head_within, tls.accept(stream)).await else {
+            let Ok(Ok(stream)) = tokio::time::timeout(limits.head_within, tls.accept(stream)).await
+            else {
                 metrics::count(metrics::TLS_HANDSHAKES_FAILED);
                 return;
             };
@@ -154,12 +162,12 @@ async fn connection(
                 address,
                 certificate,
             };
-            http(tasks, stream, peer, router, head_within).await;
+            http(tasks, stream, peer, router, limits).await;
         }
     }
 }
 
-async fn http<S>(tasks: &Tasks, stream: S, peer: Peer, router: Router, head_within: Duration)
+async fn http<S>(tasks: &Tasks, stream: S, peer: Peer, router: Router, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -167,12 +175,19 @@ where
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
         // A router is always ready, so there is nothing to wait for before the call.
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        async move {
+            match tokio::time::timeout(limits.answer_within, answer).await {
+                Ok(answer) => answer,
+                // A body that never came, most often: the phone has gone out of the door with it.
+                Err(_) => Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+            }
+        }
     });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(head_within)
+        .header_read_timeout(limits.head_within)
         .max_buf_size(16 * 1024);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
@@ -213,6 +228,7 @@ impl Connections {
 
     fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let address = subscriber(address);
         let mut held = self
             .by_address
             .lock()
@@ -227,6 +243,18 @@ impl Connections {
             address,
             _permit: permit,
         })
+    }
+}
+
+/// The part of an address that one phone cannot choose: a phone makes up the last 64 bits of its IPv6
+/// addresses as it likes (RFC 8981).
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & (u128::MAX << 64);
+            IpAddr::V6(network.into())
+        }
     }
 }
 

@@ -46,7 +46,11 @@ pub(super) async fn online(
     {
         return see_other("/");
     }
-    let shell = Shell::new(visitor.language, &visitor.path, Some(&folder.store));
+    let shell = Shell::new(
+        visitor.language,
+        visitor.language_link(),
+        Some(&folder.store),
+    );
     let html = render(&MessagePage {
         title: &shell.t.wifi.online_title,
         text: &shell.t.wifi.online_text,

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::Path;
+use axum::extract::rejection::{FormRejection, PathRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -26,10 +27,10 @@ use crate::wire::token;
 pub(super) async fn show(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
-    Path(id): Path<String>,
+    id: Result<Path<CouponId>, PathRejection>,
 ) -> Response {
     let bundle = state.bundle();
-    let Some(coupon) = find(&state, &id).await else {
+    let Some(coupon) = find(&state, id).await else {
         return Apology::UnknownCoupon.page(&visitor);
     };
     let Some(folder) = bundle.stores.get(&coupon.store) else {
@@ -41,8 +42,8 @@ pub(super) async fn show(
 }
 
 /// The coupon, once everything that was decided before is on stable storage: what this shows is a promise.
-async fn find(state: &State, id: &str) -> Option<Coupon> {
-    let id = CouponId::parse(id).ok()?;
+async fn find(state: &State, id: Result<Path<CouponId>, PathRejection>) -> Option<Coupon> {
+    let Path(id) = id.ok()?;
     let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id).cloned());
     match state.journal.commit(look).await {
         Ok(found) => found,
@@ -72,7 +73,7 @@ fn draw(
     let touchpoint = bundle.touchpoint(claim.touchpoint);
     let code = claim.code.as_str();
     render(&CouponPage {
-        shell: Shell::new(language, &visitor.path, Some(store)),
+        shell: Shell::new(language, visitor.language_link(), Some(store)),
         store: store.name.of(language),
         id: claim.coupon,
         gift: claim.gift.of(language),
@@ -143,11 +144,14 @@ pub(super) struct ConsentForm {
 pub(super) async fn consent(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
-    Path(id): Path<String>,
-    Form(form): Form<ConsentForm>,
+    id: Result<Path<CouponId>, PathRejection>,
+    form: Result<Form<ConsentForm>, FormRejection>,
 ) -> Response {
+    let Ok(Form(form)) = form else {
+        return Apology::Incomplete.page(&visitor);
+    };
     let bundle = state.bundle();
-    let Some(coupon) = find(&state, &id).await else {
+    let Some(coupon) = find(&state, id).await else {
         return Apology::UnknownCoupon.page(&visitor);
     };
     let Some(store) = bundle.stores.get(&coupon.store) else {
@@ -194,7 +198,7 @@ pub(super) async fn notice(
 ) -> Response {
     let bundle = state.bundle();
     let store = state.own_store(&bundle).map(|folder| &folder.store);
-    let shell = Shell::new(visitor.language, &visitor.path, store);
+    let shell = Shell::new(visitor.language, visitor.language_link(), store);
     let html = render(&MessagePage {
         title: &shell.t.common.privacy_title,
         text: bundle.policy.notice.of(visitor.language),

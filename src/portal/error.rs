@@ -38,7 +38,7 @@ impl Apology {
 
     /// The page, in the visitor's language.
     pub(super) fn page(self, visitor: &Visitor) -> Response {
-        let shell = Shell::new(visitor.language, &visitor.path, None);
+        let shell = Shell::new(visitor.language, visitor.language_link(), None);
         let (error, coupon, till) = (&shell.t.error, &shell.t.coupon, &shell.t.till);
         let (title, text) = match self {
             Self::UnknownCode => (&error.unknown_title, &error.unknown_text),

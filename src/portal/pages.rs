@@ -28,12 +28,21 @@ pub(super) struct Shell {
     pub(super) t: &'static Texts,
     pub(super) colour: String,
     pub(super) other_tag: &'static str,
-    pub(super) other_href: String,
+    pub(super) other_href: Option<String>,
+}
+
+/// Where a page's link to the other language leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LanguageLink {
+    /// To the same address.
+    Here,
+    At(&'static str),
+    /// The page answers a form, and its address cannot be opened.
+    Nowhere,
 }
 
 impl Shell {
-    /// The shell of a page at `path`; the other language is one tap away at the same path.
-    pub(super) fn new(language: Language, path: &str, store: Option<&Store>) -> Self {
+    pub(super) fn new(language: Language, link: LanguageLink, store: Option<&Store>) -> Self {
         let other = match language {
             Language::Chinese => Language::English,
             Language::English => Language::Chinese,
@@ -48,7 +57,11 @@ impl Shell {
                 .as_str()
                 .to_owned(),
             other_tag: other.tag(),
-            other_href: format!("{path}?lang={}", other.tag()),
+            other_href: match link {
+                LanguageLink::Here => Some(format!("?lang={}", other.tag())),
+                LanguageLink::At(path) => Some(format!("{path}?lang={}", other.tag())),
+                LanguageLink::Nowhere => None,
+            },
         }
     }
 }

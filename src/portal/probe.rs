@@ -4,6 +4,11 @@
 //! expects, should the question still reach us. A success is never faked for a walled device. Names and
 //! bodies: Apple, AOSP, Microsoft and Mozilla as their systems ask (reference: captive portal behaviour).
 
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
@@ -33,24 +38,49 @@ fn expected(host: &str, path: &str) -> Option<Expected> {
     }
 }
 
+/// What was asked, of whom.
+pub(super) struct Asked {
+    method: Method,
+    /// In small letters and without its port; empty where the phone named none.
+    host: String,
+    path: String,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self {
+            method: parts.method.clone(),
+            host: host_of(&parts.uri, &parts.headers),
+            path: parts.uri.path().to_owned(),
+        })
+    }
+}
+
+impl Asked {
+    /// Whether the question is for us: by the portal's name, by an address, or by no name at all.
+    pub(super) fn is_ours(&self, base_url: &str) -> bool {
+        let own = base_url
+            .split_once("://")
+            .map(|(_, authority)| strip_port(authority));
+        let is_address = self.host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        self.host.is_empty() || is_address || own == Some(&self.host)
+    }
+}
+
 pub(super) async fn answer(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Response {
     let bundle = state.bundle();
-    let host = host_of(&uri, &headers);
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(&visitor);
     };
     let base_url = state.base_url(Some(&folder.store));
-    let is_ours = base_url
-        .split_once("://")
-        .is_some_and(|(_, authority)| strip_port(authority) == host);
-    let probe = expected(&host, uri.path());
-    if probe.is_none() && (is_ours || host.is_empty()) {
+    let probe = expected(&asked.host, &asked.path);
+    if probe.is_none() && asked.is_ours(&base_url) {
         return Apology::NoSuchPage.page(&visitor);
     }
     let now = state.now();
@@ -60,7 +90,7 @@ pub(super) async fn answer(
     match probe {
         Some(Expected::NoContent) if admitted => StatusCode::NO_CONTENT.into_response(),
         Some(Expected::Body(body)) if admitted => body.into_response(),
-        _ if method == Method::GET || method == Method::HEAD || method == Method::POST => {
+        _ if [Method::GET, Method::HEAD, Method::POST].contains(&asked.method) => {
             let location = format!("{base_url}/");
             (
                 StatusCode::FOUND,

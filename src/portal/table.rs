@@ -8,50 +8,44 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 
 use super::State;
 use super::error::Apology;
 use super::ledger::happening;
-use super::pages::{MessagePage, Packing, Shell, packed, page, render};
+use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, render};
+use super::probe::{self, Asked};
 use super::splice::SplicedPage;
 use super::visitor::Visitor;
 use crate::domain::campaign::Campaign;
 use crate::domain::event::{Event, View};
-use crate::domain::ids::{TapId, TouchpointCode, Vid};
-use crate::domain::offer::{self, Diner, Place};
+use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
+use crate::domain::offer::{self, Place};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::wire::bundle::{Bundle, StoreFolder};
 
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Look {
-    #[serde(default)]
-    look: Option<String>,
-}
-
 /// `GET /t/{code}`
 pub(super) async fn landing(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
-    Path(code): Path<String>,
-    Query(look): Query<Look>,
+    code: Result<Path<TouchpointCode>, PathRejection>,
 ) -> Response {
     let bundle = state.bundle();
-    let found = TouchpointCode::parse(&code)
+    let found = code
         .ok()
-        .and_then(|code| bundle.touchpoint(code))
+        .and_then(|Path(code)| bundle.touchpoint(code))
         .filter(|(_, touchpoint)| touchpoint.is_bound());
     let Some((folder, touchpoint)) = found else {
         metrics::count(metrics::CODES_UNKNOWN);
         return Apology::UnknownCode.page(&visitor);
     };
-    if look.look.is_some() {
+    if visitor.only_looks {
         return just_looking(folder, touchpoint, &visitor);
     }
     let here = Here {
@@ -59,7 +53,6 @@ pub(super) async fn landing(
         bundle: &bundle,
         folder,
         touchpoint,
-        address: Address::Code,
     };
     here.show(&visitor)
 }
@@ -68,11 +61,16 @@ pub(super) async fn landing(
 pub(super) async fn arrival(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
+    request: Asked,
 ) -> Response {
     let bundle = state.bundle();
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(&visitor);
     };
+    if !request.is_ours(&state.base_url(Some(&folder.store))) {
+        // Some other site's front page: cookie and coupon belong to our own name.
+        return probe::answer(axum::extract::State(state), visitor, request).await;
+    }
     let wifi = folder
         .touchpoints
         .values()
@@ -84,13 +82,16 @@ pub(super) async fn arrival(
                 bundle: &bundle,
                 folder,
                 touchpoint,
-                address: Address::Arrival,
             };
             here.show(&visitor)
         }
         None => {
             let html = render(&LandingPage {
-                shell: Shell::new(visitor.language, &visitor.path, Some(&folder.store)),
+                shell: Shell::new(
+                    visitor.language,
+                    visitor.language_link(),
+                    Some(&folder.store),
+                ),
                 store: folder.store.name.of(visitor.language),
                 label: None,
                 is_table: false,
@@ -107,7 +108,11 @@ pub(super) async fn arrival(
 
 /// The answer to "just looking": a kind word and the way back.
 fn just_looking(folder: &StoreFolder, touchpoint: &Touchpoint, visitor: &Visitor) -> Response {
-    let shell = Shell::new(visitor.language, &visitor.path, Some(&folder.store));
+    let shell = Shell::new(
+        visitor.language,
+        visitor.language_link(),
+        Some(&folder.store),
+    );
     let html = render(&MessagePage {
         title: &shell.t.landing.looking_title,
         text: &shell.t.landing.looking_text,
@@ -123,16 +128,6 @@ struct Here<'a> {
     bundle: &'a Arc<Bundle>,
     folder: &'a StoreFolder,
     touchpoint: &'a Touchpoint,
-    address: Address,
-}
-
-/// Where a page was asked for; its language link leads there again, however the phone spelled it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Address {
-    /// `/`
-    Arrival,
-    /// `/t/{code}`
-    Code,
 }
 
 impl<'a> Here<'a> {
@@ -164,7 +159,8 @@ impl<'a> Here<'a> {
         (visitor.remember_language(), response).into_response()
     }
 
-    fn best_offer(&self, diner: Diner) -> Option<&'a Campaign> {
+    /// The best offer for somebody we do not know, or for `vid`: then also the coupon of it that they hold.
+    fn best_offer(&self, vid: Option<Vid>) -> Option<(&'a Campaign, Option<CouponId>)> {
         let now = self.state.now();
         let store = &self.folder.store;
         let place = Place {
@@ -173,25 +169,31 @@ impl<'a> Here<'a> {
             local: store.local(now),
         };
         let wallet = self.state.wallet.read();
-        offer::best(self.bundle.campaigns.values(), place, diner, |campaign| {
+        let diner = vid.map(|vid| wallet.diner(vid)).unwrap_or_default();
+        let held = |campaign: &Campaign| {
+            let coupon = wallet.held_by(vid?, &campaign.id)?;
+            let id = coupon.claim.coupon;
+            let usable = coupon.claim.not_after > now && wallet.redemption(id).is_none();
+            usable.then_some(id)
+        };
+        // Once a personal limit is reached there is nothing to claim, only perhaps something to show.
+        let may_claim = |campaign: &Campaign| {
+            vid.is_none_or(|vid| wallet.limit_reached(vid, campaign, store, now).is_none())
+        };
+        let campaigns = self.bundle.campaigns.values();
+        let best = offer::best(campaigns, place, diner, |campaign| {
             let slice = self.bundle.slices.get(&campaign.id).copied();
-            wallet
-                .stock(campaign, store, self.touchpoint.code, slice, now)
-                .is_ok()
-        })
+            let code = self.touchpoint.code;
+            let in_stock = wallet.stock(campaign, store, code, slice, now).is_ok();
+            held(campaign).is_some() || (in_stock && may_claim(campaign))
+        })?;
+        Some((best, held(best)))
     }
 
     /// The page for a diner who brought our cookie.
     fn for_diner(&self, vid: Vid, tap: &str, visitor: &Visitor) -> (Response, View) {
-        let diner = self.state.wallet.read().diner(vid);
-        let campaign = self.best_offer(diner);
-        let held = campaign.and_then(|campaign| {
-            let wallet = self.state.wallet.read();
-            let held = wallet.held_by(vid, &campaign.id)?;
-            let id = held.claim.coupon;
-            let usable = held.claim.not_after > self.state.now() && wallet.redemption(id).is_none();
-            usable.then(|| id.to_string())
-        });
+        let (campaign, held) = self.best_offer(Some(vid)).unzip();
+        let held = held.flatten().map(|id| id.to_string());
         let html = self.render(campaign, visitor.language, tap, held);
         let response = page(StatusCode::OK, visitor.packing, html);
         (response, self.view(campaign))
@@ -205,14 +207,10 @@ impl<'a> Here<'a> {
         held: Option<String>,
     ) -> String {
         let store = &self.folder.store;
-        let path = match self.address {
-            Address::Arrival => "/".to_owned(),
-            Address::Code => format!("/t/{}", self.touchpoint.code),
-        };
         let local = store.local(self.state.now());
         let manager = store.brand.manager.as_ref();
         render(&LandingPage {
-            shell: Shell::new(language, &path, Some(store)),
+            shell: Shell::new(language, LanguageLink::Here, Some(store)),
             store: store.name.of(language),
             label: Some(&self.touchpoint.label),
             is_table: self.touchpoint.kind == TouchpointKind::Table,
@@ -243,15 +241,12 @@ impl<'a> Here<'a> {
     }
 }
 
-/// Where the tap goes into a page that is made ahead. No text of a bundle can hold it: TOML refuses it.
-const TAP_MARK: &str = "\u{1}";
-
 /// More places than a store has, in two languages; a street gateway begins anew when it is full.
 const MOST_LANDINGS: usize = 512;
 
 /// The landing pages made ahead.
 #[derive(Default)]
-pub(super) struct Landings(Mutex<HashMap<(TouchpointCode, Address, Language), Arc<Landing>>>);
+pub(super) struct Landings(Mutex<HashMap<(TouchpointCode, Language), Arc<Landing>>>);
 
 /// One page made ahead, and what it was made from.
 struct Landing {
@@ -266,7 +261,7 @@ struct Landing {
 
 impl Landings {
     fn get(&self, here: &Here<'_>, language: Language) -> Arc<Landing> {
-        let key = (here.touchpoint.code, here.address, language);
+        let key = (here.touchpoint.code, language);
         let minute = here.state.now().as_second().div_euclid(60);
         let issued = here.state.wallet.read().issued();
         let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -276,14 +271,16 @@ impl Landings {
         {
             return Arc::clone(landing);
         }
-        let campaign = here.best_offer(Diner::default());
-        let mut html = here.render(campaign, language, TAP_MARK, None);
+        let campaign = here.best_offer(None).map(|(campaign, _)| campaign);
+        // A tap of its own marks the place where taps go: no text of a bundle can be it.
+        let mark = TapId::from_entropy(random()).to_string();
+        let mut html = here.render(campaign, language, &mark, None);
         if campaign.is_none() {
             // A page without an offer has no form and so no place for a tap.
-            html.push_str(TAP_MARK);
+            html.push_str(&format!("<!-- {mark} -->"));
         }
         let landing = Arc::new(Landing {
-            page: SplicedPage::cut(&html, TAP_MARK).expect("the page holds the mark once"),
+            page: SplicedPage::cut(&html, &mark).expect("the page holds the mark once"),
             view: here.view(campaign),
             bundle: Arc::clone(here.bundle),
             minute,

@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Query};
+use axum::http::Method;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponseParts, ResponseParts};
 use serde::Deserialize;
 
 use super::State;
-use super::pages::Packing;
+use super::pages::{LanguageLink, Packing};
 use super::{cookie, language};
 use crate::admission::Device;
 use crate::domain::ids::Vid;
@@ -24,7 +25,9 @@ pub(super) struct Visitor {
     /// From the diner's signed cookie.
     pub(super) vid: Option<Vid>,
     pub(super) device: Option<Device>,
-    pub(super) path: String,
+    /// "Just looking" was tapped.
+    pub(super) only_looks: bool,
+    link: LanguageLink,
     /// The language link was tapped, so the choice has to be remembered.
     chosen: Option<Language>,
 }
@@ -32,6 +35,7 @@ pub(super) struct Visitor {
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     lang: Option<String>,
+    look: Option<String>,
 }
 
 impl FromRequestParts<State> for Visitor {
@@ -55,7 +59,12 @@ impl FromRequestParts<State> for Visitor {
             packing: Packing::accepted(headers),
             vid,
             device: peer.map(|peer| Device(peer.address.ip())),
-            path: parts.uri.path().to_owned(),
+            only_looks: asked.look.is_some(),
+            link: if parts.method == Method::GET {
+                LanguageLink::Here
+            } else {
+                LanguageLink::Nowhere
+            },
             chosen: asked.lang.as_deref().and_then(Language::from_tag),
         })
     }
@@ -65,6 +74,11 @@ impl FromRequestParts<State> for Visitor {
 pub(super) struct RememberLanguage(pub(super) Option<Language>);
 
 impl Visitor {
+    /// Where the answer's link to the other language leads.
+    pub(super) fn language_link(&self) -> LanguageLink {
+        self.link
+    }
+
     pub(super) fn remember_language(&self) -> RememberLanguage {
         RememberLanguage(self.chosen)
     }

@@ -145,3 +145,47 @@ async fn a_clock_that_jumps_back_leaves_the_frames_in_order() {
     let wall = |n: usize| p0[n]["body"]["w"].as_i64().unwrap();
     assert!(wall(1) < wall(0), "the clock did jump back");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_comes_gives_its_place_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let mut slow = TcpStream::connect(store.portal()).await.unwrap();
+    let head = "POST /claim HTTP/1.1\r\nhost: x\r\n\
+                content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(PATIENCE, slow.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_sites_front_page_leads_to_the_portals_own_name() {
+    use axum::http::{HeaderMap, Method};
+    use maitred::ops::ask::Connection;
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let front_page = async |host: &str| {
+        let mut stream = TcpStream::connect(store.portal()).await.unwrap();
+        let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let walled = front_page("neverssl.com").await;
+    assert!(walled.starts_with("HTTP/1.1 302"), "{walled}");
+    assert!(walled.contains("location: http://portal.test/"), "{walled}");
+    assert!(front_page("portal.test").await.starts_with("HTTP/1.1 200"));
+
+    let mut connection = Connection::open(store.portal(), &Tasks::new())
+        .await
+        .unwrap();
+    let admit = connection
+        .ask(Method::POST, "/admit", &HeaderMap::new(), "")
+        .await;
+    admit.unwrap();
+    assert!(front_page("captive.apple.com").await.contains("Success"));
+}

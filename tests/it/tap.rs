@@ -168,3 +168,18 @@ async fn a_token_enrols_one_box_and_then_no_other() {
     let why = String::from_utf8(refused.stderr).unwrap();
     assert!(why.contains("certificates do not fit"), "{why}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_coupon_is_used_is_not_offered_what_they_cannot_have() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let (mut phone, landing) = scan(store.portal(), &table(1)).await;
+    let path = tap(&mut phone, &landing).await;
+    let coupon = see(&mut phone, &path).await;
+    let mut till = Till::open(&store, &pin).await;
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    let again = phone.get(&format!("/t/{}", table(1))).await.unwrap();
+    assert!(again.field("tap").is_none(), "{}", again.html);
+    assert!(again.html.contains("祝您用餐愉快"), "{}", again.html);
+}

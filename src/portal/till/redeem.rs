@@ -26,7 +26,7 @@ use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
-use crate::portal::pages::{self, Shell, render};
+use crate::portal::pages::{self, LanguageLink, Shell, render};
 use crate::portal::texts::Texts;
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
@@ -261,7 +261,11 @@ pub(super) fn page(
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(visitor);
     };
-    let shell = Shell::new(visitor.language, "/till", Some(&folder.store));
+    let shell = Shell::new(
+        visitor.language,
+        LanguageLink::At("/till"),
+        Some(&folder.store),
+    );
     let language = visitor.language;
     let wall = |time| on_the_wall(&folder.store, time);
     let said = said(outcome, shell.t, language, wall);

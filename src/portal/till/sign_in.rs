@@ -17,7 +17,7 @@ use crate::portal::cookie;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::ledger::{Ledger, happening, write};
-use crate::portal::pages::{self, Shell, render, see_other};
+use crate::portal::pages::{self, LanguageLink, Shell, render, see_other};
 use crate::portal::texts::texts;
 use crate::portal::visitor::Visitor;
 use crate::wire::staff::Staff;
@@ -65,7 +65,11 @@ pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> R
         Pairing::Wrong => (true, StatusCode::FORBIDDEN),
     };
     let html = render(&PairPage {
-        shell: Shell::new(visitor.language, "/till", Some(&folder.store)),
+        shell: Shell::new(
+            visitor.language,
+            LanguageLink::At("/till"),
+            Some(&folder.store),
+        ),
         wrong,
     });
     pages::page(status, visitor.packing, html)
@@ -176,7 +180,11 @@ pub(super) fn page(
         return Apology::NoSuchPage.page(visitor);
     };
     let html = render(&SignInPage {
-        shell: Shell::new(visitor.language, "/till", Some(&folder.store)),
+        shell: Shell::new(
+            visitor.language,
+            LanguageLink::At("/till"),
+            Some(&folder.store),
+        ),
         store: folder.store.name.of(visitor.language),
         staff: folder.staff.iter().map(|staff| &staff.name).collect(),
         fault,
