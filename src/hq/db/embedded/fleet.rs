@@ -75,14 +75,22 @@ pub(super) fn recognise(
     if gateway.is_revoked() {
         return Ok(Err(Denied::Revoked));
     }
-    let retired: Option<Option<i64>> = db
-        .prepare_cached("select retired from certificate where serial = ?1 and gateway = ?2")?
-        .query_row(params![caller.serial, caller.gateway.0], |row| row.get(0))
+    let certificate: Option<(Option<i64>, bool)> = db
+        .prepare_cached(
+            "select retired, exists (select 1 from certificate elder
+                 where elder.gateway = own.gateway and elder.retired is null
+                 and elder.issued < own.issued)
+             from certificate own where serial = ?1 and gateway = ?2",
+        )?
+        .query_row(params![caller.serial, caller.gateway.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    match retired {
+    match certificate {
         None => return Ok(Err(Denied::Unknown)),
-        Some(Some(_)) => return Ok(Err(Denied::Retired)),
-        Some(None) => {}
+        Some((Some(_), _)) => return Ok(Err(Denied::Retired)),
+        Some((None, true)) => retire_elders(db, caller)?,
+        Some((None, false)) => {}
     }
     let now = caller.now.as_millisecond();
     let seen = gateway
@@ -94,16 +102,24 @@ pub(super) fn recognise(
     Ok(Ok(gateway))
 }
 
-/// Notes the time, and retires the certificates that this one replaces: it has arrived and works.
 fn note_seen(db: &Connection, caller: &Caller) -> rusqlite::Result<()> {
-    let now = caller.now.as_millisecond();
     db.prepare_cached("update gateway set last_seen = ?2 where id = ?1")?
-        .execute(params![caller.gateway.0, now])?;
+        .execute(params![caller.gateway.0, caller.now.as_millisecond()])?;
+    Ok(())
+}
+
+/// Retires the certificates that this one replaces: it has arrived and works. At its first use, however
+/// lately the gateway was seen: the old key may be in other hands.
+fn retire_elders(db: &Connection, caller: &Caller) -> rusqlite::Result<()> {
     db.prepare_cached(
         "update certificate set retired = ?3 where gateway = ?1 and retired is null
          and issued < (select issued from certificate where serial = ?2)",
     )?
-    .execute(params![caller.gateway.0, caller.serial, now])?;
+    .execute(params![
+        caller.gateway.0,
+        caller.serial,
+        caller.now.as_millisecond()
+    ])?;
     Ok(())
 }
 

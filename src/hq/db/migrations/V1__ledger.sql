@@ -95,6 +95,9 @@ create table certificate (
     retired   integer
 ) strict, without rowid;
 
+-- Each request asks whether its certificate has elders.
+create index certificate_of on certificate (gateway);
+
 create table token (
     hash    blob primary key,
     serves  text    not null,
