@@ -88,7 +88,8 @@ pub trait Ledger: Send + Sync {
         hash: TokenHash,
         now: Timestamp,
     ) -> Answer<Result<Serves, TokenRefusal>>;
-    /// Uses up a token and gives the gateway its number, in one transaction.
+    /// Uses up a token and gives the gateway its number, in one transaction. A box that comes again with
+    /// its key keeps the number, a revoked one, too: the token says that it is in good hands.
     async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>>;
 
     /// The bundle last published for a gateway.

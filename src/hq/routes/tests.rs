@@ -24,6 +24,7 @@ use crate::wire::link::{
     BundlePointer, BundleState, EnrollRequest, Enrolled, Hello, HelloReply, Reported, Serves,
     StreamOffer,
 };
+use crate::wire::signing::PublicKey;
 
 /// A box that has enrolled, or tries to.
 struct TestGateway<'a> {
@@ -43,10 +44,14 @@ fn post<T: Serialize>(path: &str, body: &T) -> Request<Body> {
 }
 
 async fn enroll_with(hq: &TestHq, token: &str) -> Answer {
+    enroll_with_key(hq, token, coupon_key()).await
+}
+
+async fn enroll_with_key(hq: &TestHq, token: &str, coupon_key: PublicKey) -> Answer {
     let asked = EnrollRequest {
         token: token.to_owned(),
         csr_pem: csr(&new_key().unwrap()),
-        coupon_key: coupon_key(),
+        coupon_key,
         sw: "0.1.0".to_owned(),
     };
     let router = enroll::router(Arc::clone(&hq.state));
@@ -60,8 +65,12 @@ fn der(pem: &str) -> Vec<u8> {
 
 impl<'a> TestGateway<'a> {
     async fn enrol(hq: &'a TestHq, serves: Serves) -> Self {
+        Self::enrol_with_key(hq, serves, coupon_key()).await
+    }
+
+    async fn enrol_with_key(hq: &'a TestHq, serves: Serves, key: PublicKey) -> Self {
         let token = hq.token(serves).await;
-        let enrolled: Enrolled = enroll_with(hq, &token).await.json();
+        let enrolled: Enrolled = enroll_with_key(hq, &token, key).await.json();
         while hq.state.bundles.of(enrolled.gateway).is_none() {
             hq.publish().await;
         }
@@ -177,6 +186,28 @@ async fn another_gateways_stream_is_refused_and_audited() {
     assert_eq!(refused.refusal(), (403, "stream_foreign".to_owned()));
     let audit = hq.state.ledger.audit(1).await.unwrap();
     assert_eq!(audit[0].action, "stream_foreign");
+}
+
+#[tokio::test]
+async fn a_box_that_enrols_again_goes_on_with_its_stream() {
+    let hq = TestHq::new().await;
+    let key = coupon_key();
+    let first = TestGateway::enrol_with_key(&hq, at_store("SZ01"), key).await;
+    first.send(stream(1), 1, vec![view(None)]).await;
+    let id = first.enrolled.gateway;
+    hq.state.ledger.revoke(id, now()).await.unwrap();
+
+    let again = TestGateway::enrol_with_key(&hq, at_store("SZ01"), key).await;
+    assert_eq!(again.enrolled.gateway, id);
+    let receipt: Receipt = again.send(stream(1), 2, vec![view(None)]).await.json();
+    assert_eq!(receipt.acked, 2);
+    let old = first.get("/v1/down?v=0").await;
+    assert_eq!(old.refusal(), (403, "certificate_retired".to_owned()));
+    let moved = TestGateway::enrol_with_key(&hq, Serves::Street, key).await;
+    assert_ne!(
+        moved.enrolled.gateway, id,
+        "another place is another gateway"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Gateways, their certificates, the tokens they enrol with and the bundles they should have.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::{corrupt, people, signed, time, unsigned};
 use crate::domain::ids::{GatewayId, StoreId};
@@ -228,17 +228,10 @@ pub(super) fn enrol(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let now = enrolment.now.as_millisecond();
-    tx.execute(
-        "insert into gateway (serves, coupon_key, software, enrolled) values (?1, ?2, ?3, ?4)",
-        params![
-            serves_text(&serves),
-            enrolment.coupon_key.to_string(),
-            enrolment.software,
-            now
-        ],
-    )?;
-    let number = tx.last_insert_rowid();
-    let id = GatewayId(u32::try_from(number).map_err(|error| corrupt(0, error))?);
+    let id = match take_number_again(&tx, enrolment, &serves)? {
+        Some(id) => id,
+        None => give_number(&tx, enrolment, &serves)?,
+    };
     tx.execute(
         "update token set used = ?2, gateway = ?3 where hash = ?1",
         params![enrolment.token, now, id.0],
@@ -259,6 +252,55 @@ pub(super) fn enrol(
     )?;
     tx.commit()?;
     Ok(Ok(id))
+}
+
+/// The number of the box that enrolled with the same key for the same place: its journal goes on with
+/// the streams it has, and those belong to that number. The certificates of before end here.
+fn take_number_again(
+    tx: &Transaction<'_>,
+    enrolment: &Enrolment,
+    serves: &Serves,
+) -> rusqlite::Result<Option<GatewayId>> {
+    let known = tx
+        .query_row(
+            "select id from gateway where coupon_key = ?1 and serves = ?2 order by id desc limit 1",
+            params![enrolment.coupon_key.to_string(), serves_text(serves)],
+            |row| row.get(0).map(GatewayId),
+        )
+        .optional()?;
+    let Some(id) = known else {
+        return Ok(None);
+    };
+    let now = enrolment.now.as_millisecond();
+    tx.execute(
+        "update gateway set software = ?2, enrolled = ?3, revoked = null where id = ?1",
+        params![id.0, enrolment.software, now],
+    )?;
+    tx.execute(
+        "update certificate set retired = ?2 where gateway = ?1 and retired is null",
+        params![id.0, now],
+    )?;
+    Ok(Some(id))
+}
+
+fn give_number(
+    tx: &Transaction<'_>,
+    enrolment: &Enrolment,
+    serves: &Serves,
+) -> rusqlite::Result<GatewayId> {
+    tx.execute(
+        "insert into gateway (serves, coupon_key, software, enrolled) values (?1, ?2, ?3, ?4)",
+        params![
+            serves_text(serves),
+            enrolment.coupon_key.to_string(),
+            enrolment.software,
+            enrolment.now.as_millisecond()
+        ],
+    )?;
+    let number = tx.last_insert_rowid();
+    Ok(GatewayId(
+        u32::try_from(number).map_err(|error| corrupt(0, error))?,
+    ))
 }
 
 pub(super) fn published(
