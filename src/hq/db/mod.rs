@@ -203,7 +203,7 @@ pub struct Totals {
     pub frames: u64,
     /// Frames that came again and were trimmed.
     pub frames_resent: u64,
-    /// Frames stored more than once: anything but 0 is a fault.
+    /// Frames stored more than once, by their own ids: anything but 0 is a fault.
     pub frames_twice: u64,
     pub events: u64,
     /// Pages of touchpoints that were opened.

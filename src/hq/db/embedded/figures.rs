@@ -65,7 +65,7 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
         ))
     };
     let frames = number("select count(*) from frame")?;
-    let distinct = number("select count(*) from (select distinct stream, seq from frame)")?;
+    let distinct = number("select count(distinct id) from frame")?;
     Ok(Totals {
         frames,
         frames_resent: number("select coalesce(sum(resent), 0) from stream")?,

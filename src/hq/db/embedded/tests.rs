@@ -59,6 +59,18 @@ async fn a_batch_that_comes_again_is_counted_once_and_acknowledged_again() {
 }
 
 #[tokio::test]
+async fn a_frame_that_came_on_two_streams_is_a_frame_stored_twice() {
+    let hq = TestLedger::new();
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    for number in [1, 2] {
+        let sent = delivery(gateway, stream(number), frames(1, vec![view(None)]));
+        hq.ledger.ingest(sent).await.unwrap();
+    }
+    let totals = hq.ledger.totals().await.unwrap();
+    assert_eq!((totals.frames, totals.frames_twice), (2, 1));
+}
+
+#[tokio::test]
 async fn a_batch_with_a_hole_before_it_is_told_where_to_go_on() {
     let hq = TestLedger::new();
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
