@@ -47,6 +47,7 @@ pub const BUNDLES_REFUSED: &str = "bundle_refused_total";
 
 pub const HQ_FRAMES: &str = "hq_frames_total";
 pub const HQ_FRAMES_RESENT: &str = "hq_frames_resent_total";
+pub const HQ_STREAMS_ROLLED_BACK: &str = "hq_streams_rolled_back_total";
 pub const HQ_EVENTS_QUARANTINED: &str = "hq_events_quarantined_total";
 pub const HQ_ENROLMENTS_REFUSED: &str = "hq_enrolments_refused_total";
 

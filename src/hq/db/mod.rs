@@ -15,7 +15,7 @@ use jiff::civil::Date;
 
 use crate::domain::ids::{CampaignId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
 use crate::domain::uptake::Fact;
-use crate::wire::link::{BundleState, Serves};
+use crate::wire::link::{BundleState, Serves, StreamOffer};
 use crate::wire::signing::PublicKey;
 
 mod embedded;
@@ -65,8 +65,9 @@ pub trait Ledger: Send + Sync {
 
     /// Stores and counts the frames that are new, and moves the stream's mark, in one transaction.
     async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome>;
-    /// Where streams stand; a stream that was never seen stands at 0.
-    async fn marks(&self, gateway: GatewayId, streams: Vec<StreamId>) -> Answer<Marks>;
+    /// Where the streams of a hello stand; one that was never seen stands at 0. Notes, once for each
+    /// stream, that what the gateway has does not go together with what is here.
+    async fn greet(&self, greeting: Greeting) -> Answer<Marks>;
 
     /// The figures of stores on business days, in the order asked.
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
@@ -174,10 +175,21 @@ pub struct Taken {
     pub put_aside: Vec<(u64, &'static str)>,
 }
 
+/// A gateway's hello.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    pub gateway: GatewayId,
+    pub offers: Vec<StreamOffer>,
+    pub now: Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marks {
     At(Vec<u64>),
     ForeignStream(StreamId),
+    /// The gateway has numbered frames anew that are here already, as after its image was restored: what
+    /// it sends would be taken for a resend and be lost. It stays so: later numbers do not mend it.
+    RolledBack(StreamId),
 }
 
 /// A store's business day. Each figure counts events, but the two of people.

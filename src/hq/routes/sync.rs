@@ -20,8 +20,8 @@ use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, within_t
 use crate::domain::ids::{GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
 use crate::hq::db::{
-    AuditEntry, Caller, Certificate, Delivery, Frame, Gateway, IngestOutcome, Marks, Report,
-    ReportedBundle, Taken,
+    AuditEntry, Caller, Certificate, Delivery, Frame, Gateway, Greeting, IngestOutcome, Marks,
+    Report, ReportedBundle, Taken,
 };
 use crate::hq::examine::examine;
 use crate::hq::state::Shared;
@@ -104,14 +104,28 @@ async fn hello(
         ));
     }
     let ids: Vec<StreamId> = hello.streams.iter().map(|offer| offer.id).collect();
-    let marks = match hq.ledger.marks(gateway.id, ids.clone()).await? {
+    let now = hq.clock.now();
+    let greeting = Greeting {
+        gateway: gateway.id,
+        offers: hello.streams,
+        now,
+    };
+    let marks = match hq.ledger.greet(greeting).await? {
         Marks::At(marks) => marks,
         Marks::ForeignStream(stream) => {
-            let now = hq.clock.now();
             let what = format!("hello with stream {stream}");
             let entry = AuditEntry::new(now, "stream_foreign", &gateway.id, &what);
             hq.ledger.note(entry).await?;
             return Err(foreign_stream());
+        }
+        Marks::RolledBack(stream) => {
+            metrics::count(metrics::HQ_STREAMS_ROLLED_BACK);
+            tracing::error!(
+                gateway.id = %gateway.id,
+                stream.id = %stream,
+                "a gateway numbers frames anew that are here already; it is refused so that it keeps them"
+            );
+            return Err(rolled_back());
         }
     };
     let at = |(id, acked)| StreamMark { id, acked };
@@ -120,6 +134,13 @@ async fn hello(
         streams: ids.into_iter().zip(marks).map(at).collect(),
         desired: hq.bundles.pointer(gateway.id),
     }))
+}
+
+/// The gateway keeps its frames and asks again, until somebody looks.
+fn rolled_back() -> Refused {
+    let message = "headquarters has more of this stream than the gateway ever wrote, so the gateway was put \
+                   back to an older state; save its journal, take it away and start with a new one";
+    Refused::new(StatusCode::CONFLICT, "stream_rolled_back", &message)
 }
 
 /// Another gateway's stream: a copied memory card, or worse.

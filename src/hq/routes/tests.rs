@@ -150,6 +150,10 @@ async fn a_batch_gets_a_receipt_and_a_hole_is_told_where_to_go_on() {
     let reply: HelloReply = gateway.call(post("/v1/hello", &hello)).await.json();
     assert_eq!(reply.streams[0].acked, 2);
     assert_eq!(reply.desired.unwrap().v, 1);
+    let mut restored = hello;
+    restored.streams[0].next = 2;
+    let refused = gateway.call(post("/v1/hello", &restored)).await;
+    assert_eq!(refused.refusal(), (409, "stream_rolled_back".to_owned()));
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{people, signed, unsigned};
-use crate::domain::ids::{GatewayId, StoreId, StreamId, Vid};
+use super::{people, signed, streams};
+use crate::domain::ids::{StoreId, Vid};
 use crate::domain::uptake::{Cell, Fact, Step};
-use crate::hq::db::{AuditEntry, Delivery, Frame, IngestOutcome, Marks, Taken};
+use crate::hq::db::{AuditEntry, Delivery, Frame, IngestOutcome, Taken};
 
 /// One column of `figure_hour` per step.
 const STEPS: usize = 8;
@@ -15,9 +15,9 @@ const STEPS: usize = 8;
 pub(super) fn ingest(db: &mut Connection, delivery: &Delivery) -> rusqlite::Result<IngestOutcome> {
     // Immediate: the mark that is read here must not move before it is written.
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let acked = match mark(&tx, delivery.stream)? {
-        Some((owner, _)) if owner != delivery.gateway => {
-            let what = format!("stream {} of {owner}", delivery.stream);
+    let acked = match streams::of(&tx, delivery.stream)? {
+        Some(stream) if stream.owner != delivery.gateway => {
+            let what = format!("stream {} of {}", delivery.stream, stream.owner);
             let entry = AuditEntry::new(
                 delivery.received,
                 "stream_foreign",
@@ -28,7 +28,7 @@ pub(super) fn ingest(db: &mut Connection, delivery: &Delivery) -> rusqlite::Resu
             tx.commit()?;
             return Ok(IngestOutcome::ForeignStream);
         }
-        Some((_, acked)) => acked,
+        Some(stream) => stream.acked,
         None => 0,
     };
     let first = delivery.frames.first().map_or(acked + 1, |frame| frame.seq);
@@ -51,30 +51,6 @@ pub(super) fn ingest(db: &mut Connection, delivery: &Delivery) -> rusqlite::Resu
     move_mark(&tx, delivery, &taken)?;
     tx.commit()?;
     Ok(IngestOutcome::Taken(taken))
-}
-
-pub(super) fn marks(
-    db: &Connection,
-    gateway: GatewayId,
-    streams: &[StreamId],
-) -> rusqlite::Result<Marks> {
-    let mut marks = Vec::with_capacity(streams.len());
-    for stream in streams {
-        match mark(db, *stream)? {
-            Some((owner, _)) if owner != gateway => return Ok(Marks::ForeignStream(*stream)),
-            Some((_, acked)) => marks.push(acked),
-            None => marks.push(0),
-        }
-    }
-    Ok(Marks::At(marks))
-}
-
-fn mark(db: &Connection, stream: StreamId) -> rusqlite::Result<Option<(GatewayId, u64)>> {
-    db.prepare_cached("select gateway, acked from stream where id = ?1")?
-        .query_row([stream.0.as_bytes()], |row| {
-            Ok((GatewayId(row.get(0)?), unsigned(row.get(1)?)))
-        })
-        .optional()
 }
 
 fn move_mark(tx: &Transaction<'_>, delivery: &Delivery, taken: &Taken) -> rusqlite::Result<()> {

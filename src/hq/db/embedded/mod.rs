@@ -19,6 +19,7 @@ mod figures;
 mod fleet;
 mod ingest;
 mod people;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -113,9 +114,8 @@ impl Ledger for Embedded {
         self.run(move |db| ingest::ingest(db, &delivery)).await
     }
 
-    async fn marks(&self, gateway: GatewayId, streams: Vec<StreamId>) -> Answer<Marks> {
-        self.run(move |db| ingest::marks(db, gateway, &streams))
-            .await
+    async fn greet(&self, greeting: Greeting) -> Answer<Marks> {
+        self.run(move |db| streams::greet(db, &greeting)).await
     }
 
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>> {

@@ -16,12 +16,29 @@ use crate::hq::testing::{
 };
 use crate::wire::batch::Line;
 use crate::wire::frame;
+use crate::wire::link::StreamOffer;
 
 async fn send(hq: &TestLedger, gateway: GatewayId, sent: Vec<Frame>) -> IngestOutcome {
     hq.ledger
         .ingest(delivery(gateway, stream(1), sent))
         .await
         .unwrap()
+}
+
+/// A hello with streams as (number, floor, next).
+async fn greet(ledger: &dyn Ledger, gateway: GatewayId, streams: &[(u8, u64, u64)]) -> Marks {
+    let offer = |(number, floor, next): &(u8, u64, u64)| StreamOffer {
+        id: stream(*number),
+        cls: 0,
+        floor: *floor,
+        next: *next,
+    };
+    let greeting = Greeting {
+        gateway,
+        offers: streams.iter().map(offer).collect(),
+        now: now(),
+    };
+    ledger.greet(greeting).await.unwrap()
 }
 
 async fn figures_of_the_first(hq: &TestLedger) -> Figures {
@@ -92,11 +109,47 @@ async fn a_stream_belongs_to_the_gateway_that_began_it() {
         send(&hq, stranger, frames(2, vec![view(None)])).await,
         IngestOutcome::ForeignStream
     );
-    let marks = hq.ledger.marks(stranger, vec![stream(1)]).await.unwrap();
+    let marks = greet(hq.ledger.as_ref(), stranger, &[(1, 1, 2)]).await;
     assert_eq!(marks, Marks::ForeignStream(stream(1)));
     let audit = hq.ledger.audit(1).await.unwrap();
     assert_eq!(audit[0].action, "stream_foreign");
     assert_eq!(audit[0].object, stranger.to_string());
+}
+
+#[tokio::test]
+async fn a_gateway_that_went_back_in_time_is_refused_and_stays_so() {
+    let hq = TestLedger::new();
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    let ledger = hq.ledger.as_ref();
+    send(&hq, gateway, frames(1, vec![view(None); 3])).await;
+    assert_eq!(
+        greet(ledger, gateway, &[(1, 1, 4)]).await,
+        Marks::At(vec![3])
+    );
+    // Its image was restored from before its last frame; later it has written on past the mark.
+    for next in [3, 9] {
+        let marks = greet(ledger, gateway, &[(2, 1, 1), (1, 1, next)]).await;
+        assert_eq!(marks, Marks::RolledBack(stream(1)));
+    }
+    let audit = hq.ledger.audit(10).await.unwrap();
+    let noted = audit
+        .iter()
+        .filter(|entry| entry.action == "stream_rolled_back");
+    assert_eq!(noted.count(), 1);
+}
+
+#[tokio::test]
+async fn a_ledger_from_a_backup_that_lacks_frames_is_noted_once_for_each_stream() {
+    let hq = TestLedger::new();
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    send(&hq, gateway, frames(1, vec![view(None)])).await;
+    for _ in 0..2 {
+        let marks = greet(hq.ledger.as_ref(), gateway, &[(1, 5, 9), (2, 7, 7)]).await;
+        assert_eq!(marks, Marks::At(vec![1, 0]));
+    }
+    let audit = hq.ledger.audit(10).await.unwrap();
+    let noted = audit.iter().filter(|entry| entry.action == "stream_behind");
+    assert_eq!(noted.count(), 2);
 }
 
 #[tokio::test]
@@ -189,8 +242,8 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
     send(&hq, gateway, frames(1, vec![view(None), claim(1, 1)])).await;
     let again = Embedded::open(&hq.dir.path().join("ledger.db")).unwrap();
-    let marks = again.marks(gateway, vec![stream(1), stream(2)]).await;
-    assert_eq!(marks.unwrap(), Marks::At(vec![2, 0]));
+    let marks = greet(&again, gateway, &[(1, 1, 3), (2, 1, 1)]).await;
+    assert_eq!(marks, Marks::At(vec![2, 0]));
 }
 
 #[tokio::test]

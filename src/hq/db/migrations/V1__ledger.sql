@@ -6,7 +6,10 @@ create table stream (
     gateway integer not null,
     acked   integer not null,
     resent  integer not null default 0,
-    updated integer not null
+    updated integer not null,
+    -- When a hello showed that the gateway, or the ledger, is older than the other; null where they agree.
+    rolled_back integer,
+    behind      integer
 ) strict, without rowid;
 
 -- What gateways sent, byte for byte. No unique index, on purpose: see `stream`.
