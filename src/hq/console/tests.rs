@@ -7,10 +7,13 @@ use axum::http::Request;
 use jiff::SignedDuration;
 
 use super::password;
+use crate::hq::db::Greeting;
 use crate::hq::testing::{
     Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, open_store, redeem,
     stream, view,
 };
+use crate::ops::clock::Clock;
+use crate::wire::link::{Serves, StreamOffer};
 
 const HOST: &str = "127.0.0.1:8480";
 
@@ -199,6 +202,50 @@ async fn a_silent_store_and_one_without_a_gateway_are_told_apart() {
     assert!(page.contains("last heard 14 min ago"), "{page}");
     assert!(page.contains("no gateway yet"));
     assert!(page.contains("All stores"));
+}
+
+#[tokio::test]
+async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent() {
+    let hq = TestHq::new().await;
+    let ledger = hq.state.ledger.as_ref();
+    let (own, _) = hq.ledger.enrol(at_store("SZ01")).await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let mut claims = delivery(own, stream(1), frames(1, vec![claim(1, 1)]));
+    claims.waiting = 6;
+    ledger.ingest(claims).await.unwrap();
+    // The spool of views is empty after this, and five claims still wait.
+    let views = delivery(own, stream(2), frames(1, vec![view(None)]));
+    ledger.ingest(views).await.unwrap();
+    assert!(
+        browser
+            .get("/")
+            .await
+            .text()
+            .contains("5 records still to come")
+    );
+
+    let offer = |number, next| StreamOffer {
+        id: stream(number),
+        cls: number - 1,
+        floor: next,
+        next,
+    };
+    let greeting = |gateway, offers: &[StreamOffer]| Greeting {
+        gateway,
+        offers: offers.to_vec(),
+        now: hq.clock.now(),
+    };
+    let hello = greeting(own, &[offer(1, 2), offer(2, 2)]);
+    ledger.greet(hello).await.unwrap();
+    assert!(browser.get("/").await.text().contains("up to date"));
+
+    let (street, _) = hq.ledger.enrol(Serves::Street).await;
+    let views = delivery(street, stream(3), frames(1, vec![view(None)]));
+    ledger.ingest(views).await.unwrap();
+    let hello = greeting(street, &[offer(3, 4)]);
+    ledger.greet(hello).await.unwrap();
+    let page = browser.get("/").await.text();
+    assert!(page.contains("2 records still to come"), "{page}");
 }
 
 #[tokio::test]

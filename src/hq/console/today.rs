@@ -169,7 +169,8 @@ fn uptake(words: &Words, figures: &Figures) -> Uptake {
     }
 }
 
-/// How much of a store's figures can be missing: what its own gateways say, the worst of them.
+/// How much of a store's figures can be missing: what its own gateways say, and the street's, which have
+/// claims of every store; the worst of them.
 fn completeness(
     words: &Words,
     gateways: &[Gateway],
@@ -179,7 +180,10 @@ fn completeness(
     let own: Vec<&Gateway> = gateways
         .iter()
         .filter(|gateway| !gateway.is_revoked())
-        .filter(|gateway| matches!(&gateway.serves, Serves::Store(id) if id == store))
+        .filter(|gateway| match &gateway.serves {
+            Serves::Store(id) => id == store,
+            Serves::Street => true,
+        })
         .collect();
     let stale = |words: String| Completeness {
         class: "stale",

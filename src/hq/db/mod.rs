@@ -115,7 +115,7 @@ pub struct Delivery {
     pub gateway: GatewayId,
     pub stream: StreamId,
     pub received: Timestamp,
-    /// Frames that wait at the gateway, these included.
+    /// Frames that wait at the gateway in this stream's spool, these included.
     pub waiting: u64,
     /// Dense and ascending.
     pub frames: Vec<Frame>,
@@ -252,7 +252,7 @@ pub struct Gateway {
     pub enrolled: Timestamp,
     pub revoked: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
-    /// Frames that waited there when it last sent.
+    /// Frames that wait there, over all streams, as it last said; none before it has said anything.
     pub waiting: Option<u64>,
     pub reported: Option<ReportedBundle>,
 }

@@ -15,8 +15,8 @@ use crate::wire::signing::PublicKey;
 /// Being seen is written down this often at most: every write is an fsync, and a page shows minutes.
 const SEEN_EVERY_MILLIS: i64 = 10_000;
 
-const GATEWAY: &str =
-    "select id, serves, coupon_key, software, enrolled, revoked, last_seen, waiting,
+const GATEWAY: &str = "select id, serves, coupon_key, software, enrolled, revoked, last_seen,
+    (select sum(waiting) from stream where stream.gateway = gateway.id),
     reported, reported_state, reported_why from gateway";
 
 pub(super) fn gateways(db: &Connection) -> rusqlite::Result<Vec<Gateway>> {

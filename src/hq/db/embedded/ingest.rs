@@ -55,25 +55,26 @@ pub(super) fn ingest(db: &mut Connection, delivery: &Delivery) -> rusqlite::Resu
 
 fn move_mark(tx: &Transaction<'_>, delivery: &Delivery, taken: &Taken) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "insert into stream (id, gateway, acked, resent, updated) values (?1, ?2, ?3, ?4, ?5)
+        "insert into stream (id, gateway, acked, resent, waiting, updated)
+         values (?1, ?2, ?3, ?4, ?5, ?6)
          on conflict (id) do update set acked = excluded.acked, resent = resent + excluded.resent,
-             updated = excluded.updated",
+             waiting = excluded.waiting, updated = excluded.updated",
     )?
     .execute(params![
         delivery.stream.0.as_bytes(),
         delivery.gateway.0,
         signed(taken.acked),
         signed(taken.resent),
+        signed(
+            delivery
+                .waiting
+                .saturating_sub(delivery.frames.len() as u64)
+        ),
         delivery.received.as_millisecond(),
     ])?;
-    tx.prepare_cached("update gateway set waiting = ?2, last_seen = ?3 where id = ?1")?
+    tx.prepare_cached("update gateway set last_seen = ?2 where id = ?1")?
         .execute(params![
             delivery.gateway.0,
-            signed(
-                delivery
-                    .waiting
-                    .saturating_sub(delivery.frames.len() as u64)
-            ),
             delivery.received.as_millisecond(),
         ])?;
     Ok(())

@@ -33,32 +33,62 @@ pub(super) fn of(db: &Connection, stream: StreamId) -> rusqlite::Result<Option<K
 
 pub(super) fn greet(db: &mut Connection, greeting: &Greeting) -> rusqlite::Result<Marks> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut marks = Vec::with_capacity(greeting.offers.len());
+    let mut streams = Vec::with_capacity(greeting.offers.len());
     for offer in &greeting.offers {
         let known = of(&tx, offer.id)?;
-        if known
-            .as_ref()
-            .is_some_and(|known| known.owner != greeting.gateway)
-        {
+        let is_foreign = |known: &Known| known.owner != greeting.gateway;
+        if known.as_ref().is_some_and(is_foreign) {
             return Ok(Marks::ForeignStream(offer.id));
         }
         let acked = known.as_ref().map_or(0, |known| known.acked);
-        let rolled_back = known.as_ref().is_some_and(|known| known.rolled_back);
-        if rolled_back || offer.next <= acked {
-            if !rolled_back {
+        let noted = known.as_ref().is_some_and(|known| known.rolled_back);
+        if noted || offer.next <= acked {
+            // Never 0, or the console would call a gateway up to date that is not heard.
+            let held = offer.next.saturating_sub(offer.floor).max(1);
+            note_waiting(&tx, greeting, offer, held)?;
+            if !noted {
                 note_rolled_back(&tx, greeting, offer, acked)?;
             }
             tx.commit()?;
             return Ok(Marks::RolledBack(offer.id));
         }
-        let noted = known.is_some_and(|known| known.behind);
-        if is_behind(offer, acked) && !noted {
-            note_behind(&tx, greeting, offer, acked)?;
+        streams.push((offer, acked, known.is_some_and(|known| known.behind)));
+    }
+    // A hello names the streams that are written to; an elder one is told of again when it is sent.
+    tx.execute(
+        "update stream set waiting = 0 where gateway = ?1",
+        [greeting.gateway.0],
+    )?;
+    for (offer, acked, noted) in &streams {
+        note_waiting(&tx, greeting, offer, offer.next - acked - 1)?;
+        if is_behind(offer, *acked) && !noted {
+            note_behind(&tx, greeting, offer, *acked)?;
         }
-        marks.push(acked);
     }
     tx.commit()?;
-    Ok(Marks::At(marks))
+    Ok(Marks::At(
+        streams.into_iter().map(|(_, acked, _)| acked).collect(),
+    ))
+}
+
+/// The mark of a stream that was not there begins at 0; that of any other stays.
+fn note_waiting(
+    tx: &Transaction<'_>,
+    greeting: &Greeting,
+    offer: &StreamOffer,
+    frames: u64,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "insert into stream (id, gateway, acked, updated, waiting) values (?1, ?2, 0, ?3, ?4)
+         on conflict (id) do update set waiting = excluded.waiting",
+        params![
+            offer.id.0.as_bytes(),
+            greeting.gateway.0,
+            greeting.now.as_millisecond(),
+            signed(frames),
+        ],
+    )?;
+    Ok(())
 }
 
 /// Whether the gateway has let go of frames that are not here: headquarters came back from a backup.
@@ -92,16 +122,9 @@ fn note_behind(
     offer: &StreamOffer,
     acked: u64,
 ) -> rusqlite::Result<()> {
-    let now = greeting.now.as_millisecond();
     tx.execute(
-        "insert into stream (id, gateway, acked, updated, behind) values (?1, ?2, ?3, ?4, ?4)
-         on conflict (id) do update set behind = excluded.behind",
-        params![
-            offer.id.0.as_bytes(),
-            greeting.gateway.0,
-            signed(acked),
-            now
-        ],
+        "update stream set behind = ?2 where id = ?1",
+        params![offer.id.0.as_bytes(), greeting.now.as_millisecond()],
     )?;
     let what = format!(
         "stream {}: its oldest frame is {}, and only {acked} are here",

@@ -131,6 +131,7 @@ async fn a_gateway_that_went_back_in_time_is_refused_and_stays_so() {
         let marks = greet(ledger, gateway, &[(2, 1, 1), (1, 1, next)]).await;
         assert_eq!(marks, Marks::RolledBack(stream(1)));
     }
+    assert_eq!(hq.ledger.gateways().await.unwrap()[0].waiting, Some(8));
     let audit = hq.ledger.audit(10).await.unwrap();
     let noted = audit
         .iter()

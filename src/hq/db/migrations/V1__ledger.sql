@@ -7,10 +7,14 @@ create table stream (
     acked   integer not null,
     resent  integer not null default 0,
     updated integer not null,
+    -- Frames that the gateway has and has not sent, as it last said.
+    waiting integer not null default 0,
     -- When a hello showed that the gateway, or the ledger, is older than the other; null where they agree.
     rolled_back integer,
     behind      integer
 ) strict, without rowid;
+
+create index stream_of on stream (gateway);
 
 -- What gateways sent, byte for byte. No unique index, on purpose: see `stream`.
 create table frame (
@@ -83,7 +87,6 @@ create table gateway (
     enrolled       integer not null,
     revoked        integer,
     last_seen      integer,
-    waiting        integer,
     reported       integer,
     reported_state text,
     reported_why   text
