@@ -2,8 +2,10 @@
 //! when the contents change.
 //!
 //! One task looks at the folder and at the register of gateways every second and publishes what changed;
-//! a waiting long poll is answered at once. A folder with a mistake publishes nothing: gateways keep what
-//! they have, and the mistake is logged, shown on the console and told by `/readyz`.
+//! a waiting long poll is answered at once. A folder that is being written publishes nothing until two looks
+//! in a row find the same, so no gateway gets half of somebody's edit, nor a new one the state before. A folder with a mistake publishes
+//! nothing: gateways keep what they have, and the mistake is logged, shown on the console and told by
+//! `/readyz`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::chain::{self, Chain};
 use super::db::{Gateway, Ledger, Published};
@@ -27,7 +30,7 @@ use crate::wire::bundle::{self, Files, keys_file, slices_file};
 use crate::wire::encoding::sha256_hex;
 use crate::wire::link::{BundlePointer, Serves};
 
-/// An edited campaign is on its way within this; looking costs one directory walk and one query.
+/// An edited campaign is on its way within twice this; looking costs one directory walk and one query.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The most coupon keys a bundle carries (contracts): the newest gateways' go first.
@@ -62,26 +65,34 @@ pub struct Bundles {
 impl Bundles {
     /// Publishes what there is, and goes on doing so until the tasks stop.
     pub async fn start(publisher: Publisher, tasks: &Tasks) -> Arc<Self> {
-        let bundles = Arc::new(Self {
+        let bundles = Arc::new(Self::none());
+        let mut publisher = publisher;
+        publisher.look(&bundles, At::Folder).await;
+        let (own, shared) = (tasks.clone(), Arc::clone(&bundles));
+        tasks.spawn("bundles", async move {
+            // Not a sleep beside the calls to look: many of those would keep the folder from being seen.
+            let mut due = tokio::time::interval(LOOK_EVERY);
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            due.reset();
+            loop {
+                let at = tokio::select! {
+                    _ = due.tick() => At::Folder,
+                    () = shared.look_now.notified() => At::RegisterOnly,
+                    () = own.stopping() => return,
+                };
+                publisher.look(&shared, at).await;
+            }
+        });
+        bundles
+    }
+
+    fn none() -> Self {
+        Self {
             known: ArcSwap::default(),
             shelf: ArcSwap::default(),
             changed: watch::Sender::new(()),
             look_now: Notify::new(),
-        });
-        let mut publisher = publisher;
-        publisher.look(&bundles).await;
-        let (own, shared) = (tasks.clone(), Arc::clone(&bundles));
-        tasks.spawn("bundles", async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_EVERY) => {}
-                    () = shared.look_now.notified() => {}
-                    () = own.stopping() => return,
-                }
-                publisher.look(&shared).await;
-            }
-        });
-        bundles
+        }
     }
 
     pub fn known(&self) -> Arc<Known> {
@@ -111,7 +122,12 @@ impl Bundles {
         self.changed.subscribe()
     }
 
-    /// Has a new gateway served now and not within the second.
+    fn tell(&self, known: Known) {
+        self.known.store(Arc::new(known));
+        self.changed.send_replace(());
+    }
+
+    /// Has a new gateway served now and not within the second; the folder has its own time.
     pub fn look_now(&self) {
         self.look_now.notify_one();
     }
@@ -123,8 +139,21 @@ pub struct Publisher {
     identity: Arc<Identity>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    /// Of the folder and the register, as last published.
-    seen: Option<(u64, String)>,
+    /// Of the folder at the look before.
+    glimpsed: Option<u64>,
+    /// Of the folder and of the register, as last published.
+    read: Option<u64>,
+    register: Option<String>,
+    /// Of the folder that was last found with faults.
+    faulty: Option<u64>,
+}
+
+/// What a look is for. The folder is looked at in even steps only: two looks close to each other say
+/// nothing about whether somebody is still writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Folder,
+    RegisterOnly,
 }
 
 impl Publisher {
@@ -139,37 +168,81 @@ impl Publisher {
             identity,
             ledger,
             clock,
-            seen: None,
+            glimpsed: None,
+            read: None,
+            register: None,
+            faulty: None,
         }
     }
 
-    async fn look(&mut self, bundles: &Bundles) {
-        if let Err(error) = self.publish_changes(bundles).await {
+    async fn look(&mut self, bundles: &Bundles, at: At) {
+        if let Err(error) = self.publish_changes(bundles, at).await {
             // The next look tries again; what was published before stays.
             tracing::error!(error = %format!("{error:#}"), "bundles cannot be published");
         }
     }
 
-    async fn publish_changes(&mut self, bundles: &Bundles) -> anyhow::Result<()> {
+    async fn publish_changes(&mut self, bundles: &Bundles, at: At) -> anyhow::Result<()> {
         let gateways = self.ledger.gateways().await?;
         let register = register_stamp(&gateways, &bundles.shelf.load());
         let stamp = self.folder_stamp().await?;
-        let (had_stamp, had_register) = match &self.seen {
-            Some((stamp, register)) => (Some(*stamp), Some(register)),
-            None => (None, None),
+        let newly_read = match at {
+            At::Folder => self.read_settled_folder(bundles, stamp).await?,
+            At::RegisterOnly => None,
         };
-        if had_stamp == Some(stamp) && had_register == Some(&register) {
+        if ![newly_read, self.read, self.faulty].contains(&Some(stamp)) {
+            // An edit is on its way: a new gateway's first bundle, a look or two from now, has it.
             return Ok(());
         }
-        if had_stamp != Some(stamp) {
-            self.read_folder(bundles).await?;
+        if newly_read.is_none() && self.register.as_ref() == Some(&register) {
+            return Ok(());
         }
         if let Some(chain) = bundles.chain() {
             self.publish_all(bundles, &chain, &gateways).await?;
         }
         // Only now: whatever failed on the way is tried again at the next look.
-        self.seen = Some((stamp, register));
+        self.register = Some(register);
+        self.read = newly_read.or(self.read);
         Ok(())
+    }
+
+    /// Reads the folder where it has changed and nobody is writing to it any more; returns the stamp of
+    /// what was read. At the first look there is nothing to compare with, and gateways wait.
+    async fn read_settled_folder(
+        &mut self,
+        bundles: &Bundles,
+        stamp: u64,
+    ) -> anyhow::Result<Option<u64>> {
+        let before = self.glimpsed.replace(stamp);
+        if self.read == Some(stamp) || before.is_some_and(|before| before != stamp) {
+            return Ok(None);
+        }
+        let read = self.read_folder().await?;
+        if self.folder_stamp().await? != stamp {
+            return Ok(None);
+        }
+        match read {
+            Ok(chain) => {
+                let chain = Some(Arc::new(chain));
+                let faults = Vec::new();
+                bundles.tell(Known { chain, faults });
+                Ok(Some(stamp))
+            }
+            Err(faults) => {
+                let faults: Vec<String> = faults.iter().map(BadFile::to_string).collect();
+                if bundles.known().faults != faults {
+                    for fault in &faults {
+                        tracing::error!(%fault, "the chain's folder has a mistake; gateways keep what they have");
+                    }
+                    let chain = bundles.chain();
+                    bundles.tell(Known { chain, faults });
+                }
+                // Not remembered: a file that we may not read, or a disk that failed, is read again.
+                self.read = None;
+                self.faulty = Some(stamp);
+                Ok(None)
+            }
+        }
     }
 
     /// A folder that cannot be walked has a stamp, too: reading it says why.
@@ -182,27 +255,11 @@ impl Publisher {
             .unwrap_or_default())
     }
 
-    async fn read_folder(&self, bundles: &Bundles) -> anyhow::Result<()> {
+    async fn read_folder(&self) -> anyhow::Result<Result<Chain, Vec<BadFile>>> {
         let dir = self.dir.clone();
-        let read = tokio::task::spawn_blocking(move || chain::read(&dir))
+        tokio::task::spawn_blocking(move || chain::read(&dir))
             .await
-            .context("reading the chain's folder")?;
-        let known = match read {
-            Ok(chain) => Known {
-                chain: Some(Arc::new(chain)),
-                faults: Vec::new(),
-            },
-            Err(faults) => Known {
-                chain: bundles.chain(),
-                faults: faults.iter().map(BadFile::to_string).collect(),
-            },
-        };
-        for fault in &known.faults {
-            tracing::error!(%fault, "the chain's folder has a mistake; gateways keep what they have");
-        }
-        bundles.known.store(Arc::new(known));
-        bundles.changed.send_replace(());
-        Ok(())
+            .context("reading the chain's folder")
     }
 
     async fn publish_all(
@@ -413,15 +470,18 @@ mod tests {
             }
         }
 
-        /// Starts headquarters' publishing, as after a restart.
-        async fn start(&self) -> Arc<Bundles> {
-            let publisher = Publisher::new(
+        fn publisher(&self) -> Publisher {
+            Publisher::new(
                 self.folder.path(),
                 Arc::clone(&self.identity),
                 Arc::clone(&self.hq.ledger),
                 Arc::new(TestClock::at(now())),
-            );
-            Bundles::start(publisher, &self.tasks).await
+            )
+        }
+
+        /// Starts headquarters' publishing, as after a restart.
+        async fn start(&self) -> Arc<Bundles> {
+            Bundles::start(self.publisher(), &self.tasks).await
         }
 
         fn opened(&self, bundles: &Bundles, gateway: GatewayId) -> Bundle {
@@ -512,6 +572,44 @@ mod tests {
         let second = test.start().await.pointer(gateway).unwrap();
         assert_eq!(second.v, 2);
         assert_ne!(second.sha256, first.sha256);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_still_being_written_is_not_published() {
+        let test = TestPublisher::new(&[]).await;
+        let (gateway, _) = test.hq.enrol(at_store("SZ01")).await;
+        let (mut publisher, bundles) = (test.publisher(), Bundles::none());
+        publisher.look(&bundles, At::Folder).await;
+        let version = || bundles.pointer(gateway).unwrap().v;
+        assert_eq!(version(), 1);
+        test.edit(CAMPAIGN, "per_person = 1", "per_person = 2");
+        publisher.look(&bundles, At::Folder).await;
+        assert_eq!(version(), 1, "somebody has just written");
+        let (newcomer, _) = test.hq.enrol(Serves::Street).await;
+        publisher.look(&bundles, At::RegisterOnly).await;
+        assert!(bundles.of(newcomer).is_none(), "it is given the edit, too");
+        test.edit(CAMPAIGN, "total = 5000", "total = 60000");
+        publisher.look(&bundles, At::Folder).await;
+        assert_eq!(version(), 1, "and has written more");
+        publisher.look(&bundles, At::Folder).await;
+        assert_eq!(version(), 2);
+        for gateway in [gateway, newcomer] {
+            let opened = test.opened(&bundles, gateway);
+            assert_eq!(opened.slices.values().sum::<u32>(), 30_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mistake_that_stays_is_told_once() {
+        let test = TestPublisher::new(&[]).await;
+        test.edit(CAMPAIGN, "per_person", "per_persn");
+        let (mut publisher, bundles) = (test.publisher(), Bundles::none());
+        let mut changed = bundles.subscribe();
+        publisher.look(&bundles, At::Folder).await;
+        assert!(changed.has_changed().unwrap());
+        changed.mark_unchanged();
+        publisher.look(&bundles, At::Folder).await;
+        assert!(!changed.has_changed().unwrap());
     }
 
     #[tokio::test]
