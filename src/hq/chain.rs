@@ -42,21 +42,28 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     })
 }
 
-/// Changes when a file is added, taken away or written.
+/// Changes when a file is added, taken away or written, or when others may read it.
 ///
 /// Taken before the folder is read, so that what changes during the reading is seen the next time.
 pub fn stamp(dir: &Path) -> io::Result<u64> {
     let mut hasher = DefaultHasher::new();
     for path in tree(dir)? {
         let metadata = fs_err::metadata(&path)?;
-        let times = (metadata.mtime(), metadata.mtime_nsec());
-        (path, metadata.ino(), metadata.len(), times).hash(&mut hasher);
+        let written = (metadata.mtime(), metadata.mtime_nsec());
+        // A file that could not be read is mended by its mode or its owner.
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        let readers = (metadata.mode(), metadata.uid(), metadata.gid());
+        (path, metadata.ino(), metadata.len()).hash(&mut hasher);
+        (written, changed, readers).hash(&mut hasher);
     }
     Ok(hasher.finish())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::hq::testing::chain_folder;
 
@@ -76,6 +83,15 @@ mod tests {
         fs_err::remove_file(folder.path().join("chain.toml")).unwrap();
         assert_eq!(read(folder.path()).unwrap_err()[0].file, "chain.toml");
         assert!(read(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn a_stamp_changes_with_who_may_read() {
+        let folder = chain_folder();
+        let before = stamp(folder.path()).unwrap();
+        let store = folder.path().join("stores/SZ01/store.toml");
+        fs_err::set_permissions(store, Permissions::from_mode(0o600)).unwrap();
+        assert_ne!(stamp(folder.path()).unwrap(), before);
     }
 
     #[test]

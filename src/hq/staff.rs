@@ -1,7 +1,8 @@
 //! Adding a member of staff: a PIN that is shown once, and its verifier in the store's folder.
 //!
 //! A running headquarters reads the folder again by itself, so the PIN reaches the store's till with its
-//! next bundle.
+//! next bundle. The file is for its owner and group only (0640), and where this runs as root it gets the owner
+//! and group of the store's folder: the service that reads it is not root.
 
 use std::path::Path;
 
@@ -30,8 +31,9 @@ pub fn add(chain_dir: &Path, store: &StoreId, name: StaffName) -> anyhow::Result
     file.staff.retain(|staff| staff.name != name);
     file.staff.push(Staff::new(name, &pin, random()));
     let text = toml::to_string(&file).context("writing staff.toml")?;
-    // Who can read a verifier can try all PINs: nobody but us.
-    files::replace(&path, format!("{HEADER}{text}").as_bytes(), Readers::OnlyUs)
+    // Who can read a verifier can try all PINs: nobody but whoever reads the folder.
+    let contents = format!("{HEADER}{text}");
+    files::replace(&path, contents.as_bytes(), Readers::LikeItsFolder)
         .context("writing staff.toml")?;
     Ok(pin)
 }
@@ -46,6 +48,8 @@ fn read(path: &Path) -> anyhow::Result<StaffFile> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, chown};
+
     use super::*;
     use crate::hq::chain;
     use crate::hq::testing::{chain_folder, store};
@@ -68,6 +72,20 @@ mod tests {
         let entry = staff.iter().find(|staff| staff.name == lin()).unwrap();
         assert!(entry.knows(&new));
         assert!(old == new || !entry.knows(&old));
+    }
+
+    #[test]
+    fn the_service_that_owns_the_folder_can_read_the_file() {
+        let folder = chain_folder();
+        let store_folder = folder.path().join("stores/SZ01");
+        // Only root can; for others the folder is theirs already.
+        chown(&store_folder, Some(1234), Some(2345)).ok();
+        let name = StaffName::parse("lin").unwrap();
+        add(folder.path(), &store("SZ01"), name).unwrap();
+        let file = fs_err::metadata(store_folder.join("staff.toml")).unwrap();
+        let owner = fs_err::metadata(&store_folder).unwrap();
+        assert_eq!((file.uid(), file.gid()), (owner.uid(), owner.gid()));
+        assert_eq!(file.mode() & 0o777, 0o640);
     }
 
     #[test]

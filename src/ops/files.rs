@@ -1,8 +1,9 @@
 //! Files that are either there whole or not at all, and secrets that only we can read.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use fs_err::OpenOptions;
@@ -12,6 +13,9 @@ use fs_err::OpenOptions;
 pub enum Readers {
     /// Mode 0600.
     OnlyUs,
+    /// Mode 0640, and where we may give it away the owner and group of its folder: what an operator
+    /// writes as root and a service reads.
+    LikeItsFolder,
     /// Mode 0644.
     Everyone,
 }
@@ -20,6 +24,7 @@ impl Readers {
     const fn mode(self) -> u32 {
         match self {
             Self::OnlyUs => 0o600,
+            Self::LikeItsFolder => 0o640,
             Self::Everyone => 0o644,
         }
     }
@@ -35,6 +40,12 @@ pub fn replace(path: &Path, contents: &[u8], readers: Readers) -> io::Result<()>
     options.write(true).create(true).truncate(true);
     options.options_mut().mode(readers.mode());
     let mut file = options.open(&new)?;
+    if readers == Readers::LikeItsFolder {
+        // A umask may have taken the group's right, and only root may give a file away.
+        file.set_permissions(Permissions::from_mode(readers.mode()))?;
+        let folder = fs_err::metadata(parent)?;
+        fchown(file.file(), Some(folder.uid()), Some(folder.gid())).ok();
+    }
     file.write_all(contents)?;
     // The contents before the name: a rename that outlives its data would leave an empty file.
     file.sync_all()?;
@@ -120,8 +131,6 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
