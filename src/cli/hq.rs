@@ -11,8 +11,8 @@ use super::{block_on, print, start_logging};
 use crate::config;
 use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
-use crate::domain::ids::{StaffName, StoreId};
-use crate::hq::db;
+use crate::domain::ids::{GatewayId, StaffName, StoreId};
+use crate::hq::db::{self, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
 use crate::hq::{chain, init, staff, token};
@@ -60,6 +60,12 @@ enum Action {
         #[arg(long, value_name = "HOURS", default_value_t = 24)]
         valid: u64,
     },
+    /// Refuse a gateway from now on: a box that was stolen, sold or replaced
+    Revoke {
+        /// Its number, as on the console: gw-000123
+        #[arg(value_parser = gateway)]
+        gateway: GatewayId,
+    },
     /// Manage who may use a store's till
     Staff {
         #[command(subcommand)]
@@ -89,6 +95,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             street: _,
             valid,
         }) => print_token(&settings()?, store, valid),
+        Some(Action::Revoke { gateway }) => revoke(&settings()?, gateway),
         Some(Action::Staff {
             action: StaffAction::Add { store, name },
         }) => {
@@ -98,6 +105,32 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn gateway(text: &str) -> Result<GatewayId, &'static str> {
+    let number = text.strip_prefix("gw-").unwrap_or(text).parse();
+    number
+        .map(GatewayId)
+        .map_err(|_| "a gateway's number looks like gw-000123")
+}
+
+fn revoke(settings: &HqSettings, gateway: GatewayId) -> anyhow::Result<()> {
+    let ledger = db::open(&settings.dir).context("opening the ledger")?;
+    let revoked = block_on(ledger.revoke(gateway, SystemClock.now()))??;
+    match revoked {
+        Revoked::Now => {
+            print::line(format_args!(
+                "{gateway} is revoked: headquarters refuses it from now on,"
+            ));
+            print::line(
+                "and stores refuse coupons that it signed once they have their next bundle",
+            );
+            print::line("if it turns up in good hands, enrol it again with a new token");
+        }
+        Revoked::Before => print::line(format_args!("{gateway} was revoked before")),
+        Revoked::Unknown => bail!("there is no {gateway}\nhint: the console lists the gateways"),
+    }
+    Ok(())
 }
 
 fn serve(settings: &HqSettings) -> anyhow::Result<()> {

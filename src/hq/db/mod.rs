@@ -80,7 +80,8 @@ pub trait Ledger: Send + Sync {
     async fn recognise(&self, caller: Caller) -> Answer<Result<Gateway, Denied>>;
     async fn record_certificate(&self, certificate: Certificate) -> Answer<()>;
     async fn record_report(&self, report: Report) -> Answer<()>;
-    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<()>;
+    /// Refuses a gateway from now on; the audit has it.
+    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<Revoked>;
 
     async fn keep_token(&self, token: NewToken) -> Answer<()>;
     /// What a token is for, without using it up.
@@ -297,6 +298,16 @@ impl Denied {
             Self::Retired => "certificate_retired",
         }
     }
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    Now,
+    /// It was so already.
+    Before,
+    /// There is no such gateway.
+    Unknown,
 }
 
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::{corrupt, people, signed, time, unsigned};
 use crate::domain::ids::{GatewayId, StoreId};
 use crate::hq::db::{
     AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
-    ReportedBundle, STREET, TokenHash, TokenRefusal, serves_text,
+    ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
 };
 use crate::wire::link::{BundleState, Serves};
 use crate::wire::signing::PublicKey;
@@ -165,16 +165,27 @@ pub(super) fn revoke(
     db: &mut Connection,
     gateway: GatewayId,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Revoked> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let changed = tx.execute(
-        "update gateway set revoked = ?2 where id = ?1 and revoked is null",
+    let was: Option<bool> = tx
+        .query_row(
+            "select revoked is not null from gateway where id = ?1",
+            [gateway.0],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match was {
+        None => return Ok(Revoked::Unknown),
+        Some(true) => return Ok(Revoked::Before),
+        Some(false) => {}
+    }
+    tx.execute(
+        "update gateway set revoked = ?2 where id = ?1",
         params![gateway.0, now.as_millisecond()],
     )?;
-    if changed > 0 {
-        people::note(&tx, &AuditEntry::new(now, "gateway_revoked", &gateway, ""))?;
-    }
-    tx.commit()
+    people::note(&tx, &AuditEntry::new(now, "gateway_revoked", &gateway, ""))?;
+    tx.commit()?;
+    Ok(Revoked::Now)
 }
 
 pub(super) fn keep_token(db: &mut Connection, token: &NewToken) -> rusqlite::Result<()> {

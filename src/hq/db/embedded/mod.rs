@@ -153,7 +153,7 @@ impl Ledger for Embedded {
         self.run(move |db| fleet::record_report(db, &report)).await
     }
 
-    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<()> {
+    async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<Revoked> {
         self.run(move |db| fleet::revoke(db, gateway, now)).await
     }
 

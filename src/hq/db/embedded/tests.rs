@@ -278,8 +278,16 @@ async fn a_renewed_certificate_retires_the_old_one_at_its_first_use() {
     assert_eq!(knock("new", 2).await, Ok(gateway));
     assert_eq!(knock(&old, 3).await, Err(Denied::Retired));
     assert_eq!(knock("never issued", 4).await, Err(Denied::Unknown));
-    hq.ledger.revoke(gateway, later).await.unwrap();
+    let revoke = async |id| hq.ledger.revoke(id, later).await.unwrap();
+    assert_eq!(revoke(gateway).await, Revoked::Now);
     assert_eq!(knock("new", 5).await, Err(Denied::Revoked));
+    assert_eq!(revoke(gateway).await, Revoked::Before);
+    assert_eq!(revoke(GatewayId(99)).await, Revoked::Unknown);
+    let audit = hq.ledger.audit(10).await.unwrap();
+    let noted = audit
+        .iter()
+        .filter(|entry| entry.action == "gateway_revoked");
+    assert_eq!(noted.count(), 1);
 }
 
 #[tokio::test]
