@@ -130,15 +130,21 @@ pub(super) async fn sign_in(
     let (address, now) = (peer.address.ip(), hq.clock.now());
     let words = Words::of(spoken.language);
     let login: String = given.login.trim().chars().take(64).collect();
-    if let Some(seconds) = hq.backoff.wait(address, &login, now) {
+    // The place before the try is counted: whoever waits for one is not guessing yet.
+    let Ok(place) = hq.password_checks.acquire().await else {
+        return Err(StatusCode::SERVICE_UNAVAILABLE.into_response());
+    };
+    if let Err(seconds) = hq.backoff.begin(address, &login, now) {
         let fault = words.wait_seconds.replace("{}", &seconds.to_string());
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Ok(show_sign_in(spoken, status, login, Some(fault)));
     }
     let kept = hq.ledger.admin_password_hash(login.clone()).await;
     let kept = kept.map_err(unavailable)?;
-    if !fits(&hq, given.password, kept).await {
-        hq.backoff.note_failure(address, &login, now);
+    let check = move || password::fits(&given.password, kept.as_deref());
+    let fits = tokio::task::spawn_blocking(check).await.unwrap_or_default();
+    drop(place);
+    if !fits {
         tracing::warn!("a sign-in to the console failed");
         if hq.refusals_noted.admits(now) {
             let entry = AuditEntry::new(now, "sign_in_failed", &"console", "");
@@ -150,14 +156,6 @@ pub(super) async fn sign_in(
     }
     hq.backoff.note_success(address, &login);
     open_session(&hq, login).await.map_err(unavailable)
-}
-
-async fn fits(hq: &Shared, password: String, kept: Option<String>) -> bool {
-    let Ok(_permit) = hq.password_checks.acquire().await else {
-        return false;
-    };
-    let check = move || password::fits(&password, kept.as_deref());
-    tokio::task::spawn_blocking(check).await.unwrap_or_default()
 }
 
 async fn open_session(hq: &Shared, login: String) -> Result<Response, LedgerError> {

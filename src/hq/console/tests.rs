@@ -123,6 +123,27 @@ async fn after_three_wrong_passwords_one_has_to_wait() {
 }
 
 #[tokio::test]
+async fn fifty_guesses_at_a_time_are_no_way_around_the_waiting() {
+    let hq = TestHq::new().await;
+    TestBrowser::new(&hq).await;
+    let mut guesses = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let request = Request::post("/login")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("host", HOST)
+            .header("origin", format!("http://{HOST}"))
+            .body(Body::from(format!("login=admin&password=guess{number}")))
+            .unwrap();
+        let router = super::router(Arc::clone(&hq.state));
+        guesses.spawn(async move { call(router, request, None).await.status });
+    }
+    let answers = guesses.join_all().await;
+    let looked_at = answers.iter().filter(|status| **status == 422).count();
+    assert_eq!(looked_at, 4);
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 46);
+}
+
+#[tokio::test]
 async fn a_session_ends_by_signing_out_and_by_time() {
     let hq = TestHq::new().await;
     let mut browser = TestBrowser::signed_in(&hq).await;
