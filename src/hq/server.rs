@@ -178,8 +178,7 @@ impl Sockets {
         let sync_tls = hq.identity.sync_tls()?;
         let enroll_tls = hq.identity.enroll_tls()?;
         let console_tls = console_tls(settings)?;
-        let start = |name, tcp, tls, router: Router| {
-            let limits = Limits::HQ;
+        let start = |name, limits, tcp, tls, router: Router| {
             let listener = Listener {
                 name,
                 tcp,
@@ -191,23 +190,26 @@ impl Sockets {
         let ops_router = ops::router(Arc::clone(hq), metrics::install());
         start(
             "sync",
+            Limits::HQ,
             self.sync,
             Some(sync_tls),
             sync::router(Arc::clone(hq)),
         );
         start(
             "enroll",
+            Limits::HQ_FRONT,
             self.enroll,
             Some(enroll_tls),
             enroll::router(Arc::clone(hq)),
         );
         start(
             "console",
+            Limits::HQ_FRONT,
             self.console,
             console_tls,
             console::router(Arc::clone(hq)),
         );
-        start("ops", self.ops, None, ops_router);
+        start("ops", Limits::HQ_FRONT, self.ops, None, ops_router);
         Ok(())
     }
 }

@@ -56,13 +56,21 @@ impl Limits {
         connections_per_address: 64,
     };
 
-    /// For gateways and consoles, which may all come through one balancer.
+    /// For gateways, which may all come through one balancer.
     pub const HQ: Self = Self {
         head_within: Duration::from_secs(10),
         // A long poll is held for up to 50 seconds.
         answer_within: Duration::from_secs(120),
         connections: 8192,
         connections_per_address: 8192,
+    };
+
+    /// For newcomers and people's browsers: strangers reach these, and what they take must not be missed
+    /// by gateways. One address may be an office, or a balancer in front of it.
+    pub const HQ_FRONT: Self = Self {
+        head_within: Duration::from_secs(10),
+        connections: 512,
+        connections_per_address: 128,
     };
 }
 
