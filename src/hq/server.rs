@@ -24,7 +24,7 @@ use crate::ops::serve::{Limits, Listener, bind, serve};
 use crate::ops::tasks::Tasks;
 use crate::ops::{metrics, tls};
 
-/// Refused enrolments that are written down per minute; the rest are only counted.
+/// Refusals of each kind a stranger can cause that are written down per minute; the rest are only counted.
 const REFUSALS_NOTED_PER_MINUTE: u32 = 60;
 
 /// Passwords that are checked at a time: a guess storm must leave a core to the gateways.
@@ -96,7 +96,8 @@ impl Headquarters {
             },
             backoff: Backoff::default(),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
-            refusals_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
+            unknown_tokens_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
+            failed_sign_ins_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
             tasks: tasks.clone(),
         });
         let running = Running {

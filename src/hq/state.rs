@@ -28,8 +28,9 @@ pub struct State {
     pub backoff: Backoff,
     /// Each check of a password takes 19 MiB and a core's 20 ms: a few at a time, the others wait.
     pub password_checks: Semaphore,
-    /// Audit rows of refused enrolments and sign-ins, which a stranger can cause.
-    pub refusals_noted: Throttle,
+    /// Audit rows that a stranger can cause; apart, so that neither hides the other.
+    pub unknown_tokens_noted: Throttle,
+    pub failed_sign_ins_noted: Throttle,
     /// For what waits long and must end with the process.
     pub tasks: Tasks,
 }

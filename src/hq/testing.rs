@@ -253,7 +253,8 @@ impl TestHq {
             console_over: ConsoleOver::PlainHttp,
             backoff: Backoff::default(),
             password_checks: tokio::sync::Semaphore::new(2),
-            refusals_noted: Throttle::per_minute(60),
+            unknown_tokens_noted: Throttle::per_minute(60),
+            failed_sign_ins_noted: Throttle::per_minute(60),
             tasks: tasks.clone(),
         });
         Self {

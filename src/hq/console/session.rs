@@ -146,7 +146,7 @@ pub(super) async fn sign_in(
     drop(place);
     if !fits {
         tracing::warn!("a sign-in to the console failed");
-        if hq.refusals_noted.admits(now) {
+        if hq.failed_sign_ins_noted.admits(now) {
             let entry = AuditEntry::new(now, "sign_in_failed", &"console", "");
             hq.ledger.note(entry).await.map_err(unavailable)?;
         }

@@ -80,7 +80,8 @@ async fn refuse(hq: &Shared, hash: TokenHash, refusal: TokenRefusal) -> Result<R
     metrics::count(metrics::HQ_ENROLMENTS_REFUSED);
     tracing::warn!(code = refusal.code(), "an enrolment was refused");
     let now = hq.clock.now();
-    if hq.refusals_noted.admits(now) {
+    // Only an unknown token costs nothing to make up; with a real one there is something to look into.
+    if refusal != TokenRefusal::Unknown || hq.unknown_tokens_noted.admits(now) {
         let object = format!("token {}", hex(&hash[..4]));
         let entry = AuditEntry::new(now, "enrolment_refused", &object, refusal.code());
         hq.ledger.note(entry).await?;

@@ -315,6 +315,23 @@ async fn a_token_that_opens_nothing_says_why_and_is_audited() {
 }
 
 #[tokio::test]
+async fn a_flood_of_made_up_tokens_does_not_hide_a_real_one() {
+    let hq = TestHq::new().await;
+    let used = hq.token(at_store("SZ01")).await;
+    assert_eq!(enroll_with(&hq, &used).await.status, 200);
+    for _ in 0..70 {
+        enroll_with(&hq, "made up").await;
+    }
+    for _ in 0..2 {
+        enroll_with(&hq, &used).await;
+    }
+    let audit = hq.state.ledger.audit(200).await.unwrap();
+    let noted = |code| audit.iter().filter(|entry| entry.detail == code).count();
+    assert_eq!((noted("token_unknown"), noted("token_used")), (60, 2));
+    assert!(hq.state.failed_sign_ins_noted.admits(now()));
+}
+
+#[tokio::test]
 async fn a_broken_signing_request_does_not_cost_the_token() {
     let hq = TestHq::new().await;
     let token = hq.token(at_store("SZ01")).await;
