@@ -12,6 +12,7 @@ use super::language::{Spoken, cookie};
 use super::password;
 use super::words::Words;
 use crate::hq::db::{AuditEntry, LedgerError, NewSession, SessionHash};
+use crate::hq::routes::RETRY_AFTER;
 use crate::hq::sha256;
 use crate::hq::state::{ConsoleOver, Shared};
 use crate::ops::files::random;
@@ -43,7 +44,8 @@ impl FromRequestParts<Shared> for SignedIn {
 pub(super) fn unavailable(error: LedgerError) -> Response {
     tracing::error!(%error, "a page was refused because of the ledger");
     let message = "headquarters cannot reach its ledger; nothing is lost, try again in a minute\n";
-    (StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+    let retry = [(header::RETRY_AFTER, RETRY_AFTER)];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, message).into_response()
 }
 
 fn session_hash(headers: &HeaderMap, over: ConsoleOver) -> Option<SessionHash> {

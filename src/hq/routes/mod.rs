@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
@@ -26,6 +26,10 @@ pub(super) const SMALL_BODY_BYTES: usize = 64 << 10;
 
 /// A handler that takes longer is given up; the client comes again. Ledger jobs take milliseconds.
 const HANDLER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Seconds after which to come again when headquarters is busy: a ledger that is being backed up is back
+/// by then. Without it a gateway takes the answer for one of somebody else's.
+pub(super) const RETRY_AFTER: &str = "5";
 
 /// An answer that says no: the status for proxies, the code for programs, the message for people.
 #[derive(Debug)]
@@ -55,7 +59,12 @@ impl IntoResponse for Refused {
             code: self.code.to_owned(),
             message: self.message,
         };
-        (self.status, Json(refusal)).into_response()
+        let mut response = (self.status, Json(refusal)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from_static(RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 

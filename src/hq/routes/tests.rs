@@ -332,6 +332,15 @@ async fn a_flood_of_made_up_tokens_does_not_hide_a_real_one() {
 }
 
 #[tokio::test]
+async fn a_busy_headquarters_says_when_to_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let hq = TestHq::over(folder).await;
+    let answer = enroll_with(&hq, "any").await;
+    assert_eq!(answer.refusal(), (503, "chain_unreadable".to_owned()));
+    assert_eq!(answer.headers["retry-after"], "5");
+}
+
+#[tokio::test]
 async fn a_broken_signing_request_does_not_cost_the_token() {
     let hq = TestHq::new().await;
     let token = hq.token(at_store("SZ01")).await;
