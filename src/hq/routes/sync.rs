@@ -31,7 +31,7 @@ use crate::wire::batch::{
     self, Expected, Header, MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Receipt, Refused as PutAside,
 };
 use crate::wire::encoding::gunzip;
-use crate::wire::link::{Hello, HelloReply, Reported, Serves, StreamMark};
+use crate::wire::link::{BundleState, Hello, HelloReply, Reported, Serves, StreamMark};
 
 /// Middleboxes close what is silent for a minute.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
@@ -308,6 +308,11 @@ async fn down(
     })?;
     // Before the first look: a change between looking and waiting must wake the wait.
     let mut changed = hq.bundles.subscribe();
+    if let Some(pointer) = hq.bundles.pointer(gateway.id)
+        && (pointer.v + 1..=HIGHEST_VERSION).contains(&poll.v)
+    {
+        note_ahead(&hq, &gateway, poll.v).await?;
+    }
     let newer = async {
         loop {
             match hq.bundles.pointer(gateway.id) {
@@ -326,6 +331,29 @@ async fn down(
         Some(pointer) => Json(pointer).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     })
+}
+
+/// Headquarters came back from a backup and the gateway has run on: it takes only what is newer than it
+/// has, and reports a version once, so headquarters learns of it here.
+async fn note_ahead(hq: &Shared, gateway: &Gateway, version: u64) -> Result<(), Refused> {
+    tracing::warn!(
+        gateway.id = %gateway.id,
+        bundle.version = version,
+        "a gateway has a newer bundle than headquarters; was the ledger restored from a backup?"
+    );
+    let report = Report {
+        gateway: gateway.id,
+        bundle: ReportedBundle {
+            version,
+            state: BundleState::Applied,
+            why: String::new(),
+        },
+        software: gateway.software.clone(),
+        now: hq.clock.now(),
+    };
+    hq.ledger.record_report(report).await?;
+    hq.bundles.look_now();
+    Ok(())
 }
 
 /// A gateway's own bundle and no other's: a store's staff and shares are nobody else's business.

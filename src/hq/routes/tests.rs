@@ -276,11 +276,21 @@ async fn a_waiting_gateway_is_answered_as_soon_as_a_campaign_is_edited() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_ran_on_while_the_ledger_was_restored_gets_something_newer() {
+    let hq = TestHq::new().await;
+    let gateway = TestGateway::enrol(&hq, at_store("SZ01")).await;
+    let answer = gateway.get("/v1/down?v=41&wait=50").await;
+    assert_eq!(answer.json::<BundlePointer>().v, 42);
+    let absurd = gateway.get(&format!("/v1/down?v={}", u64::MAX)).await;
+    assert_eq!(absurd.status, 204);
+}
+
+#[tokio::test]
 async fn a_long_poll_ends_with_the_process() {
     let hq = TestHq::new().await;
     let gateway = TestGateway::enrol(&hq, at_store("SZ01")).await;
     let stop = async { hq.state.tasks.stop() };
-    let (answer, ()) = tokio::join!(gateway.get("/v1/down?v=99&wait=50"), stop);
+    let (answer, ()) = tokio::join!(gateway.get("/v1/down?v=1&wait=50"), stop);
     assert_eq!(answer.status, 204);
 }
 
