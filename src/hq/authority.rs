@@ -285,6 +285,9 @@ fn last(params: &mut CertificateParams, from: Timestamp, to: Timestamp) -> anyho
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use x509_parser::prelude::X509CertificationRequest;
+
     use super::*;
     use crate::hq::testing::{at_store, now};
 
@@ -344,13 +347,16 @@ mod tests {
     #[test]
     fn a_request_whose_sender_does_not_hold_the_key_is_refused() {
         let pem = greedy_request();
-        let middle = pem.len() / 2;
-        let swapped = if &pem[middle..=middle] == "A" {
-            "B"
-        } else {
-            "A"
-        };
-        let tampered = format!("{}{swapped}{}", &pem[..middle], &pem[middle + 1..]);
+        ClientRequest::parse(&pem).unwrap();
+        // The signature ends the request; its last bit is part of a number and of no length or tag.
+        let mut request = der(&pem);
+        *request.last_mut().unwrap() ^= 1;
+        let tampered = format!(
+            "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n",
+            base64::engine::general_purpose::STANDARD.encode(&request)
+        );
+        let (_, read) = X509CertificationRequest::from_der(&request).unwrap();
+        assert!(read.verify_signature().is_err(), "it can be read");
         assert!(ClientRequest::parse(&tampered).is_err());
         assert!(ClientRequest::parse("").is_err());
         let other = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
