@@ -270,6 +270,35 @@ async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent(
 }
 
 #[tokio::test]
+async fn all_rows_are_of_one_business_day_whatever_the_zones() {
+    let folder = chain_folder();
+    open_store(&folder, "TY01");
+    let path = folder.path().join("stores/TY01/store.toml");
+    let text = fs_err::read_to_string(&path).unwrap();
+    let text = text
+        .replace("Asia/Shanghai", "Asia/Tokyo")
+        .replace("CST-8", "JST-9");
+    fs_err::write(&path, text).unwrap();
+    let hq = TestHq::over(folder).await;
+    let (gateway, _) = hq.ledger.enrol(at_store("SZ01")).await;
+    let sent = delivery(gateway, stream(1), frames(1, vec![view(None)]));
+    hq.ledger.ledger.ingest(sent).await.unwrap();
+
+    // 04:30 in Tokyo, 03:30 in Shenzhen.
+    hq.clock.advance(SignedDuration::from_hours(12));
+    let browser = TestBrowser::signed_in(&hq).await;
+    let came = |page: &str| {
+        page.matches("data-label=\"Came (page opens)\">1</td>")
+            .count()
+    };
+    let page = browser.get("/").await.text();
+    assert!(page.contains("Business day 2026-12-02"), "{page}");
+    assert_eq!(came(&page), 0);
+    // In its row and in the sum.
+    assert_eq!(came(&browser.get("/?day=2026-12-01").await.text()), 2);
+}
+
+#[tokio::test]
 async fn an_empty_chain_says_what_to_do_next() {
     let folder = tempfile::tempdir().unwrap();
     let chain = "id = \"new\"\nname = { zh = \"新\", en = \"New\" }\n";

@@ -101,14 +101,11 @@ async fn read(
     let latest = folders.iter().map(|folder| today(folder)).max();
     let latest = latest
         .unwrap_or_else(|| business_day(shop_now.to_zoned(jiff::tz::TimeZone::UTC).datetime()));
+    // One day for all rows: where stores have different zones, the day of some has not begun yet.
+    let day = asked.unwrap_or(latest);
     let questions = folders
         .iter()
-        .map(|folder| {
-            (
-                folder.store.id.clone(),
-                asked.unwrap_or_else(|| today(folder)),
-            )
-        })
+        .map(|folder| (folder.store.id.clone(), day))
         .collect();
     let figures = hq.ledger.figures(questions).await?;
     let gateways = hq.ledger.gateways().await?;
@@ -128,7 +125,6 @@ async fn read(
             completeness: completeness(words, &gateways, &folder.store.id, now),
         })
         .collect();
-    let day = asked.unwrap_or(latest);
     Ok(TodayPage {
         words,
         chain: chain_name(known.chain.as_ref(), spoken, words),
