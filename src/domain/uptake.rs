@@ -104,38 +104,6 @@ fn start_of_hour(local: DateTime) -> DateTime {
     local.date().at(local.hour(), 0, 0, 0)
 }
 
-/// A share with its 95 % interval by Wilson's method (E. B. Wilson, JASA 22, 1927).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
-    pub of: u32,
-    pub share: f64,
-    pub low: f64,
-    pub high: f64,
-}
-
-/// Below this denominator a page shows the counts and no percentage.
-pub const ENOUGH_FOR_A_RATE: u32 = 20;
-
-/// `hits` out of `of`; none while there is too little to say.
-pub fn rate(hits: u32, of: u32) -> Option<Rate> {
-    if of < ENOUGH_FOR_A_RATE || hits > of {
-        return None;
-    }
-    let (k, n) = (f64::from(hits), f64::from(of));
-    // The 97.5 % point of the normal distribution.
-    let z = 1.959_964;
-    let p = k / n;
-    let denominator = 1.0 + z * z / n;
-    let centre = (p + z * z / (2.0 * n)) / denominator;
-    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt() / denominator;
-    Some(Rate {
-        of,
-        share: p,
-        low: (centre - half).max(0.0),
-        high: (centre + half).min(1.0),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::datetime;
@@ -194,14 +162,5 @@ mod tests {
             steps,
             [(15, Step::Redeemed, -1), (15, Step::OffPeakRedeemed, -1)]
         );
-    }
-
-    #[test]
-    fn a_rate_of_few_is_not_shown() {
-        assert_eq!(rate(3, 19), None);
-        // Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 is 0.2553 to 0.3662.
-        let rate = rate(81, 263).unwrap();
-        assert!((rate.low - 0.2553).abs() < 5e-5, "{rate:?}");
-        assert!((rate.high - 0.3662).abs() < 5e-5, "{rate:?}");
     }
 }

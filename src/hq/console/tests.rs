@@ -191,8 +191,8 @@ async fn the_page_shows_what_was_counted_and_how_complete_it_is() {
         "data-label=\"Claimed\">2</td>",
         "data-label=\"Redeemed\">1</td>",
         "<span>0 <small>of 2</small></span>",
-        // 1 of 25, Wilson.
-        "4 % <small>1–20 %</small>",
+        "data-label=\"Quiet hours · Seen (page opens)\">25</td>",
+        "data-label=\"Quiet hours · Redeemed\">1</td>",
         "up to date",
         "gw-000001",
     ] {
@@ -200,7 +200,10 @@ async fn the_page_shows_what_was_counted_and_how_complete_it_is() {
     }
     let yesterday = browser.get("/?day=2026-11-30").await.text();
     assert!(yesterday.contains("Nothing has been counted on this day."));
-    assert!(yesterday.contains("not enough data yet (0 of 20)"));
+    assert!(yesterday.contains("No quiet-hours offer was shown this day."));
+    assert!(!page.contains("No quiet-hours offer"));
+    // A share of page opens says nothing about diners.
+    assert!(!page.contains("25 %") && !page.contains("4 %"), "{page}");
     assert!(yesterday.contains("rel=\"next\""));
     assert!(!page.contains("rel=\"next\""), "tomorrow has no figures");
 }

@@ -1,7 +1,8 @@
 //! The first page: what each store's business day has brought so far, and how complete that is.
 //!
-//! Every rate has its denominator and interval, or says that there is too little to tell; every figure has
-//! the time it was read at and whether the store's gateways have sent everything.
+//! Figures are counts and no rates: page opens are not people, and what is redeemed on a day was claimed on
+//! others, too, so none of them is a part of another. Every figure has the time it was read at and whether
+//! the store's gateways have sent everything.
 
 use std::sync::Arc;
 
@@ -18,7 +19,6 @@ use super::session::{SignedIn, show, unavailable};
 use super::words::Words;
 use crate::domain::calendar::business_day;
 use crate::domain::ids::StoreId;
-use crate::domain::uptake::{ENOUGH_FOR_A_RATE, rate};
 use crate::hq::chain::Chain;
 use crate::hq::db::{Figures, Gateway, LedgerError};
 use crate::hq::state::Shared;
@@ -57,13 +57,15 @@ struct StoreRow {
     name: String,
     as_of: String,
     figures: Figures,
-    uptake: Uptake,
     completeness: Completeness,
 }
 
-enum Uptake {
-    Rate { share: String, interval: String },
-    Words(String),
+impl StoreRow {
+    /// Whether there were offers of quiet hours at all: none shown is not the same as none taken.
+    const fn had_quiet_offers(&self) -> bool {
+        let of = &self.figures;
+        of.off_peak_came != 0 || of.off_peak_claimed != 0 || of.off_peak_redeemed != 0
+    }
 }
 
 struct Completeness {
@@ -121,7 +123,6 @@ async fn read(
                 .strftime("%m-%d %H:%M")
                 .to_string(),
             figures,
-            uptake: uptake(words, &figures),
             completeness: completeness(words, &gateways, &folder.store.id, now),
         })
         .collect();
@@ -144,25 +145,6 @@ fn chain_name(chain: Option<&Arc<Chain>>, spoken: Spoken, words: &Words) -> Stri
     chain
         .map_or(words.headquarters, |chain| chain.name.of(spoken.language))
         .to_owned()
-}
-
-fn uptake(words: &Words, figures: &Figures) -> Uptake {
-    // A redemption undone on another day may leave a day below nothing.
-    let count = |number: i64| u32::try_from(number.max(0)).unwrap_or(u32::MAX);
-    let (seen, redeemed) = (
-        count(figures.off_peak_came),
-        count(figures.off_peak_redeemed),
-    );
-    match rate(redeemed, seen) {
-        Some(rate) => Uptake::Rate {
-            share: format!("{:.0} %", rate.share * 100.0),
-            interval: format!("{:.0}–{:.0} %", rate.low * 100.0, rate.high * 100.0),
-        },
-        None if seen < ENOUGH_FOR_A_RATE => {
-            Uptake::Words(words.too_few.replace("{}", &seen.to_string()))
-        }
-        None => Uptake::Words(words.more_than_seen.to_owned()),
-    }
 }
 
 /// How much of a store's figures can be missing: what its own gateways say, and the street's, which have
