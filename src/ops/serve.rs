@@ -69,6 +69,7 @@ impl Limits {
     /// by gateways. One address may be an office, or a balancer in front of it.
     pub const HQ_FRONT: Self = Self {
         head_within: Duration::from_secs(10),
+        answer_within: Duration::from_secs(30),
         connections: 512,
         connections_per_address: 128,
     };
