@@ -29,21 +29,29 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     match arguments.action {
         Action::Check { path } if path.is_dir() => check_folder(&path),
-        Action::Check { path } => {
-            if is_hq(&path) {
-                config::hq(&path, &environment)?;
-            } else {
-                config::gateway(&path, &environment)?;
-            }
-            print::line(format_args!("{} is in order", path.display()));
+        // The two kinds of settings file are told apart by their name: `hq.toml` and anything else.
+        #[cfg(feature = "hq")]
+        Action::Check { path } if is_hq(&path) => {
+            config::hq(&path, &environment)?;
+            in_order(&path);
             Ok(())
         }
+        Action::Check { path } => {
+            config::gateway(&path, &environment)?;
+            in_order(&path);
+            Ok(())
+        }
+        #[cfg(feature = "hq")]
         Action::Show { file } if is_hq(&file) => show::<written::Hq>(&file, &environment),
         Action::Show { file } => show::<written::Gateway>(&file, &environment),
     }
 }
 
-/// The two kinds of settings file are told apart by their name: `hq.toml` and anything else.
+fn in_order(path: &Path) {
+    print::line(format_args!("{} is in order", path.display()));
+}
+
+#[cfg(feature = "hq")]
 fn is_hq(file: &Path) -> bool {
     file.file_stem()
         .is_some_and(|stem| stem.to_string_lossy().contains("hq"))

@@ -170,7 +170,6 @@ impl Gateway {
             let listener = Listener {
                 name,
                 tcp,
-                tls: None,
                 limits: Limits::PORTAL,
             };
             serve(&tasks, listener, router);

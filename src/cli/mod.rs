@@ -29,7 +29,7 @@ use crate::ops::telemetry;
 /// A gateway in the shop serves the pages behind table codes and the guest Wi-Fi; headquarters collects what
 /// happened and sends campaigns. Try it all on this machine with `maitred demo`.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -87,7 +87,7 @@ impl Cli {
 }
 
 fn start_logging(log: &Log) {
-    telemetry::start(&log.filter, log.format);
+    telemetry::start(&log.filter);
 }
 
 /// Runs `work` on the runtime of a server.

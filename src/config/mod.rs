@@ -12,7 +12,9 @@ use std::path::Path;
 
 use crate::domain::written::BadFile;
 use overlay::{Effective, Environment};
-use settings::{GatewaySettings, HqSettings};
+use settings::GatewaySettings;
+#[cfg(feature = "hq")]
+use settings::HqSettings;
 
 /// Reads the settings of `maitred gateway`.
 pub fn gateway(file: &Path, environment: &Environment) -> Result<GatewaySettings, BadFile> {
@@ -21,6 +23,7 @@ pub fn gateway(file: &Path, environment: &Environment) -> Result<GatewaySettings
 }
 
 /// Reads the settings of `maitred hq`.
+#[cfg(feature = "hq")]
 pub fn hq(file: &Path, environment: &Environment) -> Result<HqSettings, BadFile> {
     let effective = Effective::<written::Hq>::read(file, environment)?;
     HqSettings::check(effective.written, file)

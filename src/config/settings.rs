@@ -112,6 +112,7 @@ impl GatewaySettings {
 }
 
 /// What `maitred hq` runs with.
+#[cfg(feature = "hq")]
 #[derive(Debug, Clone)]
 pub struct HqSettings {
     pub dir: PathBuf,
@@ -126,6 +127,7 @@ pub struct HqSettings {
     pub log: Log,
 }
 
+#[cfg(feature = "hq")]
 impl HqSettings {
     pub(super) fn check(written: written::Hq, file: &Path) -> Result<Self, BadFile> {
         let fault = |key: &str, fault: &str, hint: &str| BadFile {
@@ -215,6 +217,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "hq")]
     #[test]
     fn a_console_without_a_certificate_stays_on_loopback() {
         let mut hq = written::Hq::default();

@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::StoreId;
-use crate::ops::telemetry::LogFormat;
 
 /// `gateway.toml`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,14 +174,12 @@ pub enum JournalProfile {
 pub struct Log {
     /// `info`, or with single modules: `info,maitred::uplink=debug`.
     pub filter: String,
-    pub format: LogFormat,
 }
 
 impl Default for Log {
     fn default() -> Self {
         Self {
             filter: "info".to_owned(),
-            format: LogFormat::Text,
         }
     }
 }

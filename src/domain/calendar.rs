@@ -19,6 +19,16 @@ pub fn business_day(local: DateTime) -> Date {
         .date()
 }
 
+/// What the clock on the wall shows: `14:05`.
+pub fn clock(time: Time) -> String {
+    format!("{:02}:{:02}", time.hour(), time.minute())
+}
+
+/// The same with its day: `2026-12-01 14:05`.
+pub fn day_and_clock(local: DateTime) -> String {
+    format!("{} {}", local.date(), clock(local.time()))
+}
+
 /// A day of the week as people write it in a campaign file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,7 +112,6 @@ impl Window {
                 names.join(" ")
             }
         };
-        let clock = |time: Time| time.strftime("%H:%M");
         format!("{days} {}–{}", clock(self.from), clock(self.to))
     }
 

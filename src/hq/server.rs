@@ -20,7 +20,7 @@ use super::routes::{enroll, ops, sync};
 use super::state::{ConsoleOver, Shared, State};
 use crate::config::settings::HqSettings;
 use crate::ops::clock::Clock;
-use crate::ops::serve::{Limits, Listener, bind, serve};
+use crate::ops::serve::{Limits, Listener, bind, serve, serve_tls};
 use crate::ops::tasks::Tasks;
 use crate::ops::{metrics, tls};
 
@@ -180,13 +180,11 @@ impl Sockets {
         let enroll_tls = hq.identity.enroll_tls()?;
         let console_tls = console_tls(settings)?;
         let start = |name, limits, tcp, tls, router: Router| {
-            let listener = Listener {
-                name,
-                tcp,
-                tls,
-                limits,
-            };
-            serve(tasks, listener, router);
+            let listener = Listener { name, tcp, limits };
+            match tls {
+                None => serve(tasks, listener, router),
+                Some(tls) => serve_tls(tasks, listener, tls, router),
+            }
         };
         let ops_router = ops::router(Arc::clone(hq), metrics::install());
         start(

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 
 use super::metrics;
@@ -89,26 +90,80 @@ pub async fn bind(address: SocketAddr, what: &str) -> io::Result<TcpListener> {
 pub struct Listener {
     pub name: &'static str,
     pub tcp: TcpListener,
-    pub tls: Option<Arc<rustls::ServerConfig>>,
     pub limits: Limits,
 }
 
-/// Serves `router` on `listener` until the tasks stop.
+/// Serves `router` in plain HTTP on `listener` until the tasks stop.
 pub fn serve(tasks: &Tasks, listener: Listener, router: Router) {
+    start(tasks, listener, Plain, router);
+}
+
+/// Serves `router` in HTTPS on `listener` until the tasks stop.
+pub fn serve_tls(
+    tasks: &Tasks,
+    listener: Listener,
+    tls: Arc<rustls::ServerConfig>,
+    router: Router,
+) {
+    start(tasks, listener, Tls(TlsAcceptor::from(tls)), router);
+}
+
+/// What a connection begins with. Two types and no switch, so that a router which serves no TLS does not
+/// carry a TLS server.
+trait Greet: Clone + Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The stream to speak HTTP on, and the client's certificate; none where the two do not agree.
+    fn greet(
+        &self,
+        stream: TcpStream,
+    ) -> impl Future<Output = Option<(Self::Stream, Option<Vec<u8>>)>> + Send;
+}
+
+#[derive(Clone)]
+struct Plain;
+
+impl Greet for Plain {
+    type Stream = TcpStream;
+
+    async fn greet(&self, stream: TcpStream) -> Option<(TcpStream, Option<Vec<u8>>)> {
+        Some((stream, None))
+    }
+}
+
+#[derive(Clone)]
+struct Tls(TlsAcceptor);
+
+impl Greet for Tls {
+    type Stream = TlsStream<TcpStream>;
+
+    async fn greet(&self, stream: TcpStream) -> Option<(Self::Stream, Option<Vec<u8>>)> {
+        let stream = self.0.accept(stream).await.ok()?;
+        let certificate = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map(|leaf| leaf.to_vec());
+        Some((stream, certificate))
+    }
+}
+
+fn start(tasks: &Tasks, listener: Listener, greet: impl Greet, router: Router) {
     let connections = Arc::new(Connections::new(listener.limits));
     let own = tasks.clone();
     tasks.spawn(listener.name, async move {
-        accept_loop(&own, listener, router, connections).await;
+        accept_loop(&own, listener, greet, router, connections).await;
     });
 }
 
 async fn accept_loop(
     tasks: &Tasks,
     listener: Listener,
+    greet: impl Greet,
     router: Router,
     connections: Arc<Connections>,
 ) {
-    let tls = listener.tls.clone().map(TlsAcceptor::from);
     loop {
         let accepted = tokio::select! {
             accepted = listener.tcp.accept() => accepted,
@@ -128,51 +183,23 @@ async fn accept_loop(
             continue;
         };
         let own = tasks.clone();
-        let (router, tls) = (router.clone(), tls.clone());
+        let (router, greet) = (router.clone(), greet.clone());
         let limits = listener.limits;
         tasks.spawn_guest("connection", async move {
-            connection(&own, stream, address, tls, router, limits).await;
+            // Small answers leave at once; failing to say so costs only speed.
+            stream.set_nodelay(true).ok();
+            let greeted = tokio::time::timeout(limits.head_within, greet.greet(stream)).await;
+            if let Ok(Some((stream, certificate))) = greeted {
+                let peer = Peer {
+                    address,
+                    certificate,
+                };
+                http(&own, stream, peer, router, limits).await;
+            } else {
+                metrics::count(metrics::TLS_HANDSHAKES_FAILED);
+            }
             drop(place);
         });
-    }
-}
-
-async fn connection(
-    tasks: &Tasks,
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    limits: Limits,
-) {
-    // Small answers leave at once; failing to say so costs only speed.
-    stream.set_nodelay(true).ok();
-    match tls {
-        None => {
-            let peer = Peer {
-                address,
-                certificate: None,
-            };
-            http(tasks, stream, peer, router, limits).await;
-        }
-        Some(tls) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(limits.head_within, tls.accept(stream)).await
-            else {
-                metrics::count(metrics::TLS_HANDSHAKES_FAILED);
-                return;
-            };
-            let certificate = stream
-                .get_ref()
-                .1
-                .peer_certificates()
-                .and_then(|chain| chain.first())
-                .map(|leaf| leaf.to_vec());
-            let peer = Peer {
-                address,
-                certificate,
-            };
-            http(tasks, stream, peer, router, limits).await;
-        }
     }
 }
 

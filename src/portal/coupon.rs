@@ -14,6 +14,7 @@ use super::error::{Apology, not_kept};
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
+use crate::domain::calendar::day_and_clock;
 use crate::domain::event::{Consent, Event, Purpose};
 use crate::domain::ids::CouponId;
 use crate::domain::store::{Store, TouchpointKind};
@@ -131,7 +132,7 @@ fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -
 
 /// A time as the clock on the store's wall showed it.
 pub(super) fn on_the_wall(store: &Store, time: Timestamp) -> String {
-    store.local(time).strftime("%Y-%m-%d %H:%M").to_string()
+    day_and_clock(store.local(time))
 }
 
 #[derive(Debug, Deserialize)]

@@ -20,6 +20,7 @@ use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, rend
 use super::probe::{self, Asked};
 use super::splice::SplicedPage;
 use super::visitor::Visitor;
+use crate::domain::calendar::clock;
 use crate::domain::campaign::Campaign;
 use crate::domain::event::{Event, View};
 use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
@@ -223,9 +224,7 @@ impl<'a> Here<'a> {
                 gift: campaign.offer.gift.name(language),
                 title: campaign.title.of(language),
                 terms: campaign.terms.of(language),
-                until: campaign
-                    .closes_at(local)
-                    .map(|end| end.strftime("%H:%M").to_string()),
+                until: campaign.closes_at(local).map(|end| clock(end.time())),
                 held,
             }),
         })

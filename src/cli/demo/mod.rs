@@ -71,7 +71,6 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     start_logging(&Log {
         filter: "warn".to_owned(),
-        ..Log::default()
     });
     let (dir, temporary) = match &arguments.state {
         Some(dir) => (dir.clone(), false),

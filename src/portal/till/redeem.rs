@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{AtTill, fields, sign_in};
+use crate::domain::calendar::clock;
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
 use crate::domain::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId,
@@ -274,7 +275,7 @@ pub(super) fn page(
         .undoable(state.now())
         .into_iter()
         .map(|done| Row {
-            at: folder.store.local(done.at).strftime("%H:%M").to_string(),
+            at: clock(folder.store.local(done.at).time()),
             gift: gift(&wallet, &bundle, done.redeem.coupon, &done.redeem.campaign)
                 .map(|gift| gift.of(language).to_owned())
                 .unwrap_or_default(),
