@@ -218,7 +218,7 @@ impl Party {
         } else {
             &coupon.code
         };
-        let answer = till.redeem(shown).await?;
+        let (answer, redemption) = till.redeem(shown).await?;
         let is_green = answer.status == StatusCode::OK;
         {
             let mut tally = lock(&self.tally);
@@ -231,7 +231,7 @@ impl Party {
                 tally.counts.refused += 1;
             }
         }
-        if is_green && one_in(40) == 0 && till.undo(&answer).await? {
+        if is_green && one_in(40) == 0 && till.undo(&redemption).await? {
             let mut tally = lock(&self.tally);
             tally.counts.undone += 1;
             tally.counts.redeemed -= 1;
@@ -297,14 +297,15 @@ impl Till {
         Ok(())
     }
 
-    async fn redeem(&mut self, code: &str) -> anyhow::Result<Page> {
+    /// The till's answer, and the number of the redemption that it was asked for.
+    async fn redeem(&mut self, code: &str) -> anyhow::Result<(Page, String)> {
         for _ in 0..3 {
             let page = self.phone.get("/till").await?;
             if let Some(redemption) = page.field("redemption") {
                 let fields = [("code", code), ("redemption", redemption)];
                 let answer = self.phone.post("/till/redeem", &fields).await?;
                 if answer.status != StatusCode::FORBIDDEN {
-                    return Ok(answer);
+                    return Ok((answer, redemption.to_owned()));
                 }
             }
             // The shift is over: in the compressed calendar it lasts a second and a half.
@@ -313,15 +314,9 @@ impl Till {
         bail!("a till kept asking for its PIN")
     }
 
-    /// Takes the latest redemption on the page back; false where its ten minutes are over.
-    async fn undo(&mut self, page: &Page) -> anyhow::Result<bool> {
-        let latest = page.between(
-            "action=\"/till/undo\"><input type=\"hidden\" name=\"redemption\" value=\"",
-            "\"",
-        );
-        let Some(redemption) = latest else {
-            return Ok(false);
-        };
+    /// Takes a redemption back; false where its ten minutes are over. By its number and not as the latest
+    /// on the page: another till of the shop may have been faster.
+    async fn undo(&mut self, redemption: &str) -> anyhow::Result<bool> {
         let answer = self
             .phone
             .post("/till/undo", &[("redemption", redemption)])
