@@ -9,6 +9,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod chain;
+
+pub use chain::{BadChain, Chain};
+
 /// The letters and digits that nobody confuses when reading aloud: no 0/O, 1/I/L.
 ///
 /// There are 31 of them, a prime, which is what makes the check character of

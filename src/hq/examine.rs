@@ -5,9 +5,9 @@
 //! bad frame would block its gateway for ever.
 
 use crate::domain::event::{Event, Occurrence};
-use crate::domain::ids::{CampaignId, CouponId, Vid};
+use crate::domain::ids::{CampaignId, CouponId, FrameId, Vid};
 use crate::domain::uptake::fold;
-use crate::wire::batch::Line;
+use crate::wire::batch::{Line, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
@@ -15,15 +15,19 @@ use super::db::{EventRow, Frame, PutAside};
 
 /// Reads the lines that a gateway serving `serves` has sent.
 pub fn examine(serves: &Serves, lines: Vec<Line>) -> Vec<Frame> {
-    lines.into_iter().map(|line| frame(serves, line)).collect()
+    let frames = lines.into_iter().filter_map(|line| match line.what {
+        What::Frame { id, body, .. } => Some(frame(serves, line.seq, id, body)),
+        What::Gap(_) => None,
+    });
+    frames.collect()
 }
 
-fn frame(serves: &Serves, line: Line) -> Frame {
+fn frame(serves: &Serves, seq: u64, id: FrameId, body: Vec<u8>) -> Frame {
     let mut frame = Frame {
-        seq: line.seq,
-        id: line.id,
+        seq,
+        id,
         store: None,
-        body: line.body,
+        body,
         events: Vec::new(),
         facts: Vec::new(),
         put_aside: Vec::new(),

@@ -158,11 +158,9 @@ pub(crate) fn line(seq: u64, store: &StoreId, at: Timestamp, event: Event) -> Li
         offset: Offset::constant(8),
     };
     let boot_time = BootTime { boot: 1, millis: 2 };
-    Line {
-        seq,
-        id: FrameId::from_time_and_entropy(seq, [7; 10]),
-        body: frame::encode(&Contents::of(store.clone(), boot_time, moment, event)),
-    }
+    let id = FrameId::from_time_and_entropy(seq, [7; 10]);
+    let contents = Contents::of(store.clone(), boot_time, moment, event);
+    Line::frame(seq, id, frame::encode(&contents))
 }
 
 /// Frames of SZ01, numbered from `first`, all at once.

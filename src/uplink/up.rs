@@ -82,6 +82,7 @@ impl Up {
             cls,
             floor: depth.first_seq,
             next: depth.next_seq,
+            last: None,
         };
         let hello = Hello {
             sw: SOFTWARE.to_owned(),
@@ -234,17 +235,14 @@ fn pack(frames: Vec<Frame>, spool: Spool, depths: &Depths) -> Batch {
     };
     let lines: Vec<Line> = frames
         .into_iter()
-        .map(|frame| Line {
-            seq: frame.seq,
-            id: frame.id,
-            body: frame.body,
-        })
+        .map(|frame| Line::frame(frame.seq, frame.id, frame.body))
         .collect();
     Batch {
         header: Header {
             v: VERSION,
             first: lines.first().map_or(1, |line| line.seq),
             n: lines.len(),
+            prev: None,
             sw: SOFTWARE.to_owned(),
             q: batch::Waiting {
                 frames: depth.frames,

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::signing::PublicKey;
-use crate::domain::ids::{GatewayId, Slug, StoreId, StreamId};
+use crate::domain::ids::{Chain, GatewayId, Slug, StoreId, StreamId};
 
 /// This version, as both sides tell it.
 pub const SOFTWARE: &str = env!("CARGO_PKG_VERSION");
 
-/// `POST /v1/hello`: what the gateway has.
+/// `POST /v1/hello`: what the gateway has: every stream with frames that wait, and those written to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     pub sw: String,
@@ -25,6 +25,9 @@ pub struct StreamOffer {
     pub floor: u64,
     /// The sequence that the next frame will get.
     pub next: u64,
+    /// The chain before `next`, where the gateway knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Chain>,
 }
 
 /// The answer to hello: where each stream stands at headquarters.
@@ -40,6 +43,9 @@ pub struct HelloReply {
 pub struct StreamMark {
     pub id: StreamId,
     pub acked: u64,
+    /// Nothing more is taken into this stream: two holders of it do not agree.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// `GET /v1/down`: the bundle that a gateway should have.

@@ -253,6 +253,7 @@ async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent(
         cls: number - 1,
         floor: next,
         next,
+        last: None,
     };
     let greeting = |gateway, offers: &[StreamOffer]| Greeting {
         gateway,

@@ -28,7 +28,7 @@ use crate::hq::state::Shared;
 use crate::ops::metrics;
 use crate::ops::serve::Peer;
 use crate::wire::batch::{
-    self, Expected, Header, MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Receipt, Refused as PutAside,
+    self, Expected, Header, MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Receipt, Refused as PutAside, What,
 };
 use crate::wire::encoding::gunzip;
 use crate::wire::link::{BundleState, Hello, HelloReply, Reported, Serves, StreamMark};
@@ -128,7 +128,11 @@ async fn hello(
             return Err(rolled_back());
         }
     };
-    let at = |(id, acked)| StreamMark { id, acked };
+    let at = |(id, acked)| StreamMark {
+        id,
+        acked,
+        closed: false,
+    };
     Ok(Json(HelloReply {
         now: hq.clock.now().as_millisecond(),
         streams: ids.into_iter().zip(marks).map(at).collect(),
@@ -237,6 +241,13 @@ async fn read_batch(
         let batch = batch::decode(&unpacked).map_err(|bad| malformed(&bad))?;
         if batch.header.first == 0 {
             return Err(malformed(&"sequences begin at 1"));
+        }
+        if batch
+            .lines
+            .iter()
+            .any(|line| matches!(line.what, What::Gap(_)))
+        {
+            return Err(malformed(&"gaps are not taken"));
         }
         if batch.lines.len() > MAX_BATCH_FRAMES {
             let message = format!("more than {MAX_BATCH_FRAMES} frames");

@@ -115,6 +115,7 @@ fn batch_of(first: u64, events: Vec<Event>) -> Batch {
             v: batch::VERSION,
             first,
             n: lines.len(),
+            prev: None,
             sw: "0.1.0".to_owned(),
             q: Waiting {
                 frames: lines.len() as u64,
@@ -145,6 +146,7 @@ async fn a_batch_gets_a_receipt_and_a_hole_is_told_where_to_go_on() {
             cls: 0,
             floor: 1,
             next: 4,
+            last: None,
         }],
     };
     let reply: HelloReply = gateway.call(post("/v1/hello", &hello)).await.json();

@@ -161,6 +161,7 @@ async fn a_box_enrols_by_pin_and_brings_a_claim_over_mutual_tls() {
             v: batch::VERSION,
             first: 1,
             n: 1,
+            prev: None,
             sw: "0.1.0".to_owned(),
             q: Waiting::default(),
         },

@@ -9,7 +9,7 @@ use super::*;
 use crate::journal::{Book, Change, Journal, Options, Verdict};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::BoxFuture;
-use crate::wire::batch::Expected;
+use crate::wire::batch::{Expected, What};
 use crate::wire::encoding::gunzip;
 use crate::wire::link::{LinkState, StreamMark};
 
@@ -100,6 +100,7 @@ impl ScriptedHq {
                 } else {
                     0
                 },
+                closed: false,
             };
             let reply = HelloReply {
                 now: 0,
@@ -120,7 +121,10 @@ impl ScriptedHq {
             return respond(StatusCode::CONFLICT, &Expected { acked });
         }
         let fresh = batch.lines.into_iter().filter(|line| line.seq > acked);
-        self.committed.extend(fresh.map(|line| line.body));
+        self.committed.extend(fresh.map(|line| match line.what {
+            What::Frame { body, .. } => body,
+            What::Gap(gap) => panic!("{gap:?}"),
+        }));
         let receipt = Receipt {
             acked: self.committed.len() as u64,
             now: 0,

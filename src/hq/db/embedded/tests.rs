@@ -32,6 +32,7 @@ async fn greet(ledger: &dyn Ledger, gateway: GatewayId, streams: &[(u8, u64, u64
         cls: 0,
         floor: *floor,
         next: *next,
+        last: None,
     };
     let greeting = Greeting {
         gateway,
@@ -157,9 +158,9 @@ async fn a_ledger_from_a_backup_that_lacks_frames_is_noted_once_for_each_stream(
 async fn what_cannot_be_read_is_put_aside_and_acknowledged() {
     let hq = TestLedger::new();
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
-    let plain = |seq, body: &[u8]| Line {
-        body: body.to_vec(),
-        ..line(seq, &store("SZ01"), now(), view(None))
+    let plain = |seq, body: &[u8]| {
+        let id = FrameId::from_time_and_entropy(seq, [7; 10]);
+        Line::frame(seq, id, body.to_vec())
     };
     let lines = vec![
         plain(1, b"{\"not\":\"a frame\"}"),
