@@ -22,7 +22,7 @@ use crate::config::written::{Firewall, JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
 use crate::domain::ids::{Issuer, StoreId};
 use crate::journal::{Journal, Options, Profile};
-use crate::ops::clock::{Clock, SystemClock, boot_number};
+use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
 use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     start_logging(&settings.log);
     block_on(async move {
-        let gateway = Gateway::start(settings, Arc::new(SystemClock)).await?;
+        let gateway = Gateway::start(settings, ShopTime::OwnClock).await?;
         print::line(gateway.ready_line());
         gateway.until_stopped().await
     })??;
@@ -99,6 +99,37 @@ pub struct Gateway {
     tasks: Tasks,
 }
 
+/// What coupons go by.
+#[derive(Clone)]
+pub enum ShopTime {
+    /// The box's clock, as headquarters sets it right.
+    OwnClock,
+    /// Another one, for tests and the demo.
+    Given(Arc<dyn Clock>),
+}
+
+struct Clocks {
+    shop: Arc<dyn Clock>,
+    /// None where the shop goes by another.
+    own: Option<Arc<Anchored>>,
+}
+
+impl Clocks {
+    fn open(shop_time: ShopTime, state_dir: &Path) -> anyhow::Result<Self> {
+        match shop_time {
+            ShopTime::Given(shop) => Ok(Self { shop, own: None }),
+            ShopTime::OwnClock => {
+                let own =
+                    Arc::new(Anchored::open(state_dir).context("reading what is known of time")?);
+                Ok(Self {
+                    shop: Arc::clone(&own) as Arc<dyn Clock>,
+                    own: Some(own),
+                })
+            }
+        }
+    }
+}
+
 /// The sockets, before anything listens on them.
 struct Sockets {
     portal: TcpListener,
@@ -115,11 +146,8 @@ struct Place {
 }
 
 impl Gateway {
-    /// Starts everything. `shop_clock` is what coupons go by.
-    pub async fn start(
-        settings: GatewaySettings,
-        shop_clock: Arc<dyn Clock>,
-    ) -> anyhow::Result<Self> {
+    /// Starts everything.
+    pub async fn start(settings: GatewaySettings, shop_time: ShopTime) -> anyhow::Result<Self> {
         let metrics = metrics::install();
         let sockets = Sockets {
             portal: bind(settings.portal_listen, "portal").await?,
@@ -129,11 +157,18 @@ impl Gateway {
             (sockets.portal.local_addr()?, sockets.ops.local_addr()?);
         let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
         let place = Place::find(&settings)?;
-        let (journal, wallet) = open_journal(&settings).await?;
+        let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
+        let (journal, wallet) = open_journal(&settings, own.clone()).await?;
 
         let tasks = Tasks::new();
-        let News { bundle, link } =
-            News::start(place.upstream, place.bundle, &settings, &journal, &tasks)?;
+        let News { bundle, link } = News::start(
+            place.upstream,
+            own,
+            place.bundle,
+            &settings,
+            &journal,
+            &tasks,
+        )?;
         let wall = Arc::new(Wall::new(
             settings.session,
             match settings.firewall {
@@ -146,7 +181,7 @@ impl Gateway {
                 journal: journal.clone(),
                 wallet: wallet.clone(),
                 bundle: bundle.clone(),
-                clock: Arc::clone(&shop_clock),
+                clock: shop,
                 keys,
                 issuer: place.issuer,
                 store: place.store,
@@ -236,6 +271,7 @@ impl News {
     /// Starts the uplink, if there is somewhere to link up to.
     fn start(
         upstream: Option<(Identity, Slots)>,
+        clock: Option<Arc<Anchored>>,
         bundle: Bundle,
         settings: &GatewaySettings,
         journal: &Journal<Ledger>,
@@ -247,10 +283,12 @@ impl News {
         };
         let parts = uplink::Parts {
             identity,
+            identity_dir: identity_dir(&settings.state_dir),
             settings: settings.uplink.clone(),
             outbox: journal.outbox(),
             slots,
             bundle: sender,
+            clock,
             boot: boot_number(),
         };
         let link = uplink::start(parts, tasks).context("preparing the uplink")?;
@@ -364,6 +402,7 @@ pub(super) fn identity_dir(state_dir: &Path) -> PathBuf {
 
 async fn open_journal(
     settings: &GatewaySettings,
+    clock: Option<Arc<Anchored>>,
 ) -> anyhow::Result<(Journal<Ledger>, SharedWallet)> {
     let (ledger, wallet) = Ledger::new();
     let options = Options::for_profile(match settings.journal_profile {
@@ -371,11 +410,13 @@ async fn open_journal(
         JournalProfile::Small => Profile::Small,
     });
     let dir = settings.state_dir.clone();
-    let journal = tokio::task::spawn_blocking(move || {
-        Journal::open(&dir, options, Arc::new(SystemClock), ledger)
-    })
-    .await?
-    .context("opening the journal")?;
+    let clock = clock.map_or_else(
+        || Arc::new(SystemClock) as Arc<dyn Clock>,
+        |own| own as Arc<dyn Clock>,
+    );
+    let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
+        .await?
+        .context("opening the journal")?;
     Ok((journal, wallet))
 }
 

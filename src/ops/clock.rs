@@ -3,10 +3,16 @@
 //! A rule never asks for the time; it is given it. What runs in a shop takes its clock as a value, so that
 //! a test can stand still and the demo can run ten shop days in twenty seconds.
 
+mod anchored;
+mod record;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use anchored::Anchored;
+pub use record::{Known, Placed};
 
 /// Tells the time of day and how long this boot has lasted.
 pub trait Clock: Send + Sync + 'static {
@@ -15,6 +21,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since the machine started, suspended time included; never steps.
     fn since_boot(&self) -> Duration;
+
+    /// None where this clock can be relied on; otherwise a time that has certainly passed.
+    fn doubt(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// The machine's own clocks.
@@ -32,6 +43,10 @@ impl Clock for SystemClock {
 
     fn since_boot(&self) -> Duration {
         since_boot()
+    }
+
+    fn doubt(&self) -> Option<Timestamp> {
+        Some(record::OLDEST)
     }
 }
 

@@ -1,5 +1,7 @@
 //! TLS configurations: rustls with ring, TLS 1.3 between gateway and headquarters.
 
+mod time;
+
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -11,6 +13,8 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version,
 };
+
+pub use time::{ATTEMPTS, CertificateTime, is_about_dates};
 
 /// What is wrong with a certificate or a key.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +83,9 @@ pub fn client(
     server_ca_pem: &str,
     chain_pem: &str,
     key_pem: &str,
+    time: Arc<CertificateTime>,
 ) -> Result<Arc<ClientConfig>, BadIdentity> {
-    let config = ClientConfig::builder_with_provider(provider())
+    let config = ClientConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&version::TLS13])?
         .with_root_certificates(roots(server_ca_pem)?)
         .with_client_auth_cert(certificates(chain_pem)?, private_key(key_pem)?)?;
@@ -89,12 +94,15 @@ pub fn client(
 
 /// A client that believes the server whose chain holds the authority with this SHA-256: for enrolment,
 /// where the pin is all that the installer has.
-pub fn client_by_pin(authority_sha256: [u8; 32]) -> Result<Arc<ClientConfig>, BadIdentity> {
+pub fn client_by_pin(
+    authority_sha256: [u8; 32],
+    time: Arc<CertificateTime>,
+) -> Result<Arc<ClientConfig>, BadIdentity> {
     let verifier = PinVerifier {
         authority_sha256,
         provider: provider(),
     };
-    let config = ClientConfig::builder_with_provider(provider())
+    let config = ClientConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))

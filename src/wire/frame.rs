@@ -113,6 +113,25 @@ fn payload(event: &Event) -> Box<RawValue> {
     written.expect("a payload is plain data")
 }
 
+/// The boot and the wall clock that a frame was written by; none if it is not a frame of any version.
+pub fn written_at(body: &[u8]) -> Option<(BootTime, Timestamp)> {
+    #[derive(Deserialize)]
+    struct Times {
+        b: u32,
+        m: u64,
+        w: i64,
+    }
+    let Times {
+        b: boot,
+        m: millis,
+        w,
+    } = serde_json::from_slice(body).ok()?;
+    Some((
+        BootTime { boot, millis },
+        Timestamp::from_millisecond(w).ok()?,
+    ))
+}
+
 /// What a frame says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
@@ -257,6 +276,8 @@ mod tests {
         };
         assert_eq!(claim.event, contents.events[0].1);
         assert_eq!(claim.moment, contents.moment);
+        let written = (contents.boot_time, contents.moment.at);
+        assert_eq!(written_at(GOLDEN.as_bytes()), Some(written));
         assert_eq!(view.event, contents.events[1].1);
         assert_eq!(
             view.moment.at.duration_since(claim.moment.at),

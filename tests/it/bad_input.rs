@@ -117,7 +117,8 @@ async fn a_clock_that_jumps_back_leaves_the_frames_in_order() {
     let environment = maitred::config::overlay::Environment::default();
     let settings = maitred::config::gateway(&file, &environment).unwrap();
     let clock = Arc::new(TestClock::at("2026-12-01T15:00:00+08:00".parse().unwrap()));
-    let gateway = maitred::cli::gateway::Gateway::start(settings, clock.clone())
+    let shop_time = maitred::cli::gateway::ShopTime::Given(clock.clone());
+    let gateway = maitred::cli::gateway::Gateway::start(settings, shop_time)
         .await
         .unwrap();
     claim(gateway.portal, &table(1)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::super::gateway::{Gateway, identity_dir};
+use super::super::gateway::{Gateway, ShopTime, identity_dir};
 use super::super::qr;
 use crate::config::settings::{BundleFrom, GatewaySettings, HqSettings, UplinkSettings};
 use crate::config::written::{Firewall, JournalProfile, Log, Role};
@@ -286,7 +286,8 @@ impl Newcomer<'_> {
             .await
             .with_context(|| format!("enrolling {name}"))?;
         let settings = self.settings(role, state_dir);
-        let gateway = Gateway::start(settings, Arc::clone(&self.shop_clock)).await?;
+        let gateway =
+            Gateway::start(settings, ShopTime::Given(Arc::clone(&self.shop_clock))).await?;
         let mut bundle = gateway.bundle.clone();
         let first = bundle.wait_for(|bundle| !bundle.stores.is_empty());
         tokio::time::timeout(Duration::from_secs(30), first)
@@ -314,6 +315,7 @@ impl Newcomer<'_> {
                 batch_delay: Duration::from_millis(250),
                 views_delay: Duration::from_secs(1),
                 long_poll: Duration::from_secs(45),
+                probe_url: String::new(),
             },
             journal_profile: JournalProfile::Standard,
             log: Log::default(),
