@@ -43,6 +43,8 @@ pub struct UplinkSettings {
     pub batch_delay: Duration,
     pub views_delay: Duration,
     pub long_poll: Duration,
+    /// An `http://` address that answers 204; empty: none.
+    pub probe_url: String,
 }
 
 impl GatewaySettings {
@@ -71,6 +73,14 @@ impl GatewaySettings {
                 "uplink.long_poll_seconds",
                 "a long poll lasts from 5 seconds to 5 minutes",
                 "for example 45",
+            ));
+        }
+        let probe_url = &written.uplink.probe_url;
+        if !probe_url.is_empty() && !probe_url.starts_with("http://") {
+            return Err(fault(
+                "uplink.probe_url",
+                "the question must be plain HTTP, for a sign-in page to answer it",
+                "for example http://connect.rom.miui.com/generate_204, or \"\" for none",
             ));
         }
         let base_url = written.portal.base_url.trim_end_matches('/');
@@ -104,6 +114,7 @@ impl GatewaySettings {
                 batch_delay: Duration::from_millis(written.uplink.batch_delay_ms),
                 views_delay: Duration::from_millis(written.uplink.views_delay_ms),
                 long_poll: Duration::from_secs(written.uplink.long_poll_seconds),
+                probe_url: written.uplink.probe_url,
             },
             journal_profile: written.journal.profile,
             log: written.log,

@@ -141,6 +141,8 @@ pub struct Uplink {
     pub views_delay_ms: u64,
     /// How long headquarters may hold the question for news.
     pub long_poll_seconds: u64,
+    /// Asked after headquarters did not answer, to tell a sign-in page from a broken line; empty: never.
+    pub probe_url: String,
 }
 
 impl Default for Uplink {
@@ -150,6 +152,8 @@ impl Default for Uplink {
             views_delay_ms: 10_000,
             // Middleboxes forget idle connections after a minute or more.
             long_poll_seconds: 45,
+            // What phones in China ask: 204 and nothing else.
+            probe_url: "http://connect.rom.miui.com/generate_204".to_owned(),
         }
     }
 }

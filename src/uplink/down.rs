@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use axum::http::StatusCode;
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::bundle::{NotTaken, Slots};
+use super::credentials::Credentials;
 use super::link::Link;
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use super::up::chance;
 use crate::config::settings::UplinkSettings;
+use crate::ops::clock::Clock;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::Bundle;
@@ -30,6 +33,8 @@ pub(super) struct Down {
     pub(super) bundle: watch::Sender<Arc<Bundle>>,
     pub(super) settings: UplinkSettings,
     pub(super) link: Link,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The question came to nothing.
@@ -49,6 +54,7 @@ impl Down {
         let mut seen = self.bundle.borrow().version;
         self.greet(seen).await;
         loop {
+            self.renew_if_due().await;
             match self.poll(seen).await {
                 Ok(None) => backoff.reset(),
                 Ok(Some(pointer)) => match self.fetch(&pointer).await {
@@ -123,6 +129,33 @@ impl Down {
                 Ok(())
             }
         }
+    }
+
+    /// Has the certificate renewed when its time has come. What fails is tried again at the next question:
+    /// there are sixty days for it.
+    async fn renew_if_due(&self) {
+        if self.clock.doubt().is_some() || !self.credentials.is_due(self.clock.now()) {
+            return;
+        }
+        if let Err(error) = self.renew().await {
+            tracing::warn!(error = %format!("{error:#}"), "the certificate could not be renewed yet");
+        }
+    }
+
+    async fn renew(&self) -> anyhow::Result<()> {
+        let (key, request) = Credentials::new_key()?;
+        let path = "/v1/renew".to_owned();
+        let request = Request::post(path, request.into_bytes(), Content::Json, POLL_MARGIN);
+        let Ok(response) = self.ask(request).await else {
+            bail!("headquarters did not answer");
+        };
+        if response.status != StatusCode::OK {
+            bail!("headquarters answered {}", response.status);
+        }
+        let renewed = serde_json::from_slice(&response.body).context("reading the answer")?;
+        self.credentials.renew(&key, renewed)?;
+        tracing::info!("the certificate has been renewed");
+        Ok(())
     }
 
     async fn report(&self, v: u64, state: BundleState, why: String) {

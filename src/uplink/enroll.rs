@@ -4,15 +4,17 @@
 //! certificate are kept in one step, so an enrolment that is cut off leaves the one before as it was.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::StatusCode;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 
-use super::http::Https;
+use super::http::{Https, Trust};
 use super::identity::Identity;
 use super::transport::{Content, Request, Transport};
+use crate::ops::clock::SystemClock;
 use crate::ops::tasks::Tasks;
 use crate::ops::tls;
 use crate::wire::link::{EnrollRequest, Enrolled, Refusal, SOFTWARE};
@@ -47,8 +49,9 @@ pub async fn enroll(
         sw: SOFTWARE.to_owned(),
     };
 
-    let tls = tls::client_by_pin(pin).context("preparing TLS")?;
-    let https = Https::new(&invitation.url, tls, tasks, "enroll");
+    let time = tls::CertificateTime::new(Arc::new(SystemClock));
+    let tls = tls::client_by_pin(pin, Arc::clone(&time)).context("preparing TLS")?;
+    let https = Https::new(&invitation.url, Trust::Pin(tls, time), tasks, "enroll");
     let body = serde_json::to_vec(&request).expect("a request is plain data");
     let path = "/v1/enroll".to_owned();
     let request = Request::post(path, body, Content::Json, Duration::from_secs(30));
@@ -65,7 +68,9 @@ pub async fn enroll(
     }
     let enrolled: Enrolled = serde_json::from_slice(&response.body)
         .context("reading headquarters' answer to the enrolment")?;
-    let identity = Identity::store(identity_dir, enrolled, key.serialize_pem())
+    let identity = Identity::new(enrolled, key.serialize_pem());
+    identity
+        .store(identity_dir)
         .context("keeping the gateway's identity")?;
     Ok(identity.enrolled)
 }
@@ -85,7 +90,7 @@ fn read_pin(text: &str) -> anyhow::Result<[u8; 32]> {
 }
 
 /// A request that only proves possession of the key: headquarters writes every name itself.
-fn signing_request(key: &KeyPair) -> anyhow::Result<String> {
+pub(super) fn signing_request(key: &KeyPair) -> anyhow::Result<String> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params

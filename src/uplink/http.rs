@@ -13,9 +13,12 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use super::credentials::{Credentials, Shown};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::ops::tasks::{BoxFuture, Tasks};
+use crate::ops::tls::{ATTEMPTS, CertificateTime};
 
 /// The largest answer is a bundle.
 const MOST_ANSWER_BYTES: usize = 16 << 20;
@@ -25,21 +28,48 @@ pub(super) struct Https {
     /// `host:port`
     authority: String,
     host: String,
-    tls: Arc<ClientConfig>,
+    trust: Trust,
     tasks: Tasks,
     name: &'static str,
     /// One request at a time; the next waits for it.
-    connection: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    connection: Mutex<Option<Connection>>,
+}
+
+/// What a connection is made with.
+pub(super) enum Trust {
+    /// The pin of an invitation.
+    Pin(Arc<ClientConfig>, Arc<CertificateTime>),
+    /// Our certificate, which may be renewed while we run.
+    Certificate(Arc<Credentials>),
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    edition: u32,
+}
+
+impl Trust {
+    fn shown(&self) -> Shown {
+        match self {
+            Self::Pin(tls, _) => Shown {
+                tls: Arc::clone(tls),
+                edition: 0,
+            },
+            Self::Certificate(credentials) => credentials.shown(),
+        }
+    }
+
+    fn time(&self) -> &CertificateTime {
+        match self {
+            Self::Pin(_, time) => time,
+            Self::Certificate(credentials) => credentials.time(),
+        }
+    }
 }
 
 impl Https {
     /// A client of `url`, which is `https://host[:port]`.
-    pub(super) fn new(
-        url: &str,
-        tls: Arc<ClientConfig>,
-        tasks: &Tasks,
-        name: &'static str,
-    ) -> Self {
+    pub(super) fn new(url: &str, trust: Trust, tasks: &Tasks, name: &'static str) -> Self {
         let authority = url
             .trim_start_matches("https://")
             .split('/')
@@ -54,14 +84,38 @@ impl Https {
         Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             authority,
-            tls,
+            trust,
             tasks: tasks.clone(),
             name,
             connection: Mutex::new(None),
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, NoAnswer> {
+    async fn connect(&self) -> Result<Connection, NoAnswer> {
+        let Shown { tls, edition } = self.trust.shown();
+        let tls = self.shake_hands(&tls).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(broken)?;
+        self.tasks.spawn_guest(self.name, async move {
+            // Its end is noticed by the next request, which makes a new one.
+            connection.await.ok();
+        });
+        Ok(Connection { sender, edition })
+    }
+
+    /// Makes a connection; a box that does not know the time tries the times that it could be.
+    async fn shake_hands(&self, tls: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, NoAnswer> {
+        let time = self.trust.time();
+        time.follow_the_clock();
+        for _ in 1..ATTEMPTS {
+            match self.try_hands(tls).await {
+                Err(NoAnswer::Certificate(error)) if time.step_aside(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_hands(tls).await
+    }
+
+    async fn try_hands(&self, tls: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, NoAnswer> {
         let tcp = TcpStream::connect(&self.authority)
             .await
             .map_err(NoAnswer::NoConnection)?;
@@ -69,31 +123,27 @@ impl Https {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| {
             NoAnswer::NoConnection(io::Error::new(io::ErrorKind::InvalidInput, error))
         })?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls))
+        TlsConnector::from(Arc::clone(tls))
             .connect(name, tcp)
             .await
-            .map_err(tls_failure)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(broken)?;
-        self.tasks.spawn_guest(self.name, async move {
-            // Its end is noticed by the next request, which makes a new one.
-            connection.await.ok();
-        });
-        Ok(sender)
+            .map_err(tls_failure)
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, NoAnswer> {
         let mut place = self.connection.lock().await;
         // What an idle connection died of is no news: a batch is counted once however often it is sent.
-        if let Some(mut sender) = place.take()
-            && sender.ready().await.is_ok()
-            && let Ok(response) = self.send(&mut sender, request).await
+        // One made with a certificate that has been renewed since is left for a new one.
+        if let Some(mut connection) = place.take()
+            && connection.edition == self.trust.shown().edition
+            && connection.sender.ready().await.is_ok()
+            && let Ok(response) = self.send(&mut connection.sender, request).await
         {
-            *place = Some(sender);
+            *place = Some(connection);
             return Ok(response);
         }
-        let mut sender = self.connect().await?;
-        let response = self.send(&mut sender, request).await?;
-        *place = Some(sender);
+        let mut connection = self.connect().await?;
+        let response = self.send(&mut connection.sender, request).await?;
+        *place = Some(connection);
         Ok(response)
     }
 

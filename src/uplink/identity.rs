@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::files::{Readers, replace};
-use crate::ops::tls::{self, BadIdentity};
+use crate::ops::tls::{self, BadIdentity, CertificateTime};
 use crate::wire::link::Enrolled;
 
 /// An enrolled gateway.
@@ -44,24 +44,24 @@ impl Identity {
         }
     }
 
-    /// Keeps what enrolment gave for the key that it was asked with.
-    pub(super) fn store(
-        identity_dir: &Path,
-        enrolled: Enrolled,
-        key_pem: String,
-    ) -> io::Result<Self> {
-        let identity = Self { enrolled, key_pem };
-        let json = serde_json::to_vec_pretty(&identity)?;
-        replace(&identity_dir.join(FILE), &json, Readers::OnlyUs)?;
-        Ok(identity)
+    /// What headquarters gave for the key that it was asked with.
+    pub(super) const fn new(enrolled: Enrolled, key_pem: String) -> Self {
+        Self { enrolled, key_pem }
     }
 
-    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, BadIdentity> {
+    /// Keeps it in place of the one before.
+    pub(super) fn store(&self, identity_dir: &Path) -> io::Result<()> {
+        let json = serde_json::to_vec_pretty(self)?;
+        replace(&identity_dir.join(FILE), &json, Readers::OnlyUs)
+    }
+
+    pub(super) fn tls(&self, time: Arc<CertificateTime>) -> Result<Arc<ClientConfig>, BadIdentity> {
         let enrolled = &self.enrolled;
         tls::client(
             &enrolled.server_ca_pem,
             &enrolled.certificate_pem,
             &self.key_pem,
+            time,
         )
     }
 }

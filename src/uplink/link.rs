@@ -1,4 +1,6 @@
 //! How the way to headquarters is: each worker says how its own requests fare, and the worse counts.
+//!
+//! Never decides anything: it is for the manager's eyes, `/readyz` and the metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,6 +8,7 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 
 use super::transport::{NoAnswer, Response};
+use crate::ops::clock::Anchored;
 use crate::ops::metrics;
 use crate::wire::link::LinkState;
 
@@ -21,6 +24,7 @@ pub(super) enum Lane {
 pub(super) struct Link {
     lane: Lane,
     lanes: Arc<Mutex<Lanes>>,
+    clock: Option<Arc<Anchored>>,
     shown: watch::Sender<LinkState>,
 }
 
@@ -31,11 +35,12 @@ struct Lanes {
 }
 
 impl Link {
-    pub(super) fn new() -> (Self, watch::Receiver<LinkState>) {
+    pub(super) fn new(clock: Option<Arc<Anchored>>) -> (Self, watch::Receiver<LinkState>) {
         let (shown, receiver) = watch::channel(LinkState::default());
         let link = Self {
             lane: Lane::Up,
             lanes: Arc::default(),
+            clock,
             shown,
         };
         (link, receiver)
@@ -56,11 +61,38 @@ impl Link {
             tracing::debug!(%error, "headquarters did not answer");
         }
         self.set(match answer {
-            Ok(response) => told_by(response.status),
+            Ok(response) => self.told_by(response.status),
             Err(NoAnswer::NoConnection(_)) => LinkState::Offline,
             Err(NoAnswer::Certificate(_)) => LinkState::CertBad,
             Err(NoAnswer::TimedOut | NoAnswer::Broken(_)) => LinkState::HqDown,
         });
+    }
+
+    /// Somebody's sign-in page stands between the shop and the Internet.
+    pub(super) fn upstream_captive(&self) {
+        self.set(LinkState::UpstreamCaptive);
+    }
+
+    /// What an answer's status says of the one who gave it.
+    fn told_by(&self, status: StatusCode) -> LinkState {
+        match status {
+            // Headquarters knows who asks, and does not want to hear from them.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => LinkState::CertBad,
+            StatusCode::CONFLICT
+            | StatusCode::GONE
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::TOO_MANY_REQUESTS => self.online(),
+            status if status.is_success() => self.online(),
+            _ => LinkState::HqDown,
+        }
+    }
+
+    fn online(&self) -> LinkState {
+        let clock = self.clock.as_ref();
+        match clock.is_some_and(|clock| clock.system_is_off()) {
+            true => LinkState::ClockBad,
+            false => LinkState::Online,
+        }
     }
 
     /// Something answered that is not headquarters, or not itself.
@@ -90,19 +122,6 @@ impl Link {
     }
 }
 
-/// What an answer's status says of the one who gave it.
-fn told_by(status: StatusCode) -> LinkState {
-    match status {
-        StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => {
-            LinkState::Online
-        }
-        // Headquarters knows who asks, and does not want to hear from them.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => LinkState::CertBad,
-        status if status.is_success() => LinkState::Online,
-        _ => LinkState::HqDown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_good_long_poll_does_not_hide_that_batches_fail() {
-        let (link, state) = Link::new();
+        let (link, state) = Link::new(None);
         let (up, down) = (link.on(Lane::Up), link.on(Lane::Down));
         down.note(&Ok(answered(StatusCode::NO_CONTENT)));
         assert_eq!(*state.borrow(), LinkState::Online);
@@ -130,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_revoked_box_is_not_online() {
-        let (link, state) = Link::new();
+        let (link, state) = Link::new(None);
         link.note(&Ok(answered(StatusCode::FORBIDDEN)));
         assert_eq!(*state.borrow(), LinkState::CertBad);
     }

@@ -9,6 +9,8 @@
 
 pub mod backoff;
 pub mod bundle;
+mod captive;
+mod credentials;
 mod down;
 pub mod enroll;
 mod http;
@@ -18,48 +20,62 @@ pub mod step;
 pub mod transport;
 mod up;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::config::settings::UplinkSettings;
 use crate::journal::Outbox;
+use crate::ops::clock::{Anchored, Clock, SystemClock};
 use crate::ops::tasks::Tasks;
-use crate::ops::tls::BadIdentity;
+use crate::ops::tls::{BadIdentity, CertificateTime};
 use crate::wire::bundle::Bundle;
 use crate::wire::link::LinkState;
 
 use bundle::Slots;
-use http::Https;
+use captive::Probe;
+use credentials::Credentials;
+use http::{Https, Trust};
 use identity::Identity;
 use link::{Lane, Link};
 
 /// What the uplink is made of; built once, in `cli`.
 pub struct Parts {
     pub identity: Identity,
+    /// Where the identity is kept.
+    pub identity_dir: PathBuf,
     pub settings: UplinkSettings,
     pub outbox: Outbox,
     pub slots: Slots,
     /// Where the bundle in force is announced.
     pub bundle: watch::Sender<Arc<Bundle>>,
+    /// The box's own clock, to be set by headquarters'; none where the shop goes by another one, as in the
+    /// demo: its frames keep the times that they were written with.
+    pub clock: Option<Arc<Anchored>>,
     pub boot: u32,
 }
 
 /// Starts both workers; the receiver tells how the way to headquarters is.
 pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, BadIdentity> {
-    let (link, state) = Link::new();
-    let tls = parts.identity.tls()?;
+    let (link, state) = Link::new(parts.clock.clone());
+    // What TLS goes by is real time, also where the shop's is not.
+    let clock: Arc<dyn Clock> = match &parts.clock {
+        Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
+        None => Arc::new(SystemClock),
+    };
+    let url = parts.identity.enrolled.sync_url.clone();
+    let time = CertificateTime::new(Arc::clone(&clock));
+    let credentials = Arc::new(Credentials::new(parts.identity, parts.identity_dir, time)?);
     let https = |name| {
-        Https::new(
-            &parts.identity.enrolled.sync_url,
-            Arc::clone(&tls),
-            tasks,
-            name,
-        )
+        let trust = Trust::Certificate(Arc::clone(&credentials));
+        Https::new(&url, trust, tasks, name)
     };
     let up = up::Up {
         transport: Box::new(https("uplink up")),
         outbox: parts.outbox,
+        clock: parts.clock.clone(),
+        probe: Probe::parse(&parts.settings.probe_url),
         settings: parts.settings.clone(),
         link: link.on(Lane::Up),
         boot: parts.boot,
@@ -70,6 +86,8 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         bundle: parts.bundle,
         settings: parts.settings,
         link: link.on(Lane::Down),
+        credentials,
+        clock,
     };
     let own = tasks.clone();
     tasks.spawn("uplink up", async move { up.run(&own).await });

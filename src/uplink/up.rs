@@ -2,17 +2,20 @@
 //!
 //! A frame leaves the journal only here, and only up to what headquarters has acknowledged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::time::Instant;
 
+use super::captive::{Probe, Upstream};
 use super::link::Link;
 use super::step::{Delays, MAX_BYTES, Machine, Said, Step, Waiting};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::config::settings::UplinkSettings;
 use crate::domain::ids::StreamId;
 use crate::journal::{Depth, Depths, Frame, Outbox, Spool};
+use crate::ops::clock::Anchored;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
@@ -27,6 +30,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Up {
     pub(super) transport: Box<dyn Transport>,
     pub(super) outbox: Outbox,
+    pub(super) clock: Option<Arc<Anchored>>,
+    pub(super) probe: Option<Probe>,
     pub(super) settings: UplinkSettings,
     pub(super) link: Link,
     pub(super) boot: u32,
@@ -224,6 +229,11 @@ impl Up {
     async fn ask(&self, request: Request) -> Result<Response, NoAnswer> {
         let answer = self.transport.ask(request).await;
         self.link.note(&answer);
+        if let (Err(_), Some(probe)) = (&answer, &self.probe)
+            && probe.look().await == Upstream::Captive
+        {
+            self.link.upstream_captive();
+        }
         answer
     }
 }

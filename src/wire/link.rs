@@ -107,6 +107,14 @@ pub struct Enrolled {
     pub sync_url: String,
 }
 
+/// The answer to `POST /v1/renew`, whose body is a signing request in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    pub certificate_pem: String,
+    /// Unix seconds.
+    pub certificate_ends: i64,
+}
+
 /// What every refusal of headquarters looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -123,30 +131,38 @@ pub enum LinkState {
     #[default]
     Unknown,
     Online,
+    /// All is well, but the box's own clock is more than a day off; headquarters' time is used.
+    ClockBad,
     /// No connection can be made.
     Offline,
     /// Something answers, but not as headquarters does.
     HqDown,
     /// The certificates do not fit.
     CertBad,
+    /// The shop's Internet wants somebody to sign in.
+    UpstreamCaptive,
 }
 
 impl LinkState {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Unknown,
         Self::Online,
+        Self::ClockBad,
         Self::Offline,
         Self::HqDown,
         Self::CertBad,
+        Self::UpstreamCaptive,
     ];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Online => "online",
+            Self::ClockBad => "clock_bad",
             Self::Offline => "offline",
             Self::HqDown => "hq_down",
             Self::CertBad => "cert_bad",
+            Self::UpstreamCaptive => "upstream_captive",
         }
     }
 }

@@ -140,7 +140,7 @@ impl TestChain {
         let settings = format!(
             "role = \"{role}\"\nstate_dir = \"{state}\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
              base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
-             [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\n"
+             [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\nprobe_url = \"\"\n"
         );
         TestStore::start(self.dir.path(), state, &settings).await
     }

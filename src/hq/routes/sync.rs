@@ -31,7 +31,7 @@ use crate::wire::batch::{
     self, Expected, Header, MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Receipt, Refused as PutAside, What,
 };
 use crate::wire::encoding::gunzip;
-use crate::wire::link::{BundleState, Hello, HelloReply, Reported, Serves, StreamMark};
+use crate::wire::link::{BundleState, Hello, HelloReply, Renewed, Reported, Serves, StreamMark};
 
 /// Middleboxes close what is silent for a minute.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
@@ -416,12 +416,12 @@ async fn reported(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A new certificate over the current one: a signing request in PEM against a certificate in PEM.
+/// A new certificate over the current one, for a signing request in PEM.
 async fn renew(
     State(hq): State<Shared>,
     Known(gateway): Known,
     body: Body,
-) -> Result<String, Refused> {
+) -> Result<Json<Renewed>, Refused> {
     let bytes = read_body(body, SMALL_BODY_BYTES).await?;
     let pem = String::from_utf8_lossy(&bytes);
     let request = ClientRequest::parse(&pem)
@@ -442,7 +442,10 @@ async fn renew(
         serial: &serial,
         now,
     };
-    issue(&hq, &request, &grant)
+    Ok(Json(Renewed {
+        certificate_pem: issue(&hq, &request, &grant)?,
+        certificate_ends: grant.not_after().as_second(),
+    }))
 }
 
 /// Signs, after the serial has been recorded.

@@ -21,8 +21,8 @@ use crate::wire::batch::{self, Batch, Expected, Header, MAX_BATCH_BYTES, Receipt
 use crate::wire::bundle::open;
 use crate::wire::encoding::gzip;
 use crate::wire::link::{
-    BundlePointer, BundleState, EnrollRequest, Enrolled, Hello, HelloReply, Reported, Serves,
-    StreamOffer,
+    BundlePointer, BundleState, EnrollRequest, Enrolled, Hello, HelloReply, Renewed, Reported,
+    Serves, StreamOffer,
 };
 use crate::wire::signing::PublicKey;
 
@@ -378,7 +378,10 @@ async fn a_renewed_certificate_works_and_retires_the_old_one() {
         .unwrap();
     let renewed = gateway.call(request).await;
     assert_eq!(renewed.status, 200);
-    let old = std::mem::replace(&mut gateway.certificate, der(&renewed.text()));
+    let old = std::mem::replace(
+        &mut gateway.certificate,
+        der(&renewed.json::<Renewed>().certificate_pem),
+    );
     hq.clock.advance(SignedDuration::from_mins(1));
     assert_eq!(gateway.get("/v1/down?v=0").await.status, 200);
     gateway.certificate = old;

@@ -99,7 +99,7 @@ impl TestServer {
             coupon_key: coupon_key(),
             sw: "0.1.0".to_owned(),
         };
-        let by_pin = tls::client_by_pin(self.pin()).unwrap();
+        let by_pin = tls::client_by_pin(self.pin(), real_time()).unwrap();
         let body = serde_json::to_vec(&asked).unwrap();
         let enrolled: Enrolled = post(self.running.enroll, by_pin, "/v1/enroll", body)
             .await
@@ -108,10 +108,15 @@ impl TestServer {
             &enrolled.server_ca_pem,
             &enrolled.certificate_pem,
             &key.serialize_pem(),
+            real_time(),
         )
         .unwrap();
         (enrolled, with_certificate)
     }
+}
+
+fn real_time() -> Arc<tls::CertificateTime> {
+    tls::CertificateTime::new(Arc::new(SystemClock))
 }
 
 async fn post<T: DeserializeOwned>(
@@ -180,10 +185,10 @@ async fn a_box_enrols_by_pin_and_brings_a_claim_over_mutual_tls() {
 #[tokio::test]
 async fn a_wrong_pin_and_a_missing_certificate_end_the_handshake() {
     let hq = TestServer::start().await;
-    let wrong = tls::client_by_pin([7; 32]).unwrap();
+    let wrong = tls::client_by_pin([7; 32], real_time()).unwrap();
     let answer = post::<Enrolled>(hq.running.enroll, wrong, "/v1/enroll", Vec::new()).await;
     assert!(answer.is_err());
-    let without = tls::client_by_pin(hq.pin()).unwrap();
+    let without = tls::client_by_pin(hq.pin(), real_time()).unwrap();
     let answer = post::<HelloReply>(hq.running.sync, without, "/v1/hello", Vec::new()).await;
     assert!(
         answer.is_err(),

@@ -167,10 +167,13 @@ fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
     Up {
         transport: Box::new(hq.clone()),
         outbox: journal.outbox(),
+        clock: None,
+        probe: None,
         settings: UplinkSettings {
             batch_delay: Duration::ZERO,
             views_delay: Duration::ZERO,
             long_poll: Duration::from_secs(10),
+            probe_url: String::new(),
         },
         link,
         boot: 1,
@@ -179,7 +182,7 @@ fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
 
 /// Runs the sender until the journal is empty; every state that the link was in on the way.
 async fn drain(journal: &Journal<NoBook>, hq: &Scripted) -> Vec<LinkState> {
-    let (link, mut state) = Link::new();
+    let (link, mut state) = Link::new(None);
     let mut states = Vec::new();
     let up = up(journal, hq, link.on(Lane::Up));
     let mut depths = journal.outbox().depths();
@@ -226,7 +229,7 @@ async fn a_box_restored_from_an_older_copy_keeps_its_new_frames() {
     append(&journal, 3).await;
     let hq = Scripted::default();
     hq.0.lock().unwrap().committed = vec![b"{}".to_vec(); 100];
-    let (link, mut state) = Link::new();
+    let (link, mut state) = Link::new(None);
     let up = up(&journal, &hq, link.on(Lane::Up));
     tokio::select! {
         () = up.work() => panic!("the sender ended by itself"),
