@@ -189,6 +189,8 @@ impl Gateway {
                 till_networks: settings.till_networks,
                 wall: Arc::clone(&wall),
                 pairing: Arc::clone(&pairing),
+                outbox: journal.outbox(),
+                link: link.clone(),
                 boot: boot_number(),
             },
             &tasks,

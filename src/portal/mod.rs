@@ -15,6 +15,7 @@
 
 mod admit;
 mod cookie;
+mod counter;
 mod coupon;
 mod error;
 mod join;
@@ -43,11 +44,12 @@ use tokio::sync::watch;
 use crate::admission::Wall;
 use crate::domain::ids::{Issuer, StoreId};
 use crate::domain::store::Store;
-use crate::journal::Journal;
+use crate::journal::{Journal, Outbox};
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::{Bundle, StoreFolder};
 use crate::wire::frame::BootTime;
+use crate::wire::link::LinkState;
 
 use cookie::Signer;
 use keys::Keys;
@@ -74,6 +76,10 @@ pub struct Parts {
     pub till_networks: Vec<IpNet>,
     pub wall: Arc<Wall>,
     pub pairing: Arc<Pairing>,
+    /// What waits for headquarters.
+    pub outbox: Outbox,
+    /// How the way to headquarters is; none for a shop without one.
+    pub link: Option<watch::Receiver<LinkState>>,
     /// Which boot of the box this is.
     pub boot: u32,
 }
@@ -168,6 +174,7 @@ pub fn router(parts: Parts, tasks: &Tasks) -> Router {
         .route("/admit", post(admit::admit))
         .route("/online", get(admit::online))
         .nest("/till", till::routes())
+        .route("/counter", get(counter::show))
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(state)

@@ -59,6 +59,10 @@ texts! {
         unknown_code street_code bad_token other_store already_redeemed not_yet expired outside_hours
         staff_only staff_only_text
     }
+    counter Counter {
+        title link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
+        upstream_captive
+    }
     error Error {
         unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title
         busy_text form_title form_text missing_title missing_text

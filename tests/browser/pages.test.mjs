@@ -63,6 +63,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await page.locator('[name=code]').fill('2222');
         await tap(page.locator('form[action="/till/redeem"] button'));
         await look('till-no');
+        await open('/counter', 'counter');
       });
     });
 

@@ -29,6 +29,17 @@ async fn with_headquarters_away_a_guest_claims_and_redeems_and_the_figures_come_
         readiness.contains("2 captures wait for headquarters"),
         "{readiness}"
     );
+    let counter = till.phone.get("/counter?lang=en").await.unwrap();
+    assert!(
+        counter.html.contains("There is no Internet"),
+        "{}",
+        counter.html
+    );
+    assert!(
+        counter.html.contains("<p class=\"gift\">2</p>"),
+        "{}",
+        counter.html
+    );
     let metrics = store.ops("/metrics").await;
     assert!(
         metrics.contains("uplink_state{state=\"offline\"} 1"),

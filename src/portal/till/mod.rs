@@ -38,10 +38,10 @@ pub(super) fn routes() -> Router<State> {
 }
 
 /// A request from the staff network.
-struct AtTill {
-    visitor: Visitor,
+pub(super) struct AtTill {
+    pub(super) visitor: Visitor,
     device: Option<DeviceId>,
-    staff: Option<StaffName>,
+    pub(super) staff: Option<StaffName>,
 }
 
 impl FromRequestParts<State> for AtTill {
