@@ -1,4 +1,7 @@
 //! `maitred journal`: a look at what a box holds, beside the running gateway or without one.
+//!
+//! It only reads, so it needs neither the gateway nor its leave. What the gateway counts itself is at
+//! `/api/v1/journal` of its ops listener.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +9,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::print;
-use crate::journal::{GenerationReport, GenerationState, Spool, inspect};
+use crate::journal::{
+    Frame, GenerationReport, GenerationState, Inventory, Spool, inspect, salvage, verify,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,103 +29,140 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the generations: how much waits for headquarters, and since when
+    /// List the generations: how much waits for headquarters, since when, and what was damaged
     Ls,
     /// Print one waiting frame of spool P0
     Show { sequence: u64 },
     /// Print every waiting frame, one JSON object a line
-    Export,
+    Export {
+        /// One JSON object a line, which is the only form there is
+        #[arg(long)]
+        ndjson: bool,
+    },
+    /// Compare every frame in the files with what the database shows of them; ends with 1 if one is lost
+    Verify,
+    /// Print every frame that a damaged or quarantined directory still holds, one JSON object a line
+    Salvage {
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    match arguments.action {
+    match &arguments.action {
         Action::Ls => list(&arguments.state),
-        Action::Show { sequence } => show(&arguments.state, sequence),
-        Action::Export => export(&arguments.state),
+        Action::Show { sequence } => show(&arguments.state, *sequence),
+        Action::Export { ndjson: _ } => export(&arguments.state),
+        Action::Verify => check(&arguments.state),
+        Action::Salvage { directory } => {
+            salvage(directory, &mut |frame| print_frame(None, &frame))?;
+            Ok(())
+        }
     }
 }
 
 fn list(state: &Path) -> anyhow::Result<()> {
-    let reports = inspect(state, &mut |_, _| {})?;
-    if reports.is_empty() {
+    let Inventory {
+        generations,
+        quarantines,
+        damage,
+    } = inspect(state, &mut |_, _| {})?;
+    if generations.is_empty() {
         print::line(format_args!(
             "{} holds no journal yet; a gateway makes it at its first start",
             state.display()
         ));
-        return Ok(());
+    } else {
+        print::line("spool  state  frames  bytes  on disk  sequences  oldest  stream");
     }
-    print::line("spool  state  frames  bytes  on disk  sequences  oldest  stream");
-    for report in reports {
-        let state = match report.state {
-            GenerationState::Clean => "clean",
-            GenerationState::Open => "open",
-        };
-        let contents = match report.contents {
-            Err(error) => format!("unreadable: {error}"),
-            Ok(held) => {
-                let oldest = held
-                    .oldest_unix_ms
-                    .and_then(|millis| i64::try_from(millis).ok())
-                    .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-                    .map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"));
-                format!(
-                    "{}  {}  {}  {}..{}  {oldest}  {}",
-                    held.frames,
-                    held.bytes,
-                    report.bytes_on_disk,
-                    held.first_seq,
-                    held.next_seq,
-                    report.stream
-                )
-            }
-        };
-        print::line(format_args!("{}  {state}  {contents}", report.spool.name()));
+    generations.iter().for_each(print_generation);
+    for quarantine in quarantines {
+        print::line(format_args!(
+            "quarantined: {quarantine}; `maitred journal salvage {}` prints what it holds",
+            state.join(&quarantine).display()
+        ));
+    }
+    for report in damage.lines() {
+        print::line(format_args!("damage: {report}"));
     }
     Ok(())
 }
 
+fn print_generation(report: &GenerationReport) {
+    let state = match report.state {
+        GenerationState::Clean => "clean",
+        GenerationState::Open => "open",
+        GenerationState::Kept => "kept",
+        GenerationState::Unreadable => "unreadable",
+    };
+    let held = &report.contents;
+    let oldest = held
+        .oldest_unix_ms
+        .and_then(|millis| i64::try_from(millis).ok())
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+        .map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"));
+    let stream = report
+        .stream
+        .map_or_else(|| "unknown".to_owned(), |stream| stream.to_string());
+    print::line(format_args!(
+        "{}  {state}  {}  {}  {}  {}..{}  {oldest}  {stream}",
+        report.spool.name(),
+        held.frames,
+        held.bytes,
+        report.bytes_on_disk,
+        held.first_seq,
+        held.next_seq,
+    ));
+    for (from, to) in &held.missing {
+        print::line(format_args!("       missing {from} to {to}"));
+    }
+}
+
 fn show(state: &Path, sequence: u64) -> anyhow::Result<()> {
-    let mut found = None;
-    let reports = inspect(state, &mut |spool, frame| {
+    let mut found = Vec::new();
+    inspect(state, &mut |spool, frame| {
         if spool == Spool::P0 && frame.seq == sequence {
-            found = Some(frame);
+            found.push(frame);
         }
     })?;
-    if found.is_none() {
-        all_were_read(&reports)?;
+    if found.is_empty() {
+        bail!("frame {sequence} does not wait here; `maitred journal ls` lists what does");
     }
-    let frame = found.ok_or_else(|| {
-        anyhow::anyhow!("frame {sequence} does not wait here; `maitred journal ls` lists what does")
-    })?;
-    print::line(format_args!("stream {}", frame.stream));
-    print::line(format_args!("id     {}", frame.id));
-    print::line(String::from_utf8_lossy(&frame.body));
+    // After a new stream was begun two may have the number.
+    for frame in found {
+        print::line(format_args!("stream {}", frame.stream));
+        print::line(format_args!("id     {}", frame.id));
+        print::line(String::from_utf8_lossy(&frame.body));
+    }
     Ok(())
 }
 
 fn export(state: &Path) -> anyhow::Result<()> {
-    let reports = inspect(state, &mut |spool, frame| {
-        let body = String::from_utf8_lossy(&frame.body);
-        print::line(format_args!(
-            "{{\"spool\":\"{}\",\"stream\":\"{}\",\"s\":{},\"id\":\"{}\",\"body\":{body}}}",
-            spool.name(),
-            frame.stream,
-            frame.seq,
-            frame.id,
-        ));
-    })?;
-    all_were_read(&reports)
+    let inventory = inspect(state, &mut |spool, frame| print_frame(Some(spool), &frame))?;
+    let holes = |report: &&GenerationReport| !report.contents.missing.is_empty();
+    let holed = inventory.generations.iter().filter(holes).count();
+    if holed > 0 {
+        bail!("frames are missing; `maitred journal ls` tells which");
+    }
+    Ok(())
 }
 
-/// An unreadable generation is no empty one.
-fn all_were_read(reports: &[GenerationReport]) -> anyhow::Result<()> {
-    let unreadable: Vec<_> = reports
-        .iter()
-        .filter_map(|report| Some((report, report.contents.as_ref().err()?)))
-        .map(|(report, error)| format!("{}: {error}", report.path.display()))
-        .collect();
-    if unreadable.is_empty() {
+fn check(state: &Path) -> anyhow::Result<()> {
+    let faults = verify(state)?;
+    if faults.is_empty() {
+        print::line("every frame is there and readable");
         return Ok(());
     }
-    bail!("not everything could be read:\n{}", unreadable.join("\n"))
+    bail!("the journal is damaged:\n{}", faults.join("\n"))
+}
+
+fn print_frame(spool: Option<Spool>, frame: &Frame) {
+    let body = String::from_utf8_lossy(&frame.body);
+    let spool = spool.map_or_else(String::new, |spool| {
+        format!("\"spool\":\"{}\",", spool.name())
+    });
+    print::line(format_args!(
+        "{{{spool}\"stream\":\"{}\",\"s\":{},\"id\":\"{}\",\"body\":{body}}}",
+        frame.stream, frame.seq, frame.id,
+    ));
 }

@@ -81,23 +81,32 @@ async fn show_metrics(State(parts): State<Arc<Parts>>) -> String {
 /// A spool as an operator sees it.
 #[derive(Serialize)]
 struct SpoolReport {
-    stream: String,
     frames: u64,
     bytes: u64,
     oldest_unix_ms: Option<u64>,
+    /// Oldest first; the last one is written.
+    streams: Vec<StreamReport>,
+}
+
+#[derive(Serialize)]
+struct StreamReport {
+    stream: String,
     first_seq: u64,
     next_seq: u64,
 }
 
 impl From<&Depth> for SpoolReport {
     fn from(depth: &Depth) -> Self {
-        Self {
+        let streams = depth.streams.iter().map(|depth| StreamReport {
             stream: depth.stream.to_string(),
+            first_seq: depth.floor,
+            next_seq: depth.next,
+        });
+        Self {
             frames: depth.frames,
             bytes: depth.bytes,
             oldest_unix_ms: depth.oldest_unix_ms,
-            first_seq: depth.first_seq,
-            next_seq: depth.next_seq,
+            streams: streams.collect(),
         }
     }
 }
@@ -109,7 +118,8 @@ struct JournalReport {
 }
 
 async fn journal(State(parts): State<Arc<Parts>>) -> Json<JournalReport> {
-    let depths = *parts.outbox.depths().borrow();
+    let depths = parts.outbox.depths();
+    let depths = depths.borrow();
     Json(JournalReport {
         p0: SpoolReport::from(&depths.p0),
         p1: SpoolReport::from(&depths.p1),

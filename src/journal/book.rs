@@ -22,7 +22,7 @@ pub trait Book: Send + 'static {
 
 /// One checkpointed entry is put or deleted, whatever was there before.
 ///
-/// Key and value together must not exceed 4 KiB (1.5 KiB in the small profile).
+/// A key of more than 512 bytes is left out of the checkpoint; a value may have any size up to some MiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     Put { key: Vec<u8>, value: Vec<u8> },

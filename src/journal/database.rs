@@ -13,14 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::closed::{CLEAN, Closed};
 use super::disk;
 use super::error::StorageError;
+use super::mark::Mark;
 use super::options::Profile;
 use super::ready::{self, GENERATION_PREFIX, Ready};
 use super::repair;
 
-/// Present when the database was closed in order; gone before sled may write again.
-const CLEAN: &str = "CLEAN";
+/// READY's text once more, for a byte scan.
+const READY_COPY: &str = "ready";
 
 /// The default of sled is 1 GiB, and it is no hard bound either.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -38,30 +40,36 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Makes a database in `parent` under its READY's name; `fill` writes what must be in it from the start.
-    pub(super) fn create(
-        parent: &Path,
-        ready: &Ready,
-        fill: impl FnOnce(&Self) -> Result<(), StorageError>,
-    ) -> Result<Self, StorageError> {
+    /// Makes a database in `parent` under its READY's name. Until [`Database::finish`] it counts for nothing.
+    pub(super) fn begin(parent: &Path, ready: &Ready) -> Result<Self, StorageError> {
         let path = parent.join(ready.dir_name());
-        remove_unready(&path)?;
+        if path.exists() && !path.join(ready::NAME).exists() {
+            // Without READY nothing in it was ever promised to anyone.
+            fs_err::remove_dir_all(&path)?;
+        }
         fs_err::create_dir(&path)?;
         let database = Self::open_files(&path, ready.profile)?;
-        fill(&database)?;
-        database.sync()?;
-        // sled itself syncs neither `conf` nor the directory; torn, the first is `Corruption` for ever.
-        disk::sync_dir(&path)?;
-        disk::sync_file(&path.join("conf"))?;
-        disk::sync_file(&path.join("db"))?;
-        ready.write(&path)?;
-        disk::sync_dir(parent)?;
+        database
+            .numbers()
+            .insert(READY_COPY, ready.to_text().as_bytes())
+            .map_err(|error| StorageError::sled(&path, &error))?;
         Ok(database)
+    }
+
+    /// Makes everything written since `begin` last, and then count.
+    pub(super) fn finish(&self, parent: &Path, ready: &Ready) -> Result<(), StorageError> {
+        self.sync()?;
+        // sled itself syncs neither `conf` nor the directory; torn, the first is `Corruption` for ever.
+        disk::sync_dir(&self.path)?;
+        disk::sync_file(&self.path.join("conf"))?;
+        disk::sync_file(&self.path.join("db"))?;
+        ready.write(&self.path)?;
+        Ok(disk::sync_dir(parent)?)
     }
 
     /// Opens a database whose READY has been read.
     pub(super) fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
-        if is_clean(path) {
+        if path.join(CLEAN).exists() {
             fs_err::remove_file(path.join(CLEAN))?;
             disk::sync_dir(path)?;
         }
@@ -117,13 +125,14 @@ impl Database {
         self.log.sync_data()
     }
 
-    /// Puts the database away in order.
-    pub(super) fn close(self) -> Result<(), StorageError> {
+    /// Puts the database away in order, and notes where it stands and what the file is.
+    pub(super) fn close(self, base: Mark, next: Mark) -> Result<(), StorageError> {
         self.sync()?;
         let Self { path, sled, log } = self;
         drop(sled);
         drop(log);
-        Ok(disk::write_marker(&path, CLEAN, "")?)
+        let closed = Closed::of(base, next, &fs_err::read(path.join("db"))?);
+        Ok(disk::write_marker(&path, CLEAN, &closed.to_text())?)
     }
 
     fn open_files(path: &Path, profile: Profile) -> Result<Self, StorageError> {
@@ -167,44 +176,12 @@ pub(super) fn rewrite_log(path: &Path) -> Result<(), StorageError> {
     Ok(disk::sync_dir(path)?)
 }
 
-/// The databases of a row that were created whole, oldest first.
-pub(super) fn ready_in(parent: &Path) -> Result<Vec<(PathBuf, Ready)>, StorageError> {
-    let mut databases = Vec::new();
-    for path in generations_in(parent)? {
-        if path.join(ready::NAME).exists() {
-            let ready = Ready::read(&path)?;
-            databases.push((path, ready));
-        }
-    }
-    databases.sort_by_key(|(_, ready)| (ready.stream_number, ready.first));
-    Ok(databases)
-}
-
-/// Finishes what a cut left half made or half removed.
-pub(super) fn tidy(parent: &Path) -> Result<(), StorageError> {
-    disk::make_dir(parent)?;
-    disk::empty_trash(parent)?;
-    generations_in(parent)?
-        .iter()
-        .try_for_each(|path| remove_unready(path))
-}
-
-pub(super) fn is_clean(path: &Path) -> bool {
-    path.join(CLEAN).exists()
-}
-
-fn generations_in(parent: &Path) -> Result<Vec<PathBuf>, StorageError> {
+/// The names in a row that a generation could have.
+pub(super) fn generations_in(parent: &Path) -> io::Result<Vec<String>> {
     let mut names = disk::names_in(parent)?;
     names.retain(|name| name.starts_with(GENERATION_PREFIX));
-    Ok(names.into_iter().map(|name| parent.join(name)).collect())
-}
-
-/// Without READY nothing in it was ever promised to anyone.
-fn remove_unready(path: &Path) -> Result<(), StorageError> {
-    if path.exists() && !path.join(ready::NAME).exists() {
-        fs_err::remove_dir_all(path)?;
-    }
-    Ok(())
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn open_once_unlocked(path: &Path, config: &sled::Config) -> Result<sled::Db, StorageError> {
@@ -217,8 +194,8 @@ fn open_once_unlocked(path: &Path, config: &sled::Config) -> Result<sled::Db, St
         });
         attempts -= 1;
         match opened {
-            Err(StorageError::Sled { reason, .. })
-                if attempts > 0 && reason.contains("could not acquire lock") =>
+            Err(StorageError::Io(error))
+                if attempts > 0 && error.to_string().contains("could not acquire lock") =>
             {
                 pause();
             }

@@ -50,6 +50,12 @@ pub(super) fn write_marker(dir: &Path, name: &str, content: &str) -> io::Result<
     sync_dir(dir)
 }
 
+/// A marker's text with a last line that proves the others.
+pub(super) fn sealed(covered: &str) -> String {
+    let crc = crc32fast::hash(covered.as_bytes());
+    format!("{covered}crc {crc:08x}\n")
+}
+
 /// Takes a database directory out of its row, for good, and then removes it.
 pub(super) fn discard(dir: &Path, name: &str) -> io::Result<()> {
     let trash = dir.join(format!("{TRASH_PREFIX}{name}"));

@@ -32,6 +32,8 @@ pub enum StorageError {
     },
     #[error("`{path}` is damaged: {reason}")]
     Damaged { path: PathBuf, reason: String },
+    #[error("`{0}` is in memory, where a power cut takes everything; it must be on flash or disk")]
+    Memory(PathBuf),
     #[error("no random bytes to be had: {0}")]
     Entropy(String),
 }
@@ -43,6 +45,8 @@ pub enum CommitError {
         "the journal holds {held} events that headquarters has not taken yet, which is its limit"
     )]
     Full { held: u64 },
+    #[error("only {free} bytes are free for the journal, which is under its limit of {limit}")]
+    NoSpace { free: u64, limit: u64 },
     #[error("an event of {bytes} bytes is over the journal's limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
     /// The outcome is open: after a failed sync the event may still turn up in the journal.
@@ -85,6 +89,7 @@ impl CommitError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Full { .. } => "journal_full",
+            Self::NoSpace { .. } => "journal_no_space",
             Self::TooLarge { .. } => "journal_event_too_large",
             Self::Storage(_) => "journal_storage",
             Self::Ended => "journal_ended",
@@ -129,14 +134,53 @@ impl StorageError {
             Self::Panicked { .. } => "journal_panicked",
             Self::Frame { .. } => "journal_frame_damaged",
             Self::Damaged { .. } => "journal_damaged",
+            Self::Memory(_) => "journal_in_memory",
             Self::Entropy(_) => "journal_entropy",
         }
     }
 
+    /// sled keeps an input or output error as a copy of its kind, which is what decides between damage and a
+    /// full disk.
     pub(super) fn sled(path: &Path, error: &sled::Error) -> Self {
-        Self::Sled {
-            path: path.to_owned(),
-            reason: error.to_string(),
+        match error {
+            sled::Error::Io(error) if !is_damage(error) => {
+                let reason = format!("{}: {error}", path.display());
+                Self::Io(Arc::new(io::Error::new(error.kind(), reason)))
+            }
+            sled::Error::Io(_)
+            | sled::Error::CollectionNotFound(_)
+            | sled::Error::Unsupported(_)
+            | sled::Error::ReportableBug(_)
+            | sled::Error::Corruption { .. } => Self::Sled {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    /// Whether the medium is at fault, so that trying again cannot help and saving what is left can.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Sled { .. }
+            | Self::Panicked { .. }
+            | Self::Frame { .. }
+            | Self::Damaged { .. } => true,
+            Self::Io(error) | Self::Sync { source: error, .. } => is_damage(error),
+            Self::Memory(_) | Self::Entropy(_) => false,
+        }
+    }
+
+    pub(super) fn is_storage_full(&self) -> bool {
+        match self {
+            Self::Io(error) | Self::Sync { source: error, .. } => {
+                error.kind() == io::ErrorKind::StorageFull
+            }
+            Self::Sled { .. }
+            | Self::Panicked { .. }
+            | Self::Frame { .. }
+            | Self::Damaged { .. }
+            | Self::Memory(_)
+            | Self::Entropy(_) => false,
         }
     }
 
@@ -158,6 +202,15 @@ impl StorageError {
             reason: reason.into(),
         }
     }
+}
+
+/// `EIO` and files that end early; anything else may pass.
+fn is_damage(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+        || matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+        )
 }
 
 impl From<io::Error> for StorageError {

@@ -70,6 +70,18 @@ impl StoredFrame<'_> {
 }
 
 impl<'a> StoredFrame<'a> {
+    /// The frame that `bytes` begin with, if there is a whole one, and its length.
+    pub(super) fn at_start(bytes: &'a [u8]) -> Option<(Self, usize)> {
+        let head = bytes.first_chunk::<HEADER_BYTES>()?;
+        if !head.starts_with(&MAGIC) {
+            return None;
+        }
+        let body = usize::from(u16::from_be_bytes([head[5], head[6]]));
+        let length = OVERHEAD_BYTES + body;
+        let frame = Self::decode(bytes.get(..length)?).ok()?;
+        Some((frame, length))
+    }
+
     pub(super) fn decode(bytes: &'a [u8]) -> Result<Self, BadFrame> {
         let (covered, crc) = bytes
             .split_last_chunk::<CRC_BYTES>()
@@ -130,6 +142,9 @@ mod tests {
         assert_eq!(bytes.len(), OVERHEAD_BYTES + 5);
         assert_eq!(StoredFrame::decode(&bytes), Ok(a_frame()));
         assert_eq!(unix_millis(a_frame().id), 1_700_000_000_000);
+        let longer = [bytes.as_slice(), b"and more"].concat();
+        let found = StoredFrame::at_start(&longer);
+        assert_eq!(found, Some((a_frame(), bytes.len())));
     }
 
     #[test]

@@ -2,25 +2,25 @@
 //!
 //! ```text
 //! tree "q":      key = sequence u64 big-endian, value = frame
-//! default tree:  "base" = first sequence, "next" = the sequence the next frame gets
+//! default tree:  "base", "next" = marks (see `mark`), "ready" = READY's text
 //! ```
-//! Promises that "next" survives the removal of every frame, and that its own counters are right without
-//! asking sled for a count. Never writes more than the profile's cap between two syncs.
+//! Frames are not removed one by one: the base mark moves past what headquarters has. Promises that both
+//! marks survive whatever happens to the frames, that its own counters are right without asking sled for a
+//! count, and that no more than the profile's cap is written between two syncs.
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::ids::{FrameId, StreamId};
+use crate::domain::ids::{Chain, FrameId, StreamId};
 
+use super::closed::{self, Closed};
 use super::database::{self, Database};
 use super::disk;
 use super::error::StorageError;
 use super::frame::{Frame, OVERHEAD_BYTES, StoredFrame, unix_millis};
-use super::options::Cap;
+use super::mark::{Mark, Which};
 use super::ready::Ready;
 
 const QUEUE: &str = "q";
-const BASE: &str = "base";
-const NEXT: &str = "next";
 
 /// What is to be written: the sequence is given by the generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +39,12 @@ impl NewFrame {
 pub(super) struct Generation {
     path: PathBuf,
     ready: Ready,
-    next: u64,
+    base: Mark,
+    next: Mark,
     tally: Tally,
-    /// Only the first and the last generation of a row are open.
+    /// Since when headquarters has all of it, and it is only kept.
+    acked_at: Option<u64>,
+    /// Only the first with something to send and the last of a row are open.
     opened: Option<Opened>,
 }
 
@@ -60,61 +63,101 @@ pub(super) struct Oldest {
     pub unix_millis: u64,
 }
 
+/// Frames on their way to headquarters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Batch {
+    /// The chain before the first of them.
+    pub prev: Option<Chain>,
+    pub frames: Vec<Frame>,
+}
+
 #[derive(Debug)]
-struct Opened {
-    database: Database,
+pub(super) struct Opened {
+    pub database: Database,
     queue: sled::Tree,
 }
 
 impl Generation {
     pub(super) fn create(parent: &Path, ready: Ready) -> Result<Self, StorageError> {
-        let database = Database::create(parent, &ready, |database| {
-            let path = database.path();
-            database.tree(QUEUE)?;
-            put(path, database.numbers(), BASE, ready.first)?;
-            put(path, database.numbers(), NEXT, ready.first)
-        })?;
+        let start = Mark {
+            seq: ready.first,
+            chain: ready.before,
+        };
+        Self::create_with(parent, ready, start, start, &[])
+    }
+
+    /// Creates a generation that holds frames from the beginning: those saved from a damaged one.
+    ///
+    /// Needs no pace: a cut before the last sync leaves a directory without READY, which counts for nothing.
+    pub(super) fn create_with(
+        parent: &Path,
+        ready: Ready,
+        base: Mark,
+        next: Mark,
+        values: &[(u64, &[u8])],
+    ) -> Result<Self, StorageError> {
+        let opened = Opened::new(Database::begin(parent, &ready)?)?;
+        for (seq, value) in values {
+            insert(&opened.database, &opened.queue, *seq, value)?;
+        }
+        put_mark(&opened.database, &ready, Which::Base, base)?;
+        put_mark(&opened.database, &ready, Which::Next, next)?;
+        opened.database.finish(parent, &ready)?;
+        let tally = opened.tally_from(base.seq)?;
         Ok(Self {
-            path: database.path().to_owned(),
+            path: opened.database.path().to_owned(),
             ready,
-            next: ready.first,
-            tally: Tally::default(),
-            opened: Some(Opened::new(database)?),
+            base,
+            next,
+            tally,
+            acked_at: None,
+            opened: Some(opened),
         })
     }
 
-    /// Opens a generation left by an earlier run and shows every frame in it to `visit`.
-    pub(super) fn load(
+    /// Takes over a database that has been opened and looked through.
+    pub(super) fn opened(
+        opened: Opened,
+        ready: Ready,
+        base: Mark,
+        next: Mark,
+    ) -> Result<Self, StorageError> {
+        let path = opened.database.path().to_owned();
+        let acked_at = closed::acked_at(&path);
+        let base = if acked_at.is_some() { next } else { base };
+        let tally = opened.tally_from(base.seq)?;
+        Ok(Self {
+            acked_at,
+            path,
+            ready,
+            base,
+            next,
+            tally,
+            opened: Some(opened),
+        })
+    }
+
+    /// Takes a generation that was put away, and whose file is as it was, without opening it.
+    pub(super) fn put_away_before(
         path: &Path,
         ready: Ready,
-        visit: &mut dyn FnMut(&StoredFrame<'_>),
-    ) -> Result<Self, StorageError> {
-        database::guarded(path, || {
-            let opened = Opened::new(Database::open(path, &ready)?)?;
-            if opened.number(BASE)? != ready.first {
-                return Err(StorageError::damaged(
-                    path,
-                    "it is not the base READY names",
-                ));
-            }
-            let mut next = opened.number(NEXT)?;
-            let mut tally = Tally::default();
-            for entry in &opened.queue {
-                let (key, value) = entry.map_err(|error| StorageError::sled(path, &error))?;
-                let frame = opened.decode(&key, &value)?;
-                tally.count(frame.seq, value.len(), frame.id);
-                // A cut between the frames and "next" leaves whole frames that nobody was promised.
-                next = next.max(frame.seq + 1);
-                visit(&frame);
-            }
-            Ok(Self {
-                path: path.to_owned(),
-                ready,
-                next,
-                tally,
-                opened: Some(opened),
-            })
-        })
+        closed: &Closed,
+        tally: Tally,
+    ) -> Self {
+        let acked_at = closed::acked_at(path);
+        let (base, tally) = match acked_at {
+            Some(_) => (closed.next, Tally::default()),
+            None => (closed.base, tally),
+        };
+        Self {
+            path: path.to_owned(),
+            ready,
+            base,
+            next: closed.next,
+            tally,
+            acked_at,
+            opened: None,
+        }
     }
 
     pub(super) const fn ready(&self) -> &Ready {
@@ -125,7 +168,11 @@ impl Generation {
         self.ready.stream
     }
 
-    pub(super) const fn next(&self) -> u64 {
+    pub(super) const fn base(&self) -> Mark {
+        self.base
+    }
+
+    pub(super) const fn next(&self) -> Mark {
         self.next
     }
 
@@ -137,83 +184,169 @@ impl Generation {
         self.tally.frames == 0
     }
 
-    /// How many frames it has ever held.
+    /// Since when it is kept for a headquarters that may lose it, if it is.
+    pub(super) const fn acked_at(&self) -> Option<u64> {
+        self.acked_at
+    }
+
+    /// How many numbers it has given out.
     pub(super) const fn used(&self) -> u64 {
-        self.next - self.ready.first
+        self.next.seq - self.ready.first
+    }
+
+    pub(super) fn bytes_on_disk(&self) -> u64 {
+        fs_err::metadata(self.path.join("db")).map_or(0, |file| file.len())
     }
 
     /// Writes frames that fit the cap and returns once they are on stable storage.
     pub(super) fn append(&mut self, frames: &[NewFrame]) -> Result<(), StorageError> {
-        let (mut next, mut tally) = (self.next, self.tally);
-        let stream_number = self.ready.stream_number;
+        let (mut next, mut tally, ready) = (self.next, self.tally, self.ready);
         let opened = self.open()?;
-        for frame in frames {
-            let value = StoredFrame {
-                stream_number,
-                seq: next,
-                id: frame.id,
-                body: &frame.body,
-            }
-            .encode();
-            tally.count(next, value.len(), frame.id);
-            opened.insert(next, value)?;
-            next += 1;
+        for NewFrame { id, body } in frames {
+            let frame = StoredFrame {
+                stream_number: ready.stream_number,
+                seq: next.seq,
+                id: *id,
+                body,
+            };
+            let value = frame.encode();
+            tally.count(&frame, value.len());
+            insert(&opened.database, &opened.queue, next.seq, &value)?;
+            next = next.past(&frame);
         }
-        put(
-            opened.database.path(),
-            opened.database.numbers(),
-            NEXT,
-            next,
-        )?;
+        put_mark(&opened.database, &ready, Which::Next, next)?;
         opened.database.sync()?;
         (self.next, self.tally) = (next, tally);
         Ok(())
     }
 
-    /// The oldest frames, at least one if there is any.
+    /// Writes any number of frames, a cap's worth at a time.
+    pub(super) fn append_all(&mut self, frames: &[NewFrame]) -> Result<(), StorageError> {
+        let cap = self.ready.profile.cap();
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest.iter().enumerate().take_while(|(place, frame)| {
+                let fits = cap.has_room(*place, bytes, frame.stored_bytes());
+                bytes += frame.stored_bytes();
+                fits
+            });
+            let (now, later) = rest.split_at(fitting.count().max(1));
+            self.append(now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The oldest frames with consecutive numbers, at least one if there is any.
     pub(super) fn peek(
         &mut self,
         max_frames: usize,
         max_bytes: usize,
-    ) -> Result<Vec<Frame>, StorageError> {
-        let stream = self.ready.stream;
+    ) -> Result<Batch, StorageError> {
+        let (stream, base) = (self.ready.stream, self.base);
         let opened = self.open()?;
-        let mut frames = Vec::new();
+        let mut frames: Vec<Frame> = Vec::new();
         let mut bytes = 0;
-        for entry in opened.queue.iter().take(max_frames) {
-            let (key, value) = entry.map_err(|error| opened.fault(&error))?;
-            let frame = opened.decode(&key, &value)?;
+        opened.each_from(base.seq, &mut |frame, _| {
+            let follows = frames.last().is_none_or(|last| last.seq + 1 == frame.seq);
             bytes += frame.body.len();
-            if bytes > max_bytes && !frames.is_empty() {
-                break;
+            let fits = frames.len() < max_frames && (bytes <= max_bytes || frames.is_empty());
+            if follows && fits {
+                frames.push(Frame {
+                    stream,
+                    seq: frame.seq,
+                    id: frame.id,
+                    body: frame.body.to_vec(),
+                });
             }
-            frames.push(Frame {
-                stream,
-                seq: frame.seq,
-                id: frame.id,
-                body: frame.body.to_vec(),
-            });
-        }
-        Ok(frames)
+            follows && fits
+        })?;
+        let at_base = frames.first().is_some_and(|frame| frame.seq == base.seq);
+        Ok(Batch {
+            prev: base.chain.filter(|_| at_base),
+            frames,
+        })
     }
 
-    /// Removes all frames up to and including `through`, a cap's worth at a time.
-    pub(super) fn remove_through(&mut self, through: u64) -> Result<(), StorageError> {
-        let cap = self.ready.profile.cap();
-        while self
-            .tally
-            .oldest
-            .is_some_and(|oldest| oldest.seq <= through)
-        {
-            let mut tally = self.tally;
-            let opened = self.open()?;
-            let removed = opened.remove_some(through, cap)?;
-            tally.frames -= removed.frames;
-            tally.bytes -= removed.bytes;
-            tally.oldest = opened.oldest()?;
-            self.tally = tally;
+    /// Moves the base past `through`, durably.
+    pub(super) fn acknowledge(&mut self, through: u64) -> Result<(), StorageError> {
+        let (mut mark, mut tally, next) = (self.base, self.tally, self.next);
+        tally.oldest = None;
+        self.open()?
+            .each_from(mark.seq, &mut |frame, stored_bytes| {
+                if frame.seq <= through {
+                    mark = mark.past(frame);
+                    tally.frames -= 1;
+                    tally.bytes -= stored_bytes as u64;
+                    return true;
+                }
+                tally.oldest = Some(Oldest::of(frame));
+                false
+            })?;
+        if mark.seq != through + 1 {
+            mark = mark.skip_to(through + 1);
         }
+        self.set_base(if mark.seq == next.seq { next } else { mark })?;
+        self.tally = tally;
         Ok(())
+    }
+
+    /// Notes that headquarters has all of it; nothing more will be appended.
+    pub(super) fn keep(&mut self, unix_millis: u64) -> Result<(), StorageError> {
+        (self.base, self.tally) = (self.next, Tally::default());
+        self.put_away()?;
+        closed::write_acked(&self.path, unix_millis)?;
+        self.acked_at = Some(unix_millis);
+        Ok(())
+    }
+
+    /// Counts acknowledged frames as unacknowledged again, down to `after` + 1 or the first hole, and says
+    /// which is the first of them.
+    pub(super) fn take_back(&mut self, after: u64) -> Result<u64, StorageError> {
+        let (ready, base) = (self.ready, self.base);
+        let least = ready.first.max(after + 1);
+        let (mut lowest, mut seqs) = (base.seq, Vec::new());
+        let opened = self.open()?;
+        opened.each_from(least, &mut |frame, _| {
+            if frame.seq < base.seq {
+                seqs.push(frame.seq);
+            }
+            frame.seq < base.seq
+        })?;
+        while seqs.pop_if(|seq| *seq + 1 == lowest).is_some() {
+            lowest -= 1;
+        }
+        let mut mark = Mark {
+            seq: ready.first,
+            chain: ready.before,
+        };
+        if lowest > mark.seq {
+            opened.each_from(mark.seq, &mut |frame, _| {
+                if frame.seq < lowest {
+                    mark = mark.past(frame);
+                }
+                frame.seq < lowest
+            })?;
+        }
+        if mark.seq != lowest {
+            mark = mark.skip_to(lowest);
+        }
+        self.set_base(mark)?;
+        self.tally = self.open()?.tally_from(lowest)?;
+        if self.acked_at.take().is_some() {
+            closed::remove_acked(&self.path)?;
+        }
+        Ok(lowest)
+    }
+
+    /// Shows every frame from `from` on until `visit` says stop.
+    pub(super) fn each_from(
+        &mut self,
+        from: u64,
+        visit: &mut dyn FnMut(&StoredFrame<'_>, usize) -> bool,
+    ) -> Result<(), StorageError> {
+        self.open()?.each_from(from, visit)
     }
 
     /// Closes a generation that others will be written after; it opens again when its turn comes.
@@ -221,7 +354,7 @@ impl Generation {
         match self.opened.take() {
             Some(Opened { database, queue }) => {
                 drop(queue);
-                database.close()
+                database.close(self.base, self.next)
             }
             None => Ok(()),
         }
@@ -234,56 +367,108 @@ impl Generation {
         Ok(disk::discard(parent, &self.ready.dir_name())?)
     }
 
+    fn set_base(&mut self, base: Mark) -> Result<(), StorageError> {
+        let ready = self.ready;
+        let opened = self.open()?;
+        put_mark(&opened.database, &ready, Which::Base, base)?;
+        opened.database.sync()?;
+        self.base = base;
+        Ok(())
+    }
+
     fn open(&mut self) -> Result<&Opened, StorageError> {
         if self.opened.is_none() {
             let path = &self.path;
             let ready = &self.ready;
-            let opened = database::guarded(path, || Opened::new(Database::open(path, ready)?))?;
+            let opened = database::guarded(path, || Opened::open(path, ready))?;
             return Ok(self.opened.insert(opened));
         }
         Ok(self.opened.as_ref().expect("looked at just above"))
     }
 }
 
+impl Mark {
+    /// The place after one more frame; the chain is lost where the frame does not follow.
+    pub(super) fn past(self, frame: &StoredFrame<'_>) -> Self {
+        let chain = self.chain.filter(|_| self.seq == frame.seq);
+        Self {
+            seq: frame.seq + 1,
+            chain: chain.map(|chain| chain.after(frame.seq, frame.id, frame.body)),
+        }
+    }
+
+    const fn skip_to(self, seq: u64) -> Self {
+        Self { seq, chain: None }
+    }
+}
+
 impl Tally {
-    fn count(&mut self, seq: u64, stored_bytes: usize, id: FrameId) {
+    pub(super) fn count(&mut self, frame: &StoredFrame<'_>, stored_bytes: usize) {
         self.frames += 1;
         self.bytes += stored_bytes as u64;
-        self.oldest.get_or_insert(Oldest {
-            seq,
-            unix_millis: unix_millis(id),
-        });
+        self.oldest.get_or_insert(Oldest::of(frame));
+    }
+}
+
+impl Oldest {
+    fn of(frame: &StoredFrame<'_>) -> Self {
+        Self {
+            seq: frame.seq,
+            unix_millis: unix_millis(frame.id),
+        }
     }
 }
 
 impl Opened {
+    pub(super) fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
+        Self::new(Database::open(path, ready)?)
+    }
+
     fn new(database: Database) -> Result<Self, StorageError> {
         let queue = database.tree(QUEUE)?;
         Ok(Self { database, queue })
     }
 
-    fn fault(&self, error: &sled::Error) -> StorageError {
-        StorageError::sled(self.database.path(), error)
-    }
-
-    fn number(&self, name: &str) -> Result<u64, StorageError> {
+    /// A mark, or `None` where there is none or it is not one.
+    pub(super) fn mark(
+        &self,
+        which: Which,
+        stream_number: u32,
+    ) -> Result<Option<Mark>, StorageError> {
         let value = self
             .database
             .numbers()
-            .get(name)
+            .get(which.key())
             .map_err(|error| self.fault(&error))?;
-        value
-            .and_then(|value| Some(u64::from_be_bytes(value.as_ref().try_into().ok()?)))
-            .ok_or_else(|| {
-                StorageError::damaged(self.database.path(), format!("`{name}` is not a number"))
-            })
+        Ok(value.and_then(|value| Mark::decode(&value, which, stream_number)))
     }
 
-    fn insert(&self, seq: u64, value: Vec<u8>) -> Result<(), StorageError> {
-        self.queue
-            .insert(seq.to_be_bytes(), value)
-            .map(|_| ())
-            .map_err(|error| self.fault(&error))
+    /// Shows every frame from `from` on, with its stored length, until `visit` says stop.
+    pub(super) fn each_from(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(&StoredFrame<'_>, usize) -> bool,
+    ) -> Result<(), StorageError> {
+        for entry in self.queue.range(from.to_be_bytes()..) {
+            let (key, value) = entry.map_err(|error| self.fault(&error))?;
+            if !visit(&self.decode(&key, &value)?, value.len()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn tally_from(&self, from: u64) -> Result<Tally, StorageError> {
+        let mut tally = Tally::default();
+        self.each_from(from, &mut |frame, stored_bytes| {
+            tally.count(frame, stored_bytes);
+            true
+        })?;
+        Ok(tally)
+    }
+
+    fn fault(&self, error: &sled::Error) -> StorageError {
+        StorageError::sled(self.database.path(), error)
     }
 
     fn decode<'a>(&self, key: &[u8], value: &'a [u8]) -> Result<StoredFrame<'a>, StorageError> {
@@ -303,40 +488,30 @@ impl Opened {
             Err(StorageError::damaged(path, "a frame has another's key"))
         }
     }
-
-    fn remove_some(&self, through: u64, cap: Cap) -> Result<Tally, StorageError> {
-        let mut removed = Tally::default();
-        let mut bytes = 0;
-        let frames = self.queue.range(..=through.to_be_bytes());
-        for (place, entry) in frames.enumerate() {
-            let (key, value) = entry.map_err(|error| self.fault(&error))?;
-            if !cap.has_room(place, bytes, value.len()) {
-                break;
-            }
-            self.queue.remove(key).map_err(|error| self.fault(&error))?;
-            bytes += value.len();
-            removed.frames += 1;
-            removed.bytes += value.len() as u64;
-        }
-        self.database.sync()?;
-        Ok(removed)
-    }
-
-    fn oldest(&self) -> Result<Option<Oldest>, StorageError> {
-        let Some((key, value)) = self.queue.first().map_err(|error| self.fault(&error))? else {
-            return Ok(None);
-        };
-        let frame = self.decode(&key, &value)?;
-        Ok(Some(Oldest {
-            seq: frame.seq,
-            unix_millis: unix_millis(frame.id),
-        }))
-    }
 }
 
-fn put(path: &Path, numbers: &sled::Tree, name: &str, number: u64) -> Result<(), StorageError> {
-    numbers
-        .insert(name, &number.to_be_bytes())
+fn insert(
+    database: &Database,
+    queue: &sled::Tree,
+    seq: u64,
+    value: &[u8],
+) -> Result<(), StorageError> {
+    queue
+        .insert(seq.to_be_bytes(), value)
         .map(|_| ())
-        .map_err(|error| StorageError::sled(path, &error))
+        .map_err(|error| StorageError::sled(database.path(), &error))
+}
+
+fn put_mark(
+    database: &Database,
+    ready: &Ready,
+    which: Which,
+    mark: Mark,
+) -> Result<(), StorageError> {
+    let value = mark.encode(which, ready.stream_number);
+    database
+        .numbers()
+        .insert(which.key(), value.as_slice())
+        .map(|_| ())
+        .map_err(|error| StorageError::sled(database.path(), &error))
 }

@@ -16,12 +16,13 @@ use crate::ops::clock::Clock;
 use crate::ops::metrics;
 
 use super::book::{Book, Verdict};
+use super::damage::{Damage, Reports};
+use super::depth::{Depths, Peeked, Spool};
 use super::error::{CloseError, CommitError, OpenError, OutboxError, StorageError};
-use super::frame::Frame;
-use super::options::Options;
+use super::options::{Memory, Options};
 use super::owner::Owner;
 use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
-use super::spool::{Depths, Spool};
+use super::space;
 use super::store::{Lock, Place};
 
 const REQUEST_PLACES: usize = 256;
@@ -32,6 +33,7 @@ pub struct Journal<B> {
     requests: Sender<Request<B>>,
     places: Places,
     depths: watch::Receiver<Depths>,
+    damage: watch::Receiver<Damage>,
 }
 
 /// The uplink's side of a journal, whatever its book.
@@ -51,6 +53,9 @@ impl<B: Book> Journal<B> {
         book: B,
     ) -> Result<Self, OpenError> {
         let lock = Lock::take(dir)?;
+        if options.memory == Memory::Refuse {
+            space::refuse_memory(dir)?;
+        }
         let (sender, receiver) = mpsc::channel();
         let places = Places {
             requests: Arc::new(Semaphore::new(REQUEST_PLACES)),
@@ -59,8 +64,10 @@ impl<B: Book> Journal<B> {
         let place = Place {
             dir: dir.to_owned(),
             options,
+            reports: Reports::open(dir, Arc::clone(&clock)),
             clock,
         };
+        let damage = place.reports.watch();
         let (owner, depths) = Owner::new(book, place, lock, receiver, places.clone())?;
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -70,6 +77,7 @@ impl<B: Book> Journal<B> {
             requests: sender,
             places,
             depths,
+            damage,
         })
     }
 
@@ -120,6 +128,11 @@ impl<B: Book> Journal<B> {
         }
     }
 
+    /// What the media have destroyed and nobody has dealt with, by taking DAMAGE away.
+    pub fn damage(&self) -> watch::Receiver<Damage> {
+        self.damage.clone()
+    }
+
     /// Writes what waits, checkpoints the book, marks everything clean and ends the owner thread.
     ///
     /// When it returns the directory may be opened again.
@@ -138,6 +151,7 @@ impl<B> Clone for Journal<B> {
             requests: self.requests.clone(),
             places: self.places.clone(),
             depths: self.depths.clone(),
+            damage: self.damage.clone(),
         }
     }
 }
@@ -149,13 +163,14 @@ impl<B> fmt::Debug for Journal<B> {
 }
 
 impl Outbox {
-    /// The oldest unacknowledged frames, all of one stream; at least one if there is any.
+    /// The oldest unacknowledged frames, all of one stream and with consecutive numbers; at least one if
+    /// there is any. Stops before a hole.
     pub async fn peek(
         &self,
         spool: Spool,
         max_frames: usize,
         max_bytes: usize,
-    ) -> Result<Vec<Frame>, OutboxError> {
+    ) -> Result<Peeked, OutboxError> {
         self.ask(|answer| OutboxRequest::Peek {
             spool,
             max_frames,
@@ -178,6 +193,53 @@ impl Outbox {
             spool,
             stream,
             through,
+            answer,
+        })
+        .await
+    }
+
+    /// Begins a new stream, if `stream` is the one that is written: headquarters has closed it.
+    pub async fn leave(&self, spool: Spool, stream: StreamId) -> Result<(), OutboxError> {
+        self.ask(|answer| OutboxRequest::Leave {
+            spool,
+            stream,
+            answer,
+        })
+        .await
+    }
+
+    /// Gives the frames of a closed stream up to `through`, except those that headquarters has (`known`), new
+    /// numbers in the stream that is written, with the same ids and in the same order, and lets the old ones
+    /// go. After a crash half way it may be asked again, and moves nothing twice.
+    pub async fn move_on(
+        &self,
+        spool: Spool,
+        stream: StreamId,
+        through: u64,
+        known: Vec<u64>,
+    ) -> Result<(), OutboxError> {
+        self.ask(|answer| OutboxRequest::MoveOn {
+            spool,
+            stream,
+            through,
+            known,
+            answer,
+        })
+        .await
+    }
+
+    /// Counts acknowledged frames after `after` as unacknowledged again: a restored headquarters has lost
+    /// them. Says which is the oldest that is here, as far back as none is missing.
+    pub async fn take_back(
+        &self,
+        spool: Spool,
+        stream: StreamId,
+        after: u64,
+    ) -> Result<u64, OutboxError> {
+        self.ask(|answer| OutboxRequest::TakeBack {
+            spool,
+            stream,
+            after,
             answer,
         })
         .await

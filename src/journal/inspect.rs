@@ -1,9 +1,9 @@
-//! A look at what a journal holds, for `maitred journal ls`, `show` and `export`, beside a running gateway or
-//! without one.
+//! A look at what a journal holds, for `maitred journal`, beside a running gateway or without one.
 //!
-//! sled writes when it opens, and what it writes destroys evidence; so each generation is copied to the
-//! system's temporary directory and the copy is opened. Promises to write nothing in the state directory. A
-//! copy of a generation that is being written may end early or be unreadable: then it says so, look again.
+//! sled writes when it opens, and what it writes destroys evidence; so what is listed is what a byte scan of
+//! the files finds, and only [`verify`] opens anything: a copy in the system's temporary directory. Promises
+//! to write nothing in the state directory. A file that is being written may end in half a frame, which is
+//! then left out: look again.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,27 +12,29 @@ use rustix::fs::Mode;
 
 use crate::domain::ids::StreamId;
 
+use super::closed::{CLEAN, acked_at};
+use super::damage::{self, missing};
 use super::database;
+use super::depth::Spool;
 use super::disk;
 use super::error::StorageError;
-use super::frame::Frame;
-use super::generation::Generation;
+use super::frame::{Frame, StoredFrame, unix_millis};
 use super::options::Profile;
-use super::ready::Ready;
-use super::spool::Spool;
+use super::ready::{DirName, Ready};
+use super::scan::{Found, Spot, read_damaged};
+use super::start;
 
 /// One generation, as found.
 #[derive(Debug, Clone)]
 pub struct GenerationReport {
     pub spool: Spool,
     pub path: PathBuf,
-    pub profile: Profile,
-    pub stream: StreamId,
-    /// The sequence it began with; frames before `contents.first_seq` have been acknowledged.
-    pub base_seq: u64,
+    /// `None` where READY is lost.
+    pub stream: Option<StreamId>,
+    pub profile: Option<Profile>,
     pub state: GenerationState,
     pub bytes_on_disk: u64,
-    pub contents: Result<Contents, StorageError>,
+    pub contents: Contents,
 }
 
 /// How a generation was left.
@@ -42,51 +44,106 @@ pub enum GenerationState {
     Clean,
     /// Open at this moment, or left by a crash.
     Open,
+    /// Headquarters has all of it.
+    Kept,
+    /// READY is unreadable: the next start saves what is in it.
+    Unreadable,
 }
 
-/// The unacknowledged frames of one generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The frames of one generation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents {
-    pub frames: u64,
-    pub bytes: u64,
+    /// The sequence it began with.
+    pub begin: u64,
+    /// The oldest that headquarters has not acknowledged, or `next_seq`.
     pub first_seq: u64,
     pub next_seq: u64,
+    /// How many wait for headquarters.
+    pub frames: u64,
+    pub bytes: u64,
     pub oldest_unix_ms: Option<u64>,
+    /// Sequences that ought to wait and are not there, from and to.
+    pub missing: Vec<(u64, u64)>,
 }
 
-/// Reports on every generation, oldest first and P0 before P1, and shows every frame on the way to `visit`.
-pub fn inspect(
-    dir: &Path,
-    visit: &mut dyn FnMut(Spool, Frame),
-) -> Result<Vec<GenerationReport>, StorageError> {
-    let mut reports = Vec::new();
-    for spool in [Spool::P0, Spool::P1] {
-        for (path, ready) in database::ready_in(&dir.join(spool.name()))? {
-            let contents = read_copy(&path, ready, &mut |frame| visit(spool, frame));
-            reports.push(GenerationReport {
-                spool,
-                profile: ready.profile,
-                stream: ready.stream,
-                base_seq: ready.first,
-                state: match database::is_clean(&path) {
-                    true => GenerationState::Clean,
-                    false => GenerationState::Open,
-                },
-                bytes_on_disk: fs_err::metadata(path.join("db"))?.len(),
-                contents,
-                path,
-            });
+/// Everything there is to list.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// Older streams and generations first, P0 before P1.
+    pub generations: Vec<GenerationReport>,
+    /// Below the state directory.
+    pub quarantines: Vec<String>,
+    /// What was written down of damage, one JSON object a line.
+    pub damage: String,
+}
+
+/// Lists every generation, and shows every frame that waits on the way to `visit`.
+pub fn inspect(dir: &Path, visit: &mut dyn FnMut(Spool, Frame)) -> Result<Inventory, StorageError> {
+    let mut inventory = Inventory {
+        damage: damage::read(dir),
+        ..Inventory::default()
+    };
+    for spool in Spool::BOTH {
+        let row = dir.join(spool.name());
+        if !row.is_dir() {
+            continue;
+        }
+        for quarantine in start::quarantines(&row)? {
+            let below = format!("{}/{quarantine}", spool.name());
+            inventory.quarantines.push(below);
+        }
+        for text in database::generations_in(&row)? {
+            if let Some(name) = DirName::parse(&text) {
+                let look = Look::at(row.join(&text), name)?;
+                look.waiting(&mut |frame| visit(spool, frame));
+                inventory.generations.push(look.report(spool));
+            }
         }
     }
-    Ok(reports)
+    Ok(inventory)
 }
 
-fn read_copy(
-    path: &Path,
-    ready: Ready,
-    visit: &mut dyn FnMut(Frame),
-) -> Result<Contents, StorageError> {
+/// Shows every frame that a directory still holds, acknowledged or not: a generation or a quarantined one.
+pub fn salvage(path: &Path, visit: &mut dyn FnMut(Frame)) -> Result<(), StorageError> {
+    let text = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = DirName::parse(start::name_of(&text).unwrap_or(&text));
+    let name = name.ok_or_else(|| StorageError::damaged(path, "it has no generation's name"))?;
+    let look = Look::at(path.to_owned(), name)?;
+    look.from(0, visit);
+    Ok(())
+}
+
+/// Compares every frame in the files with what sled shows of a copy, and says in words what is lost.
+pub fn verify(dir: &Path) -> Result<Vec<String>, StorageError> {
+    let mut faults = Vec::new();
+    let inventory = inspect(dir, &mut |_, _| {})?;
+    for report in &inventory.generations {
+        let path = report.path.display();
+        for (from, to) in &report.contents.missing {
+            faults.push(format!("{path}: frames {from} to {to} are missing"));
+        }
+        if report.state == GenerationState::Unreadable {
+            faults.push(format!("{path}: READY is unreadable"));
+            continue;
+        }
+        match verify_copy(&report.path) {
+            Ok(dropped) => {
+                for (from, to) in dropped {
+                    let fault = format!("{path}: sled does not show frames {from} to {to}");
+                    faults.push(fault);
+                }
+            }
+            Err(error) if error.is_damage() => faults.push(format!("{path}: {error}")),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(faults)
+}
+
+/// Frames in the file that sled does not show, those of a commit cut short apart.
+fn verify_copy(path: &Path) -> Result<Vec<(u64, u64)>, StorageError> {
     let scratch = Scratch::make()?;
+    let ready = Ready::read(path)?;
     let copy = scratch.0.join(ready.dir_name());
     fs_err::create_dir(&copy)?;
     for name in disk::names_in(path)? {
@@ -95,22 +152,118 @@ fn read_copy(
             fs_err::copy(file, copy.join(name))?;
         }
     }
-    let generation = Generation::load(&copy, ready, &mut |frame| {
-        visit(Frame {
-            stream: ready.stream,
-            seq: frame.seq,
-            id: frame.id,
-            body: frame.body.to_vec(),
-        });
-    })?;
-    let tally = generation.tally();
-    Ok(Contents {
-        frames: tally.frames,
-        bytes: tally.bytes,
-        first_seq: tally.oldest.map_or(generation.next(), |oldest| oldest.seq),
-        next_seq: generation.next(),
-        oldest_unix_ms: tally.oldest.map(|oldest| oldest.unix_millis),
-    })
+    let file = fs_err::read(copy.join("db"))?;
+    let found = Found::scan(&file, ready.stream_number, ready.first);
+    let shown = start::sequences_shown(&copy, &ready)?;
+    let next = shown.last().map_or(0, |seq| seq + 1).max(found.promised);
+    let wanted = found.frames.iter().map(|spot| spot.seq);
+    let dropped: Vec<u64> = wanted
+        .filter(|seq| *seq < next && shown.binary_search(seq).is_err())
+        .collect();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for seq in dropped {
+        match ranges.last_mut().filter(|(_, to)| *to + 1 == seq) {
+            Some((_, to)) => *to = seq,
+            None => ranges.push((seq, seq)),
+        }
+    }
+    Ok(ranges)
+}
+
+/// A generation's file and what was found in it.
+struct Look {
+    path: PathBuf,
+    name: DirName,
+    ready: Option<Ready>,
+    readable: bool,
+    file: Vec<u8>,
+    found: Found,
+}
+
+impl Look {
+    fn at(path: PathBuf, name: DirName) -> Result<Self, StorageError> {
+        let file = read_damaged(&path.join("db"))?;
+        let ready = Ready::read(&path).ok();
+        Ok(Self {
+            readable: ready.is_some(),
+            ready: ready.or_else(|| Ready::find(&file, name)),
+            found: Found::scan(&file, name.stream_number, name.first),
+            path,
+            name,
+            file,
+        })
+    }
+
+    fn next(&self) -> u64 {
+        let last = self.found.frames.last().map(|spot| spot.seq + 1);
+        let marked = self.found.next.map(|mark| mark.seq);
+        marked.or(last).unwrap_or(self.name.first)
+    }
+
+    fn base(&self) -> u64 {
+        match (acked_at(&self.path), self.found.base) {
+            (Some(_), _) => self.next(),
+            (None, Some(base)) => base.seq,
+            (None, None) => self.name.first,
+        }
+    }
+
+    fn waiting(&self, visit: &mut dyn FnMut(Frame)) {
+        self.from(self.base(), visit);
+    }
+
+    fn from(&self, from: u64, visit: &mut dyn FnMut(Frame)) {
+        let spots = self.found.frames.iter().filter(|spot| spot.seq >= from);
+        for frame in spots.filter_map(|spot| StoredFrame::decode(spot.bytes(&self.file)).ok()) {
+            visit(Frame {
+                // Only a READY that is lost twice leaves a stream without a name.
+                stream: self
+                    .ready
+                    .map_or(StreamId(uuid::Uuid::nil()), |ready| ready.stream),
+                seq: frame.seq,
+                id: frame.id,
+                body: frame.body.to_vec(),
+            });
+        }
+    }
+
+    fn report(&self, spool: Spool) -> GenerationReport {
+        let (base, next) = (self.base(), self.next());
+        let waiting: Vec<&Spot> = self
+            .found
+            .frames
+            .iter()
+            .filter(|spot| (base..next).contains(&spot.seq))
+            .collect();
+        let sizes = waiting
+            .iter()
+            .map(|spot| spot.bytes(&self.file).len() as u64);
+        let oldest = waiting
+            .first()
+            .and_then(|spot| StoredFrame::decode(spot.bytes(&self.file)).ok());
+        GenerationReport {
+            spool,
+            path: self.path.clone(),
+            stream: self.ready.map(|ready| ready.stream),
+            profile: self.ready.map(|ready| ready.profile),
+            state: match (self.readable, acked_at(&self.path)) {
+                (false, _) => GenerationState::Unreadable,
+                (true, Some(_)) => GenerationState::Kept,
+                (true, None) if self.path.join(CLEAN).exists() => GenerationState::Clean,
+                (true, None) => GenerationState::Open,
+            },
+            bytes_on_disk: self.file.len() as u64,
+            contents: Contents {
+                begin: self.name.first,
+                first_seq: base,
+                next_seq: next,
+                frames: waiting.len() as u64,
+                bytes: sizes.sum(),
+                oldest_unix_ms: oldest.map(|frame| unix_millis(frame.id)),
+                missing: missing(base, next, waiting.iter().map(|spot| spot.seq)),
+            },
+        }
+    }
 }
 
 /// A directory nobody else can read, gone when it is dropped: frames are personal data.

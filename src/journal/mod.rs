@@ -50,28 +50,40 @@
 //! generations for a week: damage stops the start with an error that names the directory.
 
 mod book;
+mod closed;
+mod damage;
 mod database;
+mod depth;
 mod disk;
+mod entries;
+mod entry;
 mod error;
 mod frame;
 mod generation;
 mod handle;
 mod inspect;
+mod mark;
 mod options;
 mod owner;
 mod ready;
 mod repair;
 mod request;
-mod spool;
+mod row;
+mod scan;
+mod space;
+mod start;
 mod store;
 #[cfg(test)]
 mod tests;
 mod views;
 
 pub use book::{Book, Change, Verdict};
+pub use damage::Damage;
+pub use depth::{Depth, Depths, Hole, Peeked, Spool, StreamDepth};
 pub use error::{CloseError, CommitError, OpenError, OutboxError, StorageError};
 pub use frame::{BadFrame, Frame};
 pub use handle::{Journal, Outbox};
-pub use inspect::{Contents, GenerationReport, GenerationState, inspect};
-pub use options::{Options, Profile, Rotation};
-pub use spool::{Depth, Depths, Spool};
+pub use inspect::{
+    Contents, GenerationReport, GenerationState, Inventory, inspect, salvage, verify,
+};
+pub use options::{Memory, Options, Profile, Rotation};

@@ -93,12 +93,30 @@ pub struct Options {
     pub rotation: Rotation,
     /// Past this many unacknowledged P0 frames (about 60 MiB) a commit answers `Full`.
     pub max_p0_frames: u64,
-    /// Past this many unacknowledged P1 frames new ones are dropped.
+    /// Past this many unacknowledged P1 frames the oldest are dropped.
     pub max_p1_frames: u64,
     /// How long a P1 frame waits for a P0 commit to ride on.
     pub p1_delay: Duration,
     /// The projections are checkpointed at least this often, which bounds the replay at start.
     pub checkpoint_frames: u64,
+    /// How long what headquarters has is kept for one that loses it.
+    pub kept_for: Duration,
+    /// How much of that is kept at most; the oldest goes first.
+    pub kept_bytes: u64,
+    /// With less free than this a commit answers `NoSpace`.
+    pub free_floor_bytes: u64,
+    /// What is held back to drain a full disk with.
+    pub ballast_bytes: u64,
+    /// Whether a directory may be used that a power cut empties.
+    pub memory: Memory,
+}
+
+/// What to do with a state directory that is in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    Refuse,
+    /// For the demo and for tests: nothing they promise outlives the machine.
+    Allow,
 }
 
 impl Options {
@@ -119,7 +137,14 @@ impl Options {
             max_p0_frames: 100_000,
             max_p1_frames: 20_000,
             p1_delay: Duration::from_secs(5),
-            checkpoint_frames: 1_000,
+            // A checkpoint costs nearly as many syncs as the commits it saves from being applied again, and
+            // to apply so many takes a tenth of a second.
+            checkpoint_frames: 5_000,
+            kept_for: Duration::from_hours(7 * 24),
+            kept_bytes: 4 << 20,
+            free_floor_bytes: 8 << 20,
+            ballast_bytes: 2 << 20,
+            memory: Memory::Refuse,
         }
     }
 }

@@ -16,12 +16,12 @@ use crate::ops::metrics;
 
 use super::book::Book;
 use super::database;
+use super::depth::Depths;
 use super::error::{CloseError, CommitError, OutboxError, StorageError};
 use super::frame::OVERHEAD_BYTES;
 use super::generation::NewFrame;
 use super::options::Cap;
 use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
-use super::spool::Depths;
 use super::store::{Lock, Place, Store};
 
 pub(super) struct Owner<B> {
@@ -38,6 +38,8 @@ pub(super) struct Owner<B> {
     /// A database whose sync failed and whose file must be rewritten before it is opened again.
     doubtful: Option<PathBuf>,
     depths: watch::Sender<Depths>,
+    /// How much was free when that was last found to be too little.
+    short_of_space: Option<u64>,
     /// Last, so that the databases are closed before another owner may come.
     _ended: Ended,
     _lock: Lock,
@@ -80,10 +82,14 @@ impl<B: Book> Owner<B> {
         let store = match open_store(&place, &mut book, &mut doubtful) {
             // The file's pages were in doubt; the second time they are written anew first.
             Err(_) if doubtful.is_some() => open_store(&place, &mut book, &mut doubtful)?,
+            // sled writes when it opens, and finds no room.
+            Err(error) if error.is_storage_full() && place.ballast().release()? => {
+                open_store(&place, &mut book, &mut doubtful)?
+            }
             outcome => outcome?,
         };
         let (depths, seen) = watch::channel(store.depths());
-        let owner = Self {
+        let mut owner = Self {
             book,
             place,
             requests,
@@ -93,9 +99,11 @@ impl<B: Book> Owner<B> {
             store: Some(store),
             doubtful,
             depths,
+            short_of_space: None,
             _ended: Ended(places),
             _lock: lock,
         };
+        owner.make_room();
         Ok((owner, seen))
     }
 
@@ -200,6 +208,10 @@ impl<B: Book> Owner<B> {
         if held >= self.place.options.max_p0_frames {
             return Err(CommitError::Full { held });
         }
+        if let Some(free) = self.short_of_space {
+            let limit = self.place.options.free_floor_bytes;
+            return Err(CommitError::NoSpace { free, limit });
+        }
         p0.name(body).map_err(CommitError::Storage)
     }
 
@@ -240,14 +252,46 @@ impl<B: Book> Owner<B> {
 
     /// What nobody waits for comes after the answers.
     fn after_commit(&mut self) {
-        let outcome = self.with_store(|store, book| {
-            store.checkpoint_if_due(book)?;
+        let outcome = self.with_store(|store, book, place| {
+            store.checkpoint_if_due(place, book)?;
             store.p0.rotate_if_due()
         });
         if let Err(error) = outcome {
             self.recover(&error);
         }
         self.write_notes();
+        self.make_room();
+    }
+
+    /// Sees to it that there is room: lets go of what is only kept, then of P1; puts the reserve back when
+    /// there is plenty.
+    fn make_room(&mut self) {
+        let outcome = self.with_store(|store, book, place| {
+            store.tidy(place, book)?;
+            store.evict_if_due(place)?;
+            if place.short_of_space().is_some() && store.p1.frames() > 0 {
+                store.evict()?;
+            }
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            self.recover(&error);
+        }
+        let short = self.place.short_of_space();
+        if let (Some(free), None) = (short, self.short_of_space) {
+            tracing::error!(
+                disk.free_bytes = free,
+                "there is too little room; captures are refused"
+            );
+        }
+        self.short_of_space = short;
+        if short.is_none() {
+            // Without it the journal works as well, until the disk is full.
+            let floor = self.place.options.free_floor_bytes;
+            if let Err(error) = self.place.ballast().restore(floor) {
+                tracing::warn!(%error, "there is no reserve for a full disk");
+            }
+        }
     }
 
     // --- P1 ---------------------------------------------------------------------------------------------
@@ -261,8 +305,8 @@ impl<B: Book> Owner<B> {
         if note.body.len() > store.p1.profile().max_body_bytes() {
             return dropped("too_large");
         }
-        if store.p1.frames() + self.notes.len() as u64 >= self.place.options.max_p1_frames {
-            return dropped("full");
+        if self.short_of_space.is_some() {
+            return dropped("no_space");
         }
         if self.notes.is_empty() {
             self.notes_since = self.place.clock.since_boot();
@@ -282,13 +326,14 @@ impl<B: Book> Owner<B> {
         while !self.notes.is_empty() {
             let notes = self.take_notes();
             let count = notes.len() as u64;
-            let outcome = self.with_store(|store, _| {
+            let outcome = self.with_store(|store, _, place| {
                 let frames: Result<Vec<NewFrame>, StorageError> = notes
                     .into_iter()
                     .map(|note| store.p1.name(note.body))
                     .collect();
                 store.p1.append(&frames?)?;
-                store.p1.rotate_if_due()
+                store.p1.rotate_if_due()?;
+                store.evict_if_due(place)
             });
             match outcome {
                 Ok(()) => ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p1")
@@ -321,7 +366,6 @@ impl<B: Book> Owner<B> {
     // --- the uplink -------------------------------------------------------------------------------------
 
     fn serve(&mut self, request: OutboxRequest) {
-        let opened = self.ensure_open();
         match request {
             OutboxRequest::Peek {
                 spool,
@@ -329,11 +373,10 @@ impl<B: Book> Owner<B> {
                 max_bytes,
                 answer,
             } => {
-                let outcome = opened
-                    .and_then(|()| {
-                        self.with_store(|store, _| store.row(spool).peek(max_frames, max_bytes))
-                    })
-                    .map_err(OutboxError::Storage);
+                let outcome = self.with_outbox(|store| {
+                    let peeked = store.row(spool).peek(max_frames, max_bytes);
+                    peeked.map_err(OutboxError::Storage)
+                });
                 self.answer_uplink(answer, outcome);
             }
             OutboxRequest::Acknowledge {
@@ -342,16 +385,54 @@ impl<B: Book> Owner<B> {
                 through,
                 answer,
             } => {
-                let outcome = match (opened, self.store.as_mut()) {
-                    (Ok(()), Some(store)) => {
-                        store.acknowledge(spool, stream, through, &mut self.book)
-                    }
-                    (Err(error), _) => Err(OutboxError::Storage(error)),
-                    (Ok(()), None) => Err(OutboxError::Ended),
-                };
+                let outcome = self.with_outbox(|store| store.acknowledge(spool, stream, through));
+                self.answer_uplink(answer, outcome);
+                self.make_room();
+            }
+            OutboxRequest::Leave {
+                spool,
+                stream,
+                answer,
+            } => {
+                let outcome = self.with_outbox(|store| {
+                    let left = store.row(spool).leave(stream);
+                    left.map_err(OutboxError::Storage)
+                });
+                self.answer_uplink(answer, outcome);
+            }
+            OutboxRequest::MoveOn {
+                spool,
+                stream,
+                through,
+                known,
+                answer,
+            } => {
+                let outcome =
+                    self.with_outbox(|store| store.move_on(spool, stream, through, &known));
+                self.answer_uplink(answer, outcome);
+                self.make_room();
+            }
+            OutboxRequest::TakeBack {
+                spool,
+                stream,
+                after,
+                answer,
+            } => {
+                let outcome = self.with_outbox(|store| {
+                    let floor = store.row(spool).take_back(stream, after);
+                    floor.map_err(OutboxError::Storage)
+                });
                 self.answer_uplink(answer, outcome);
             }
         }
+    }
+
+    fn with_outbox<T>(
+        &mut self,
+        act: impl FnOnce(&mut Store) -> Result<T, OutboxError>,
+    ) -> Result<T, OutboxError> {
+        self.ensure_open().map_err(OutboxError::Storage)?;
+        self.store.as_mut().map_or(Err(OutboxError::Ended), act)
     }
 
     fn answer_uplink<T>(
@@ -376,11 +457,11 @@ impl<B: Book> Owner<B> {
 
     fn with_store<T>(
         &mut self,
-        act: impl FnOnce(&mut Store, &mut B) -> Result<T, StorageError>,
+        act: impl FnOnce(&mut Store, &mut B, &Place) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         self.ensure_open()?;
         match self.store.as_mut() {
-            Some(store) => act(store, &mut self.book),
+            Some(store) => act(store, &mut self.book, &self.place),
             None => Err(StorageError::damaged(
                 &self.place.dir,
                 "the store is closed",
@@ -393,6 +474,13 @@ impl<B: Book> Owner<B> {
         tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal failed and is opened again");
         self.doubtful = in_doubt(error).or(self.doubtful.take());
         self.store = None;
+        self.short_of_space = self.place.short_of_space();
+        if error.is_storage_full() {
+            // The handle is poisoned for good, and to open another one takes room.
+            if let Err(error) = self.place.ballast().release() {
+                tracing::error!(%error, "the reserve for a full disk could not be given up");
+            }
+        }
         if let Err(error) = self.ensure_open() {
             tracing::error!(journal.dir = %self.place.dir.display(), %error, "the journal stays closed until the next request");
         }
@@ -456,6 +544,7 @@ fn in_doubt(error: &StorageError) -> Option<PathBuf> {
         | StorageError::Panicked { .. }
         | StorageError::Frame { .. }
         | StorageError::Damaged { .. }
+        | StorageError::Memory(_)
         | StorageError::Entropy(_) => None,
     }
 }

@@ -49,6 +49,7 @@ fn is_whole(snapshot: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::database::Database;
+    use super::super::mark::Mark;
     use super::super::options::Profile;
     use super::super::ready::Ready;
     use super::*;
@@ -83,13 +84,19 @@ mod tests {
             stream: StreamId::from_time_and_entropy(0, [0; 10]),
             stream_number: 1,
             first: 1,
+            before: None,
         };
         let path = dir.path().join(ready.dir_name());
-        let database = Database::create(dir.path(), &ready, |_| Ok(())).unwrap();
-        database.close().unwrap();
+        let place = Mark {
+            seq: 1,
+            chain: None,
+        };
+        let database = Database::begin(dir.path(), &ready).unwrap();
+        database.finish(dir.path(), &ready).unwrap();
+        database.close(place, place).unwrap();
         // It is the second open that writes one.
         let database = Database::open(&path, &ready).unwrap();
-        database.close().unwrap();
+        database.close(place, place).unwrap();
         let snapshot = disk::names_in(&path)
             .unwrap()
             .into_iter()

@@ -9,9 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::domain::ids::StreamId;
 
+use super::depth::{Peeked, Spool};
 use super::error::{CloseError, CommitError, OutboxError};
-use super::frame::Frame;
-use super::spool::Spool;
 
 /// A decision on its way to the owner thread.
 pub(super) trait Decision<B>: Send {
@@ -46,13 +45,31 @@ pub(super) enum OutboxRequest {
         spool: Spool,
         max_frames: usize,
         max_bytes: usize,
-        answer: oneshot::Sender<Result<Vec<Frame>, OutboxError>>,
+        answer: oneshot::Sender<Result<Peeked, OutboxError>>,
     },
     Acknowledge {
         spool: Spool,
         stream: StreamId,
         through: u64,
         answer: oneshot::Sender<Result<(), OutboxError>>,
+    },
+    Leave {
+        spool: Spool,
+        stream: StreamId,
+        answer: oneshot::Sender<Result<(), OutboxError>>,
+    },
+    MoveOn {
+        spool: Spool,
+        stream: StreamId,
+        through: u64,
+        known: Vec<u64>,
+        answer: oneshot::Sender<Result<(), OutboxError>>,
+    },
+    TakeBack {
+        spool: Spool,
+        stream: StreamId,
+        after: u64,
+        answer: oneshot::Sender<Result<u64, OutboxError>>,
     },
 }
 

@@ -9,18 +9,22 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
-use crate::domain::ids::StreamId;
+use crate::domain::ids::{FrameId, StreamId};
 use crate::ops::clock::Clock;
+use crate::ops::metrics;
 
 use super::book::Book;
+use super::damage::{Finding, Reports};
 use super::database;
+use super::depth::{Depths, Spool};
 use super::disk;
+use super::entries::Positions;
 use super::error::{OpenError, OutboxError, StorageError};
+use super::frame::StoredFrame;
 use super::options::Options;
-use super::spool::{Depths, Making, Row, Spool};
-use super::views::{Positions, Views};
-
-pub(super) const VIEWS: &str = "views";
+use super::row::{Kept, Making, Reader, Row};
+use super::space::{self, Ballast};
+use super::views::{VIEWS, Views};
 
 /// Keeps a second process, or the last moments of an earlier owner, out of the directory.
 #[derive(Debug)]
@@ -34,7 +38,6 @@ pub(super) struct Store {
     views: Views,
     /// P0 frames in the book that no checkpoint contains.
     unsaved_frames: u64,
-    checkpoint_frames: u64,
 }
 
 /// What it takes to open a store, again and again if need be.
@@ -42,6 +45,7 @@ pub(super) struct Place {
     pub dir: PathBuf,
     pub options: Options,
     pub clock: Arc<dyn Clock>,
+    pub reports: Reports,
 }
 
 impl Lock {
@@ -62,6 +66,19 @@ impl Lock {
     }
 }
 
+impl Place {
+    pub(super) fn ballast(&self) -> Ballast {
+        Ballast::new(&self.dir, self.options.ballast_bytes)
+    }
+
+    /// How much is free, where that is under the floor.
+    pub(super) fn short_of_space(&self) -> Option<u64> {
+        // A file system that does not tell is no reason to refuse a capture.
+        let free = space::free_bytes(&self.dir).ok()?;
+        Some(free).filter(|free| *free < self.options.free_floor_bytes)
+    }
+}
+
 impl Store {
     /// Opens what is there and rebuilds the book from it.
     pub(super) fn open(place: &Place, book: &mut impl Book) -> Result<Self, StorageError> {
@@ -69,6 +86,7 @@ impl Store {
             dir,
             options,
             clock,
+            reports,
         } = place;
         let making = Making {
             profile: options.profile,
@@ -77,29 +95,38 @@ impl Store {
         };
         book.reset();
         let mut restore = |key: &[u8], value: &[u8]| book.restore(key, value);
-        let (views, positions) = Views::open(&dir.join(VIEWS), options.profile, &mut restore)?;
-        let mut unsaved_frames = 0;
-        let p0 = Row::open(
-            &dir.join(Spool::P0.name()),
-            making.clone(),
-            &mut |stream, frame| {
-                if is_after(&positions, stream, frame.seq) {
-                    book.apply(frame.body);
-                    unsaved_frames += 1;
-                }
-            },
-        )?;
-        let p1 = Row::open(&dir.join(Spool::P1.name()), making, &mut |_, _| {})?;
+        let opened = Views::open(dir, options.profile, reports, &mut restore)?;
+        let mut replay = Replay {
+            positions: opened.views.positions(),
+            ends: &opened.ends,
+            book,
+            unsaved_frames: 0,
+            stream: None,
+            ids: Vec::new(),
+            older_ids: Vec::new(),
+        };
+        let p0 = Row::open(dir, Spool::P0, making.clone(), reports, &mut replay)?;
+        let unsaved_frames = replay.unsaved_frames;
+        let p1 = Row::open(dir, Spool::P1, making, reports, &mut NoReader)?;
+        if opened.is_new && p0.has_let_go() {
+            reports.add(&Finding {
+                directory: VIEWS.to_owned(),
+                reason: "the checkpoint is missing".to_owned(),
+                quarantine: None,
+                salvaged: 0,
+                missing: Vec::new(),
+                end_unknown: true,
+            })?;
+        }
         Ok(Self {
             p0,
             p1,
-            views,
+            views: opened.views,
             unsaved_frames,
-            checkpoint_frames: options.checkpoint_frames,
         })
     }
 
-    pub(super) fn row(&mut self, spool: Spool) -> &mut Row {
+    pub(super) const fn row(&mut self, spool: Spool) -> &mut Row {
         match spool {
             Spool::P0 => &mut self.p0,
             Spool::P1 => &mut self.p1,
@@ -118,8 +145,12 @@ impl Store {
         self.unsaved_frames += frames;
     }
 
-    pub(super) fn checkpoint_if_due(&mut self, book: &mut impl Book) -> Result<(), StorageError> {
-        if self.unsaved_frames >= self.checkpoint_frames {
+    pub(super) fn checkpoint_if_due(
+        &mut self,
+        place: &Place,
+        book: &mut impl Book,
+    ) -> Result<(), StorageError> {
+        if self.unsaved_frames >= place.options.checkpoint_frames {
             self.checkpoint(book)?;
         }
         Ok(())
@@ -129,7 +160,7 @@ impl Store {
     pub(super) fn checkpoint(&mut self, book: &mut impl Book) -> Result<(), StorageError> {
         if self.unsaved_frames > 0 {
             self.views
-                .checkpoint(book.take_changes(), &self.p0.ends())?;
+                .checkpoint(&book.take_changes(), &self.p0.ends())?;
             self.unsaved_frames = 0;
         }
         Ok(())
@@ -141,18 +172,74 @@ impl Store {
         spool: Spool,
         stream: StreamId,
         through: u64,
-        book: &mut impl Book,
     ) -> Result<(), OutboxError> {
-        if !self.row(spool).concerns(stream, through)? {
+        let row = self.row(spool);
+        if !row.concerns(stream, through)? {
             return Ok(());
         }
-        if spool == Spool::P0 {
-            self.checkpoint(book).map_err(OutboxError::Storage)?;
-        }
-        let row = self.row(spool);
-        row.remove(stream, through)
+        row.acknowledge(stream, through)
             .and_then(|()| row.rotate_if_due())
             .map_err(OutboxError::Storage)
+    }
+
+    /// Moves frames to the stream that is written; see [`Row::move_on`].
+    pub(super) fn move_on(
+        &mut self,
+        spool: Spool,
+        stream: StreamId,
+        through: u64,
+        known: &[u64],
+    ) -> Result<(), OutboxError> {
+        let row = self.row(spool);
+        if !row.concerns(stream, through)? {
+            return Ok(());
+        }
+        row.move_on(stream, through, known)
+            .map_err(OutboxError::Storage)
+    }
+
+    /// Gives back the space of what is only kept: past its time, past its size, or all of it where space is
+    /// short. P1 goes first; a checkpoint must contain what goes.
+    pub(super) fn tidy(&mut self, place: &Place, book: &mut impl Book) -> Result<(), StorageError> {
+        let now = u64::try_from(place.clock.now().as_millisecond()).unwrap_or_default();
+        let options = &place.options;
+        let kept_millis = u64::try_from(options.kept_for.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let (p0, p0_bytes) = self.p0.kept();
+            let (p1, p1_bytes) = self.p1.kept();
+            let too_much = p0_bytes + p1_bytes > options.kept_bytes;
+            let may_go = |kept: &Kept| {
+                too_much
+                    || now.saturating_sub(kept.since) > kept_millis
+                    || place.short_of_space().is_some()
+            };
+            if let Some(kept) = p1.filter(may_go) {
+                self.p1.discard(kept)?;
+            } else if let Some(kept) = p0.filter(may_go) {
+                if !self.views.contains(kept.stream, kept.end) {
+                    self.checkpoint(book)?;
+                }
+                self.p0.discard(kept)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops the oldest P1 frames, a generation at a time, while there are more than may wait.
+    pub(super) fn evict_if_due(&mut self, place: &Place) -> Result<(), StorageError> {
+        while self.p1.frames() > place.options.max_p1_frames {
+            self.evict()?;
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest generation of P1; headquarters is told of the gap.
+    pub(super) fn evict(&mut self) -> Result<(), StorageError> {
+        let frames = self.p1.evict()?;
+        ::metrics::counter!(metrics::JOURNAL_P1_DROPPED_TOTAL, "reason" => "evicted")
+            .increment(frames);
+        Ok(())
     }
 
     /// Checkpoints and puts everything away in order.
@@ -164,6 +251,69 @@ impl Store {
     }
 }
 
-fn is_after(positions: &Positions, stream: StreamId, seq: u64) -> bool {
-    positions.get(&stream).is_none_or(|end| seq > *end)
+/// Applies P0's frames after the checkpoint to the book.
+struct Replay<'a, B> {
+    positions: &'a Positions,
+    ends: &'a Positions,
+    book: &'a mut B,
+    unsaved_frames: u64,
+    stream: Option<StreamId>,
+    ids: Vec<FrameId>,
+    /// The frames of older streams: one that was moved is there twice and happened once.
+    older_ids: Vec<FrameId>,
+}
+
+impl<B: Book> Reader for Replay<'_, B> {
+    fn applied(&self, stream: StreamId) -> u64 {
+        after(self.positions, stream)
+    }
+
+    fn reached(&self, stream: StreamId) -> u64 {
+        after(self.ends, stream)
+    }
+
+    fn wants_frames(&self) -> bool {
+        true
+    }
+
+    fn visit(&mut self, stream: StreamId, frame: &StoredFrame<'_>) {
+        if self
+            .stream
+            .replace(stream)
+            .is_some_and(|before| before != stream)
+        {
+            self.older_ids.append(&mut self.ids);
+            self.older_ids.sort_unstable();
+        }
+        self.ids.push(frame.id);
+        let seen = self.older_ids.binary_search(&frame.id).is_ok();
+        if !seen && frame.seq >= self.applied(stream) {
+            self.book.apply(frame.body);
+            self.unsaved_frames += 1;
+        }
+    }
+}
+
+/// P1 has no book.
+struct NoReader;
+
+impl Reader for NoReader {
+    fn applied(&self, _: StreamId) -> u64 {
+        0
+    }
+
+    fn reached(&self, _: StreamId) -> u64 {
+        0
+    }
+
+    fn wants_frames(&self) -> bool {
+        false
+    }
+
+    fn visit(&mut self, _: StreamId, _: &StoredFrame<'_>) {}
+}
+
+fn after(positions: &Positions, stream: StreamId) -> u64 {
+    let position = positions.iter().find(|(of, _)| *of == stream);
+    position.map_or(0, |(_, end)| end + 1)
 }

@@ -36,11 +36,14 @@ pub const JOURNAL_COMMIT_SECONDS: &str = "journal_commit_seconds";
 /// Frames written, by `spool`.
 pub const JOURNAL_FRAMES_TOTAL: &str = "journal_frames_total";
 
-/// P1 frames that were not kept, by `reason`: `queue`, `full`, `too_large`, `storage`.
+/// P1 frames that were not kept, by `reason`: `queue`, `evicted`, `no_space`, `too_large`, `storage`.
 pub const JOURNAL_P1_DROPPED_TOTAL: &str = "journal_p1_dropped_total";
 
 /// Times the databases were dropped and opened again after an error.
 pub const JOURNAL_REOPENS_TOTAL: &str = "journal_reopens_total";
+
+/// Findings of damaged media that were written down.
+pub const JOURNAL_DAMAGE_TOTAL: &str = "journal_damage_total";
 
 pub const BUNDLE_VERSION: &str = "bundle_version";
 pub const BUNDLES_REFUSED: &str = "bundle_refused_total";

@@ -14,7 +14,7 @@ use super::step::{Delays, MAX_BYTES, Machine, Said, Step, Waiting};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::config::settings::UplinkSettings;
 use crate::domain::ids::StreamId;
-use crate::journal::{Depth, Depths, Frame, Outbox, Spool};
+use crate::journal::{Depth, Depths, Frame, Outbox, Spool, StreamDepth};
 use crate::ops::clock::Anchored;
 use crate::ops::files::random;
 use crate::ops::metrics;
@@ -54,7 +54,7 @@ impl Up {
             p1: self.settings.views_delay,
         });
         loop {
-            let now = *depths.borrow_and_update();
+            let now = depths.borrow_and_update().clone();
             report(&now);
             let said = match machine.next(waiting(&now), start.elapsed()) {
                 Step::Hello => self.hello(&now).await,
@@ -83,10 +83,10 @@ impl Up {
 
     async fn hello(&self, depths: &Depths) -> Said {
         let offer = |cls, depth: &Depth| StreamOffer {
-            id: depth.stream,
+            id: depth.written().stream,
             cls,
-            floor: depth.first_seq,
-            next: depth.next_seq,
+            floor: depth.written().floor,
+            next: depth.written().next,
             last: None,
         };
         let hello = Hello {
@@ -108,7 +108,8 @@ impl Up {
         };
         for mark in reply.streams {
             for (spool, depth) in [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)] {
-                if mark.id == depth.stream && !self.take_mark(spool, depth, mark.acked).await {
+                let written = depth.written();
+                if mark.id == written.stream && !self.take_mark(spool, written, mark.acked).await {
                     return Said::Failed;
                 }
             }
@@ -117,12 +118,12 @@ impl Up {
     }
 
     /// Compares headquarters' mark with what is here; false where the two cannot both be right.
-    async fn take_mark(&self, spool: Spool, depth: &Depth, acked: u64) -> bool {
-        let fault = if acked >= depth.next_seq {
+    async fn take_mark(&self, spool: Spool, depth: &StreamDepth, acked: u64) -> bool {
+        let fault = if acked >= depth.next {
             "headquarters has frames that this box has never written: its state directory is an older copy"
-        } else if acked + 1 < depth.first_seq {
+        } else if acked + 1 < depth.floor {
             "headquarters has lost frames that this box has let go: its ledger was restored from a backup"
-        } else if acked >= depth.first_seq {
+        } else if acked >= depth.floor {
             // A receipt that was lost on the way.
             return self.acknowledge(spool, depth.stream, acked).await;
         } else {
@@ -132,8 +133,8 @@ impl Up {
         tracing::error!(
             spool = spool.name(),
             mark = acked,
-            first = depth.first_seq,
-            next = depth.next_seq,
+            first = depth.floor,
+            next = depth.next,
             "{fault}"
         );
         self.link.not_understood();
@@ -142,7 +143,7 @@ impl Up {
 
     async fn send(&self, spool: Spool, max_frames: usize, depths: &Depths) -> Said {
         let frames = match self.outbox.peek(spool, max_frames, MAX_BYTES).await {
-            Ok(frames) => frames,
+            Ok(peeked) => peeked.frames,
             Err(error) => {
                 tracing::error!(%error, "the journal could not be read for sending");
                 return Said::Failed;

@@ -23,7 +23,7 @@ async fn a_stopped_journal_is_listed_without_being_changed() {
     let shop = Shop::new();
     let journal = shop.open();
     capture_numbers(&journal, 1..12).await;
-    let stream = journal.outbox().depths().borrow().p0.stream;
+    let stream = journal.outbox().depths().borrow().p0.written().stream;
     let outbox = journal.outbox();
     outbox.acknowledge(Spool::P0, stream, 2).await.unwrap();
     journal.note(b"view".to_vec());
@@ -31,7 +31,7 @@ async fn a_stopped_journal_is_listed_without_being_changed() {
     let before = files(shop.dir.path());
 
     let mut seen = Vec::new();
-    let reports = inspect(shop.dir.path(), &mut |spool, frame| {
+    let inventory = inspect(shop.dir.path(), &mut |spool, frame| {
         seen.push((spool, frame.seq, text(&frame.body)));
     })
     .unwrap();
@@ -41,11 +41,12 @@ async fn a_stopped_journal_is_listed_without_being_changed() {
         .map(|(seq, body)| (Spool::P0, seq, body));
     let p1 = (Spool::P1, 1, "view".to_owned());
     assert_eq!(seen, p0.chain([p1]).collect::<Vec<_>>());
+    let reports = &inventory.generations;
     let counts: Vec<_> = reports
         .iter()
         .map(|report| {
-            let contents = report.contents.as_ref().unwrap();
-            (report.spool, report.base_seq, contents.frames, report.state)
+            let contents = &report.contents;
+            (report.spool, contents.begin, contents.frames, report.state)
         })
         .collect();
     assert_eq!(
@@ -56,9 +57,9 @@ async fn a_stopped_journal_is_listed_without_being_changed() {
             (Spool::P1, 1, 1, GenerationState::Clean),
         ]
     );
-    assert_eq!(reports[0].stream, stream);
+    assert_eq!(reports[0].stream, Some(stream));
     assert_eq!(
-        reports[0].contents.as_ref().unwrap().oldest_unix_ms,
+        reports[0].contents.oldest_unix_ms,
         Some(unix_millis_of("2026-10-01T18:30:00Z"))
     );
     assert_eq!(files(shop.dir.path()), before);
@@ -69,22 +70,36 @@ async fn a_running_journal_is_listed_too() {
     let shop = Shop::new();
     let journal = shop.open();
     capture_numbers(&journal, 1..4).await;
-    let reports = inspect(shop.dir.path(), &mut |_, _| {}).unwrap();
-    assert_eq!(reports[0].state, GenerationState::Open);
-    assert_eq!(reports[0].contents.as_ref().unwrap().frames, 3);
+    let inventory = inspect(shop.dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(inventory.generations[0].state, GenerationState::Open);
+    assert_eq!(inventory.generations[0].contents.frames, 3);
+    assert_eq!(verify(shop.dir.path()).unwrap(), [""; 0]);
     capture_numbers(&journal, 4..5).await;
 }
 
 #[tokio::test]
-async fn one_unreadable_generation_does_not_hide_the_others() {
+async fn what_sled_cannot_open_is_listed_and_named_by_verify() {
     let shop = Shop::new();
     let journal = shop.open();
     capture_numbers(&journal, 1..12).await;
     journal.close().await.unwrap();
-    let conf = shop.path(&format!("p0/{}/conf", generation(1)));
-    fs_err::write(conf, b"torn in the middle").unwrap();
+    let damaged = shop.path(&format!("p0/{}", generation(1)));
+    fs_err::write(damaged.join("conf"), b"torn in the middle").unwrap();
 
-    let reports = inspect(shop.dir.path(), &mut |_, _| {}).unwrap();
-    assert!(reports[0].contents.is_err());
-    assert_eq!(reports[1].contents.as_ref().unwrap().frames, 3);
+    let inventory = inspect(shop.dir.path(), &mut |_, _| {}).unwrap();
+    let frames: Vec<u64> = inventory
+        .generations
+        .iter()
+        .map(|report| report.contents.frames)
+        .collect();
+    assert_eq!(frames, [8, 3, 0]);
+    let faults = verify(shop.dir.path()).unwrap();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].contains(&generation(1)), "{faults:?}");
+    let mut saved = Vec::new();
+    salvage(&damaged, &mut |frame| {
+        saved.push((frame.seq, text(&frame.body)));
+    })
+    .unwrap();
+    assert_eq!(saved, numbered(1..9));
 }

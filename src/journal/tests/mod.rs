@@ -78,6 +78,9 @@ impl Shop {
             full_frames: 8,
             drained_frames: 3,
         };
+        options.kept_bytes = 0;
+        options.ballast_bytes = 0;
+        options.memory = Memory::Allow;
         Self {
             dir: tempfile::tempdir().unwrap(),
             options,
@@ -116,8 +119,14 @@ impl Shop {
     }
 }
 
+/// A generation of a row's first stream.
 fn generation(first: u64) -> String {
-    format!("gen-{first:020}")
+    format!("gen-0000000001-{first:020}")
+}
+
+/// A generation of the checkpoint.
+fn checkpoint(number: u64) -> String {
+    format!("gen-0000000000-{number:020}")
 }
 
 async fn capture(journal: &Journal<Shelf>, body: &str) -> Result<(), CommitError> {
@@ -149,6 +158,7 @@ async fn peek_front(journal: &Journal<Shelf>, spool: Spool) -> Vec<(u64, String)
         .await
         .unwrap();
     frames
+        .frames
         .into_iter()
         .map(|frame| (frame.seq, text(&frame.body)))
         .collect()
@@ -158,7 +168,8 @@ async fn peek_front(journal: &Journal<Shelf>, spool: Spool) -> Vec<(u64, String)
 async fn drain(journal: &Journal<Shelf>, spool: Spool) -> Vec<(u64, String)> {
     let mut taken = Vec::new();
     loop {
-        let frames = journal.outbox().peek(spool, 5, usize::MAX).await.unwrap();
+        let peeked = journal.outbox().peek(spool, 5, usize::MAX).await.unwrap();
+        let frames = peeked.frames;
         let Some(last) = frames.last() else {
             return taken;
         };

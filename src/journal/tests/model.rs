@@ -72,7 +72,7 @@ impl Run {
             Step::Take(count) => self.take(count).await,
             Step::TakeAgain => {
                 let (outbox, through) = (self.journal().outbox(), self.oldest() - 1);
-                let stream = outbox.depths().borrow().p0.stream;
+                let stream = outbox.depths().borrow().p0.written().stream;
                 outbox
                     .acknowledge(Spool::P0, stream, through)
                     .await
@@ -132,7 +132,8 @@ impl Run {
         let batch = outbox
             .peek(Spool::P0, usize::from(count), usize::MAX)
             .await
-            .unwrap();
+            .unwrap()
+            .frames;
         assert_eq!(batch.is_empty(), self.model.waiting.is_empty());
         let Some(last) = batch.last() else { return };
         outbox
@@ -154,7 +155,7 @@ impl Run {
         let body = format!("failed={}", self.model.captured);
         capture(self.journal(), &body).await.unwrap_err();
         let depth = self.depth().await;
-        if depth.next_seq > self.model.next {
+        if depth.written().next > self.model.next {
             self.model.keep(body);
         }
     }
@@ -167,15 +168,15 @@ impl Run {
     async fn depth(&self) -> Depth {
         // A look goes through the owner, so the depths are those after all that was asked before.
         look(self.journal()).await;
-        self.journal().outbox().depths().borrow().p0
+        self.journal().outbox().depths().borrow().p0.clone()
     }
 
     async fn check(&self) {
         assert_eq!(look(self.journal()).await.values, self.model.values);
         let depth = self.depth().await;
         assert_eq!(depth.frames, self.model.waiting.len() as u64);
-        assert_eq!(depth.next_seq, self.model.next);
-        assert_eq!(depth.first_seq, self.oldest());
+        assert_eq!(depth.written().next, self.model.next);
+        assert_eq!(depth.written().floor, self.oldest());
         let front = peek_front(self.journal(), Spool::P0).await;
         assert!(front.iter().zip(&self.model.waiting).all(|(a, b)| a == b));
         assert_eq!(front.is_empty(), self.model.waiting.is_empty());

@@ -117,18 +117,19 @@ async fn a_journal_that_could_not_reopen_tries_again_with_the_next_request() {
     let shop = Shop::new();
     let journal = shop.open();
     capture_numbers(&journal, 1..4).await;
-    let tail = shop.path(&format!("p0/{}", generation(1)));
-    let ready = fs_err::read(tail.join("READY")).unwrap();
-    fs_err::write(tail.join("READY"), "unreadable for a while").unwrap();
-    database::faults::fail_next_sync(&tail);
+    // The first fails the commit, the second to open again, the third the next request's try.
+    for fault in [
+        format!("p0/{}", generation(1)),
+        format!("views/{}", checkpoint(1)),
+        format!("p1/{}", generation(1)),
+    ] {
+        database::faults::fail_next_sync(&shop.path(&fault));
+    }
     for number in 4..6 {
         let refused = capture(&journal, &format!("key{number}=1")).await;
         assert_eq!(refused.unwrap_err().code(), "journal_storage");
     }
-    let refused = journal.outbox().peek(Spool::P0, 1, 1).await;
-    assert_eq!(refused.unwrap_err().code(), "journal_storage");
 
-    fs_err::write(tail.join("READY"), ready).unwrap();
     capture(&journal, "after=1").await.unwrap();
     let taken = drain(&journal, Spool::P0).await;
     assert_eq!(&taken[..3], numbered(1..4));
@@ -184,7 +185,7 @@ async fn a_full_journal_refuses_until_headquarters_takes_something() {
     assert_eq!(refused.code(), "journal_full");
     assert_eq!(look(&journal).await.values.len(), 3, "looking still works");
 
-    let stream = journal.outbox().depths().borrow().p0.stream;
+    let stream = journal.outbox().depths().borrow().p0.written().stream;
     journal
         .outbox()
         .acknowledge(Spool::P0, stream, 1)
@@ -224,17 +225,24 @@ async fn a_view_without_a_capture_is_written_after_the_delay() {
 }
 
 #[tokio::test]
-async fn views_past_their_limit_or_size_are_dropped() {
-    let shop = Shop::with(|options| options.max_p1_frames = 2);
+async fn views_past_their_limit_push_out_the_oldest_generation() {
+    let shop = Shop::with(|options| options.max_p1_frames = 10);
     let journal = shop.open();
     journal.note(vec![b'v'; shop.options.profile.max_body_bytes() + 1]);
-    for view in ["one", "two", "three"] {
-        journal.note(view.as_bytes().to_vec());
+    for view in 1..=11 {
+        journal.note(format!("view{view}").into_bytes());
+        // Each by itself, so that generations are as small as they are told to be.
+        capture(&journal, "a=1").await.unwrap();
     }
+    look(&journal).await;
+    let stream = *journal.outbox().depths().borrow().p1.written();
     journal.close().await.unwrap();
+
     let journal = shop.open();
     let kept = drain(&journal, Spool::P1).await;
-    assert_eq!(kept, [(1, "one".to_owned()), (2, "two".to_owned())]);
+    let expected: Vec<_> = (9..=11).map(|n| (n, format!("view{n}"))).collect();
+    assert_eq!(kept, expected, "the frame that was too long got no number");
+    assert_eq!((stream.floor, stream.next), (9, 12));
 }
 
 #[tokio::test]

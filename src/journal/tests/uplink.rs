@@ -12,23 +12,26 @@ async fn generations_that_headquarters_has_wholly_taken_leave_the_disk() {
         [generation(1), generation(9), generation(17), generation(25)]
     );
     let outbox = journal.outbox();
-    let stream = outbox.depths().borrow().p0.stream;
+    let stream = outbox.depths().borrow().p0.written().stream;
 
     outbox.acknowledge(Spool::P0, stream, 12).await.unwrap();
+    look(&journal).await;
     assert_eq!(
         shop.generations("p0"),
         [generation(9), generation(17), generation(25)]
     );
-    let depth = outbox.depths().borrow().p0;
+    let depth = outbox.depths().borrow().p0.clone();
     assert_eq!(
-        (depth.frames, depth.first_seq, depth.next_seq),
+        (depth.frames, depth.written().floor, depth.written().next),
         (15, 13, 28)
     );
 
     outbox.acknowledge(Spool::P0, stream, 27).await.unwrap();
+    look(&journal).await;
     assert_eq!(shop.generations("p0"), [generation(25)]);
     capture_numbers(&journal, 28..29).await;
     outbox.acknowledge(Spool::P0, stream, 28).await.unwrap();
+    look(&journal).await;
     // Drained after more than three frames: not worth filling up.
     assert_eq!(shop.generations("p0"), [generation(29)]);
 }
@@ -46,7 +49,8 @@ async fn a_batch_stays_within_frames_and_bytes_but_is_never_empty() {
         (100, 3 * size - 1, 2),
         (100, 1, 1),
     ] {
-        let batch = outbox.peek(Spool::P0, max_frames, max_bytes).await.unwrap();
+        let peeked = outbox.peek(Spool::P0, max_frames, max_bytes).await.unwrap();
+        let batch = peeked.frames;
         assert_eq!(batch.len(), expected);
         assert_eq!(batch[0].seq, 1);
     }
@@ -58,8 +62,8 @@ async fn a_stale_or_foreign_acknowledgement_is_harmless() {
     let journal = shop.open();
     capture_numbers(&journal, 1..4).await;
     let outbox = journal.outbox();
-    let depths = *outbox.depths().borrow();
-    let (ours, foreign) = (depths.p0.stream, depths.p1.stream);
+    let depths = outbox.depths().borrow().clone();
+    let (ours, foreign) = (depths.p0.written().stream, depths.p1.written().stream);
 
     outbox.acknowledge(Spool::P0, ours, 2).await.unwrap();
     outbox.acknowledge(Spool::P0, ours, 1).await.unwrap();
@@ -74,7 +78,7 @@ async fn an_acknowledgement_of_what_was_never_written_is_refused() {
     let journal = shop.open();
     capture_numbers(&journal, 1..4).await;
     let outbox = journal.outbox();
-    let stream = outbox.depths().borrow().p0.stream;
+    let stream = outbox.depths().borrow().p0.written().stream;
     let refused = outbox.acknowledge(Spool::P0, stream, 4).await.unwrap_err();
     assert_eq!(refused.code(), "journal_acknowledged_beyond_end");
     assert_eq!(drain(&journal, Spool::P0).await, numbered(1..4));
@@ -89,17 +93,17 @@ async fn the_depth_tells_since_when_the_oldest_capture_waits() {
     capture_numbers(&journal, 1..2).await;
     shop.clock.set("2026-10-01T19:00:00Z".parse().unwrap());
     capture_numbers(&journal, 2..3).await;
-    let depth = outbox.depths().borrow().p0;
+    let depth = outbox.depths().borrow().p0.clone();
     assert_eq!(
         depth.oldest_unix_ms,
         Some(unix_millis_of("2026-10-01T18:30:00Z"))
     );
 
     outbox
-        .acknowledge(Spool::P0, depth.stream, 1)
+        .acknowledge(Spool::P0, depth.written().stream, 1)
         .await
         .unwrap();
-    let depth = outbox.depths().borrow().p0;
+    let depth = outbox.depths().borrow().p0.clone();
     assert_eq!(
         depth.oldest_unix_ms,
         Some(unix_millis_of("2026-10-01T19:00:00Z"))
@@ -110,6 +114,6 @@ async fn the_depth_tells_since_when_the_oldest_capture_waits() {
 async fn the_two_spools_are_different_streams() {
     let shop = Shop::new();
     let journal = shop.open();
-    let depths = *journal.outbox().depths().borrow();
-    assert_ne!(depths.p0.stream, depths.p1.stream);
+    let depths = journal.outbox().depths().borrow().clone();
+    assert_ne!(depths.p0.written().stream, depths.p1.written().stream);
 }

@@ -235,7 +235,7 @@ async fn a_box_restored_from_an_older_copy_keeps_its_new_frames() {
         () = up.work() => panic!("the sender ended by itself"),
         down = state.wait_for(|state| *state == LinkState::HqDown) => { down.unwrap(); }
     }
-    let depths = *journal.outbox().depths().borrow();
+    let depths = journal.outbox().depths().borrow().clone();
     assert_eq!(depths.p0.frames, 3, "nothing was let go");
     assert_eq!(hq.committed(), 100, "nothing was sent to be taken for old");
     journal.close().await.unwrap();
@@ -248,7 +248,7 @@ async fn a_receipt_lost_before_a_restart_is_made_up_for_by_hello() {
     let first = journal(dir.path());
     append(&first, 5).await;
     let frames = first.outbox().peek(Spool::P0, 10, 10_000).await.unwrap();
-    let bodies = frames.into_iter().map(|frame| frame.body);
+    let bodies = frames.frames.into_iter().map(|frame| frame.body);
     hq.0.lock().unwrap().committed.extend(bodies);
     first.close().await.unwrap();
 
