@@ -15,11 +15,14 @@ mod down;
 pub mod enroll;
 mod http;
 pub mod identity;
+mod lines;
 mod link;
+mod standing;
 pub mod step;
 pub mod transport;
 mod up;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,6 +82,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         settings: parts.settings.clone(),
         link: link.on(Lane::Up),
         boot: parts.boot,
+        marks: BTreeMap::new(),
     };
     let down = down::Down {
         transport: Box::new(https("uplink down")),

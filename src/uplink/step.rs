@@ -9,6 +9,9 @@ use crate::wire::batch::MAX_BATCH_FRAMES;
 /// The most bytes of frames in one batch before it is compressed.
 pub const MAX_BYTES: usize = 64 * 1024;
 
+/// Between two batches that headquarters did not take.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// How long each spool's frames may wait for company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delays {
@@ -49,8 +52,10 @@ pub enum Said {
     Committed {
         wait: Duration,
     },
-    /// The batch did not follow what headquarters has.
+    /// The two did not agree on where a stream stands.
     OutOfStep,
+    /// Frames of a closed stream have been given new numbers.
+    MovedOn,
     TooLarge,
     /// Headquarters is busy and names a time.
     Busy {
@@ -147,6 +152,9 @@ impl Machine {
                 self.greeted = false;
                 self.not_before = now + self.backoff.next(chance);
             }
+            // There may be twenty batches of them, so this is no failure; and no success either, which
+            // would make a headquarters that closes everything look well.
+            Said::MovedOn => self.not_before = now + BREATH,
             Said::TooLarge | Said::TimedOut => {
                 self.max_frames = (self.max_frames / 2).max(1);
                 self.not_before = now + self.backoff.next(chance);
@@ -271,6 +279,17 @@ mod tests {
             machine.learn(said, at(0), 0.0);
             assert_eq!(machine.next(one, at(0)), Step::WaitOut(CAP));
         }
+    }
+
+    #[test]
+    fn a_long_queue_of_a_closed_stream_is_moved_without_backing_off() {
+        let mut machine = greeted();
+        let one = Waiting { p0: 1, p1: 0 };
+        for round in 0..20 {
+            machine.learn(Said::MovedOn, at(round), 1.0);
+            assert_eq!(machine.next(one, at(round)), Step::WaitOut(BREATH));
+        }
+        assert_eq!(machine.next(one, at(30)), send(Spool::P0, 500));
     }
 
     #[test]

@@ -2,29 +2,37 @@
 //!
 //! A frame leaves the journal only here, and only up to what headquarters has acknowledged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::captive::{Probe, Upstream};
+use super::lines;
 use super::link::Link;
+use super::standing::Standing;
 use super::step::{Delays, MAX_BYTES, Machine, Said, Step, Waiting};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::config::settings::UplinkSettings;
 use crate::domain::ids::StreamId;
-use crate::journal::{Depth, Depths, Frame, Outbox, Spool, StreamDepth};
-use crate::ops::clock::Anchored;
+use crate::journal::{Depths, Frame, Outbox, OutboxError, Spool, StreamDepth};
+use crate::ops::clock::{Anchored, Clock, Known, Placed};
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
-use crate::wire::batch::{self, Batch, Header, Line, Receipt, VERSION};
+use crate::wire::batch::{self, Closed, Receipt, Time, TimeQuality};
 use crate::wire::encoding::gzip;
-use crate::wire::link::{Hello, HelloReply, SOFTWARE, StreamOffer};
+use crate::wire::frame;
+use crate::wire::link::{Hello, HelloReply, SOFTWARE, StreamMark, StreamOffer};
 
 /// A batch on a bad line: 64 KiB compress to about 12 KiB.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// An answer that took longer says too little about the time that it was given at.
+const ANCHOR_WITHIN: Duration = Duration::from_secs(4);
 
 /// The sender and what it works with.
 pub(super) struct Up {
@@ -35,7 +43,12 @@ pub(super) struct Up {
     pub(super) settings: UplinkSettings,
     pub(super) link: Link,
     pub(super) boot: u32,
+    /// What headquarters has of each stream, as it last said.
+    pub(super) marks: BTreeMap<StreamId, u64>,
 }
+
+/// A stream could not be brought into step now; the log says why.
+struct NotSettled;
 
 impl Up {
     pub(super) async fn run(self, tasks: &Tasks) {
@@ -46,7 +59,7 @@ impl Up {
         }
     }
 
-    async fn work(self) {
+    async fn work(mut self) {
         let start = Instant::now();
         let mut depths = self.outbox.depths();
         let mut machine = Machine::new(Delays {
@@ -81,23 +94,20 @@ impl Up {
         }
     }
 
-    async fn hello(&self, depths: &Depths) -> Said {
-        let offer = |cls, depth: &Depth| StreamOffer {
-            id: depth.written().stream,
-            cls,
-            floor: depth.written().floor,
-            next: depth.written().next,
-            last: None,
-        };
+    // --- hello ------------------------------------------------------------------------------------------
+
+    async fn hello(&mut self, depths: &Depths) -> Said {
         let hello = Hello {
             sw: SOFTWARE.to_owned(),
             boot: self.boot,
-            streams: vec![offer(0, &depths.p0), offer(1, &depths.p1)],
+            streams: streams(depths)
+                .map(|(spool, stream)| offer(spool, stream))
+                .collect(),
         };
         let body = serde_json::to_vec(&hello).expect("a hello is plain data");
         let request = Request::post("/v1/hello".to_owned(), body, Content::Json, ANSWER_WITHIN);
-        let answer = self.ask(request).await;
-        let Ok(response) = answer else {
+        let asked = Instant::now();
+        let Ok(response) = self.ask(request).await else {
             return Said::Failed;
         };
         if response.status != StatusCode::OK {
@@ -106,58 +116,123 @@ impl Up {
         let Ok(reply) = serde_json::from_slice::<HelloReply>(&response.body) else {
             return self.unexpected(&response);
         };
-        for mark in reply.streams {
-            for (spool, depth) in [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)] {
-                let written = depth.written();
-                if mark.id == written.stream && !self.take_mark(spool, written, mark.acked).await {
-                    return Said::Failed;
-                }
+        // Before anything is sent: what is sent is dated by it.
+        if !self.set_the_clock(reply.now, asked.elapsed()) {
+            return Said::Failed;
+        }
+        self.marks.clear();
+        let mut said = Said::Greeted;
+        for mark in &reply.streams {
+            let own = streams(depths).find(|(_, stream)| stream.stream == mark.id);
+            let Some((spool, stream)) = own else {
+                continue;
+            };
+            if self.settle(spool, stream, mark).await.is_err() {
+                return Said::Failed;
+            }
+            self.marks.insert(mark.id, mark.acked);
+            let written = match spool {
+                Spool::P0 => depths.p0.written(),
+                Spool::P1 => depths.p1.written(),
+            };
+            if mark.closed && mark.id == written.stream {
+                // Asked again after a wait, so that a headquarters that closes everything is not spun on.
+                said = Said::OutOfStep;
             }
         }
-        Said::Greeted
+        said
     }
 
-    /// Compares headquarters' mark with what is here; false where the two cannot both be right.
-    async fn take_mark(&self, spool: Spool, depth: &StreamDepth, acked: u64) -> bool {
-        let fault = if acked >= depth.next {
-            "headquarters has frames that this box has never written: its state directory is an older copy"
-        } else if acked + 1 < depth.floor {
-            "headquarters has lost frames that this box has let go: its ledger was restored from a backup"
-        } else if acked >= depth.floor {
-            // A receipt that was lost on the way.
-            return self.acknowledge(spool, depth.stream, acked).await;
-        } else {
-            return true;
+    /// Brings the journal into step with what headquarters has.
+    async fn settle(
+        &self,
+        spool: Spool,
+        own: &StreamDepth,
+        mark: &StreamMark,
+    ) -> Result<(), NotSettled> {
+        let settled = match Standing::of(own, mark) {
+            Standing::Agrees => Ok(()),
+            Standing::Acknowledged { through } => {
+                self.outbox.acknowledge(spool, own.stream, through).await
+            }
+            Standing::Closed => {
+                tracing::warn!(
+                    spool = spool.name(),
+                    "headquarters closed a stream: this box or a copy of it was put back to an older state; \
+                     what waits is sent in a new one"
+                );
+                self.outbox.leave(spool, own.stream).await
+            }
+            Standing::Behind { has } => self.take_back(spool, own, has).await,
+            Standing::Impossible => {
+                // To go on would lose what comes next without a word. Everything is kept.
+                tracing::error!(
+                    spool = spool.name(),
+                    "headquarters has frames that this box has never written, and does not close the stream"
+                );
+                self.link.not_understood();
+                return Err(NotSettled);
+            }
         };
-        // To go on would lose what comes next without a word. Everything is kept until somebody looks.
-        tracing::error!(
-            spool = spool.name(),
-            mark = acked,
-            first = depth.floor,
-            next = depth.next,
-            "{fault}"
-        );
-        self.link.not_understood();
-        false
+        settled.map_err(|error| {
+            tracing::error!(%error, "the journal could not be brought into step with headquarters");
+            NotSettled
+        })
     }
 
-    async fn send(&self, spool: Spool, max_frames: usize, depths: &Depths) -> Said {
-        let frames = match self.outbox.peek(spool, max_frames, MAX_BYTES).await {
-            Ok(peeked) => peeked.frames,
+    /// Headquarters lacks what was let go here: whatever is still kept is sent again, and the rest is a
+    /// stated gap.
+    async fn take_back(
+        &self,
+        spool: Spool,
+        own: &StreamDepth,
+        has: u64,
+    ) -> Result<(), OutboxError> {
+        let floor = self.outbox.take_back(spool, own.stream, has).await?;
+        let (again, missing) = (
+            own.floor.saturating_sub(floor),
+            floor.saturating_sub(has + 1),
+        );
+        if again > 0 || spool == Spool::P0 {
+            tracing::warn!(
+                spool = spool.name(),
+                frames.again = again,
+                frames.missing = missing,
+                "headquarters has less than it acknowledged, as after a backup; what is kept is sent again"
+            );
+        }
+        Ok(())
+    }
+
+    // --- batches ----------------------------------------------------------------------------------------
+
+    async fn send(&mut self, spool: Spool, max_frames: usize, depths: &Depths) -> Said {
+        let peeked = match self.outbox.peek(spool, max_frames, MAX_BYTES).await {
+            Ok(peeked) => peeked,
             Err(error) => {
                 tracing::error!(%error, "the journal could not be read for sending");
                 return Said::Failed;
             }
         };
-        let Some((stream, first)) = frames.first().map(|frame| (frame.stream, frame.seq)) else {
+        let Some(last) = peeked.frames.last().map(|frame| frame.seq) else {
             return Said::Committed {
                 wait: Duration::ZERO,
             };
         };
-        let count = frames.len() as u64;
-        let body = gzip(&batch::encode(&pack(frames, spool, depths)));
+        let (stream, count) = (peeked.stream, peeked.frames.len() as u64);
+        let Some(mark) = self.marks.get(&stream).copied() else {
+            // Begun since the last hello.
+            return self.hello(depths).await;
+        };
+        let depth = match spool {
+            Spool::P0 => &depths.p0,
+            Spool::P1 => &depths.p1,
+        };
+        let batch = lines::batch(peeked, spool, mark, depth, |frame| self.date(frame));
+        let body = gzip(&batch::encode(&batch));
         let path = format!("/v1/up/{stream}");
         let request = Request::post(path, body, Content::GzippedLines, ANSWER_WITHIN);
+        let asked = Instant::now();
         let response = match self.ask(request).await {
             Ok(response) => response,
             Err(NoAnswer::TimedOut) => return Said::TimedOut,
@@ -165,20 +240,25 @@ impl Up {
         };
         match response.status {
             StatusCode::OK => match serde_json::from_slice::<Receipt>(&response.body) {
-                Ok(receipt) if receipt.acked >= first => {
+                Ok(receipt) if receipt.acked >= last => {
+                    self.set_the_clock(receipt.now, asked.elapsed());
                     self.take_receipt(spool, stream, &receipt, count).await
                 }
                 Ok(_) | Err(_) => self.unexpected(&response),
             },
             // Hello says how far headquarters is, and whether that can be.
             StatusCode::CONFLICT => Said::OutOfStep,
+            StatusCode::GONE => match serde_json::from_slice::<Closed>(&response.body) {
+                Ok(closed) => self.move_on(spool, stream, last, closed).await,
+                Err(_) => self.unexpected(&response),
+            },
             StatusCode::PAYLOAD_TOO_LARGE => Said::TooLarge,
             _ => self.unexpected(&response),
         }
     }
 
     async fn take_receipt(
-        &self,
+        &mut self,
         spool: Spool,
         stream: StreamId,
         receipt: &Receipt,
@@ -192,23 +272,73 @@ impl Up {
             );
         }
         ::metrics::counter!(metrics::UPLINK_FRAMES_SENT).increment(frames);
-        if !self.acknowledge(spool, stream, receipt.acked).await {
+        // The frames stay where this cannot be written down, are sent again and counted once.
+        if let Err(error) = self.outbox.acknowledge(spool, stream, receipt.acked).await {
+            tracing::error!(%error, "an acknowledgement could not be kept");
             return Said::Failed;
         }
+        self.marks.insert(stream, receipt.acked);
         Said::Committed {
             wait: Duration::from_millis(receipt.wait_ms),
         }
     }
 
-    /// Lets go of what headquarters has; false where that could not be written down. The frames stay then and
-    /// are sent again after a wait, and headquarters counts them once.
-    async fn acknowledge(&self, spool: Spool, stream: StreamId, through: u64) -> bool {
-        let kept = self.outbox.acknowledge(spool, stream, through).await;
+    /// Headquarters closed this stream: what it does not have of these frames goes into a new one.
+    async fn move_on(&self, spool: Spool, stream: StreamId, through: u64, closed: Closed) -> Said {
+        let moved = match self.outbox.leave(spool, stream).await {
+            Ok(()) => {
+                self.outbox
+                    .move_on(spool, stream, through, closed.known)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        match moved {
+            Ok(()) => Said::MovedOn,
+            Err(error) => {
+                tracing::error!(%error, "frames of a closed stream could not be moved");
+                Said::Failed
+            }
+        }
+    }
+
+    // --- time -------------------------------------------------------------------------------------------
+
+    /// Takes headquarters' time; false where it could not be kept, and nothing may be dated by it.
+    fn set_the_clock(&self, now_unix_ms: i64, round_trip: Duration) -> bool {
+        let (Some(clock), Ok(now)) = (&self.clock, Timestamp::from_millisecond(now_unix_ms)) else {
+            return true;
+        };
+        if round_trip > ANCHOR_WITHIN && clock.doubt().is_none() {
+            return true;
+        }
+        let half = SignedDuration::try_from(round_trip / 2).unwrap_or_default();
+        let Ok(now) = now.saturating_add(half) else {
+            return true;
+        };
+        let kept = clock.anchor(clock.since_boot(), now);
         if let Err(error) = &kept {
-            tracing::error!(%error, "an acknowledgement could not be kept");
+            tracing::error!(%error, "headquarters' time could not be kept");
         }
         kept.is_ok()
     }
+
+    fn date(&self, frame: &Frame) -> Option<Time> {
+        let (written, wall) = frame::written_at(&frame.body)?;
+        let since_boot = Duration::from_millis(written.millis);
+        let clock = self.clock.as_ref()?;
+        let Placed { time, known } = clock.place(written.boot, since_boot, wall)?;
+        Some(Time {
+            unix_ms: time.as_millisecond(),
+            quality: match known {
+                Known::Floor => TimeQuality::Floor,
+                Known::Bounded => TimeQuality::Bounded,
+                Known::Anchored => TimeQuality::Anchored,
+            },
+        })
+    }
+
+    // --- the line ---------------------------------------------------------------------------------------
 
     /// Takes an answer that headquarters gives when it is busy, broken or not itself.
     fn unexpected(&self, response: &Response) -> Said {
@@ -239,28 +369,24 @@ impl Up {
     }
 }
 
-fn pack(frames: Vec<Frame>, spool: Spool, depths: &Depths) -> Batch {
-    let depth = match spool {
-        Spool::P0 => &depths.p0,
-        Spool::P1 => &depths.p1,
-    };
-    let lines: Vec<Line> = frames
+/// Every stream that is held or written, with its spool.
+fn streams(depths: &Depths) -> impl Iterator<Item = (Spool, &StreamDepth)> {
+    let spools = [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)];
+    spools
         .into_iter()
-        .map(|frame| Line::frame(frame.seq, frame.id, frame.body))
-        .collect();
-    Batch {
-        header: Header {
-            v: VERSION,
-            first: lines.first().map_or(1, |line| line.seq),
-            n: lines.len(),
-            prev: None,
-            sw: SOFTWARE.to_owned(),
-            q: batch::Waiting {
-                frames: depth.frames,
-                bytes: depth.bytes,
-            },
+        .flat_map(|(spool, depth)| depth.streams.iter().map(move |stream| (spool, stream)))
+}
+
+const fn offer(spool: Spool, stream: &StreamDepth) -> StreamOffer {
+    StreamOffer {
+        id: stream.stream,
+        cls: match spool {
+            Spool::P0 => 0,
+            Spool::P1 => 1,
         },
-        lines,
+        floor: stream.floor,
+        next: stream.next,
+        last: stream.last,
     }
 }
 

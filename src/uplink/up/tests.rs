@@ -1,15 +1,16 @@
 //! The sender against a scripted headquarters, over a real journal.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::super::link::Lane;
 use super::*;
+use crate::domain::ids::FrameId;
 use crate::journal::{Book, Change, Journal, Options, Verdict};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::BoxFuture;
-use crate::wire::batch::{Expected, What};
+use crate::wire::batch::{Batch, Expected, What};
 use crate::wire::encoding::gunzip;
 use crate::wire::link::{LinkState, StreamMark};
 
@@ -35,12 +36,19 @@ enum Mood {
     AnswersGarbage,
 }
 
-/// Headquarters in memory: commits each frame after the last, and remembers the bodies.
+/// Headquarters in memory: commits each frame after the last, and remembers them.
 #[derive(Default)]
 struct ScriptedHq {
     moods: VecDeque<Mood>,
-    committed: Vec<Vec<u8>>,
+    streams: BTreeMap<StreamId, Stream>,
     requests: usize,
+}
+
+#[derive(Default, Clone)]
+struct Stream {
+    committed: Vec<(FrameId, Vec<u8>)>,
+    acked: u64,
+    closed: bool,
 }
 
 #[derive(Clone, Default)]
@@ -53,8 +61,15 @@ impl Scripted {
         scripted
     }
 
-    fn committed(&self) -> usize {
-        self.0.lock().unwrap().committed.len()
+    /// The bodies of all frames, in the order of their streams.
+    fn bodies(&self) -> Vec<Vec<u8>> {
+        let hq = self.0.lock().unwrap();
+        let frames = hq.streams.values().flat_map(|stream| &stream.committed);
+        frames.map(|(_, body)| body.clone()).collect()
+    }
+
+    fn change(&self, stream: StreamId, change: impl FnOnce(&mut Stream)) {
+        change(self.0.lock().unwrap().streams.entry(stream).or_default());
     }
 }
 
@@ -93,14 +108,13 @@ impl ScriptedHq {
     fn respond(&mut self, request: &Request, mood: Mood) -> Response {
         if request.path == "/v1/hello" {
             let hello: Hello = serde_json::from_slice(&request.body).unwrap();
-            let mark = |stream: &StreamOffer| StreamMark {
-                id: stream.id,
-                acked: if stream.cls == 0 {
-                    self.committed.len() as u64
-                } else {
-                    0
-                },
-                closed: false,
+            let mark = |stream: &StreamOffer| {
+                let known = self.streams.get(&stream.id).cloned().unwrap_or_default();
+                StreamMark {
+                    id: stream.id,
+                    acked: known.acked,
+                    closed: known.closed,
+                }
             };
             let reply = HelloReply {
                 now: 0,
@@ -115,18 +129,30 @@ impl ScriptedHq {
         if mood == Mood::AnswersGarbage {
             return respond(StatusCode::OK, &"<html>");
         }
+        let stream = request.path.strip_prefix("/v1/up/").unwrap();
+        let stream = StreamId(uuid::Uuid::parse_str(stream).unwrap());
+        let stream = self.streams.entry(stream).or_default();
         let batch: Batch = batch::decode(&gunzip(&request.body, 1 << 20).unwrap()).unwrap();
-        let acked = self.committed.len() as u64;
+        if stream.closed {
+            let known = batch.lines.iter().filter(|line| match &line.what {
+                What::Frame { id, .. } => stream.committed.iter().any(|(known, _)| known == id),
+                What::Gap(_) => false,
+            });
+            let known = known.map(|line| line.seq).collect();
+            return respond(StatusCode::GONE, &Closed { known });
+        }
+        let acked = stream.acked;
         if batch.header.first > acked + 1 {
             return respond(StatusCode::CONFLICT, &Expected { acked });
         }
-        let fresh = batch.lines.into_iter().filter(|line| line.seq > acked);
-        self.committed.extend(fresh.map(|line| match line.what {
-            What::Frame { body, .. } => body,
-            What::Gap(gap) => panic!("{gap:?}"),
-        }));
+        for line in batch.lines.into_iter().filter(|line| line.end() > acked) {
+            stream.acked = line.end();
+            if let What::Frame { id, body, .. } = line.what {
+                stream.committed.push((id, body));
+            }
+        }
         let receipt = Receipt {
-            acked: self.committed.len() as u64,
+            acked: stream.acked,
             now: 0,
             desired_v: 0,
             wait_ms: 0,
@@ -152,9 +178,14 @@ fn journal(dir: &Path) -> Journal<NoBook> {
     Journal::open(dir, Options::default(), Arc::new(SystemClock), NoBook).unwrap()
 }
 
-async fn append(journal: &Journal<NoBook>, n: usize) {
-    for number in 0..n {
-        let body = format!("{{\"st\":\"SZ01\",\"n\":{number}}}").into_bytes();
+fn body(number: usize) -> Vec<u8> {
+    format!("{{\"st\":\"SZ01\",\"n\":{number}}}").into_bytes()
+}
+
+/// Appends the bodies of these numbers.
+async fn append(journal: &Journal<NoBook>, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let body = body(number);
         let verdict = move |_: &mut NoBook| Verdict {
             body: Some(body),
             answer: (),
@@ -177,6 +208,7 @@ fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
         },
         link,
         boot: 1,
+        marks: BTreeMap::new(),
     }
 }
 
@@ -209,35 +241,43 @@ async fn every_frame_arrives_once_whatever_headquarters_mood() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let journal = journal(dir.path());
-        append(&journal, 20).await;
+        append(&journal, 0..20).await;
         // The clock stands still for the journal's thread and jumps for the back-off.
         tokio::time::pause();
         let hq = Scripted::with(&[mood]);
         let states = drain(&journal, &hq).await;
         tokio::time::resume();
-        assert_eq!(hq.committed(), 20, "after {mood:?}");
+        assert_eq!(hq.bodies().len(), 20, "after {mood:?}");
         let was_down = states.contains(&LinkState::HqDown);
         assert_eq!(was_down, mood != Mood::Commits, "said so: {states:?}");
         journal.close().await.unwrap();
     }
 }
 
+/// The stream of P0 that is written.
+fn written(journal: &Journal<NoBook>) -> StreamDepth {
+    *journal.outbox().depths().borrow().p0.written()
+}
+
 #[tokio::test]
-async fn a_box_restored_from_an_older_copy_keeps_its_new_frames() {
+async fn a_headquarters_that_makes_no_sense_gets_nothing_and_nothing_is_let_go() {
     let dir = tempfile::tempdir().unwrap();
     let journal = journal(dir.path());
-    append(&journal, 3).await;
+    append(&journal, 0..3).await;
     let hq = Scripted::default();
-    hq.0.lock().unwrap().committed = vec![b"{}".to_vec(); 100];
+    hq.change(written(&journal).stream, |stream| stream.acked = 100);
     let (link, mut state) = Link::new(None);
     let up = up(&journal, &hq, link.on(Lane::Up));
     tokio::select! {
         () = up.work() => panic!("the sender ended by itself"),
         down = state.wait_for(|state| *state == LinkState::HqDown) => { down.unwrap(); }
     }
-    let depths = journal.outbox().depths().borrow().clone();
-    assert_eq!(depths.p0.frames, 3, "nothing was let go");
-    assert_eq!(hq.committed(), 100, "nothing was sent to be taken for old");
+    let held = journal.outbox().depths().borrow().p0.frames;
+    assert_eq!(held, 3, "nothing was let go");
+    assert!(
+        hq.bodies().is_empty(),
+        "nothing was sent to be taken for old"
+    );
     journal.close().await.unwrap();
 }
 
@@ -246,15 +286,63 @@ async fn a_receipt_lost_before_a_restart_is_made_up_for_by_hello() {
     let dir = tempfile::tempdir().unwrap();
     let hq = Scripted::default();
     let first = journal(dir.path());
-    append(&first, 5).await;
-    let frames = first.outbox().peek(Spool::P0, 10, 10_000).await.unwrap();
-    let bodies = frames.frames.into_iter().map(|frame| frame.body);
-    hq.0.lock().unwrap().committed.extend(bodies);
+    append(&first, 0..5).await;
+    let peeked = first.outbox().peek(Spool::P0, 10, 10_000).await.unwrap();
+    hq.change(peeked.stream, |stream| {
+        stream.acked = 5;
+        let frames = peeked
+            .frames
+            .into_iter()
+            .map(|frame| (frame.id, frame.body));
+        stream.committed.extend(frames);
+    });
     first.close().await.unwrap();
 
     let again = journal(dir.path());
     drain(&again, &hq).await;
-    assert_eq!(hq.committed(), 5);
-    assert_eq!(hq.0.lock().unwrap().requests, 1, "hello was enough");
+    assert_eq!(hq.bodies().len(), 5, "nothing came twice");
     again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_closed_stream_lacks_goes_into_a_new_one_and_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let hq = Scripted::default();
+    let journal = journal(dir.path());
+    append(&journal, 0..6).await;
+    let peeked = journal.outbox().peek(Spool::P0, 10, 10_000).await.unwrap();
+    // Of the six it has two by these names, and closed the stream over the others.
+    hq.change(peeked.stream, |stream| {
+        stream.acked = 9;
+        stream.closed = true;
+        let known = peeked.frames.into_iter().take(2);
+        stream.committed = known.map(|frame| (frame.id, frame.body)).collect();
+    });
+    tokio::time::pause();
+    drain(&journal, &hq).await;
+    tokio::time::resume();
+    assert_ne!(written(&journal).stream, peeked.stream);
+    let expected: Vec<_> = (0..6).map(body).collect();
+    assert_eq!(hq.bodies(), expected);
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_headquarters_from_a_backup_gets_again_what_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let hq = Scripted::default();
+    let journal = journal(dir.path());
+    append(&journal, 0..8).await;
+    drain(&journal, &hq).await;
+    hq.change(written(&journal).stream, |stream| {
+        stream.acked = 3;
+        stream.committed.truncate(3);
+    });
+    append(&journal, 8..9).await;
+    tokio::time::pause();
+    drain(&journal, &hq).await;
+    tokio::time::resume();
+    let expected: Vec<_> = (0..9).map(body).collect();
+    assert_eq!(hq.bodies(), expected);
+    journal.close().await.unwrap();
 }
