@@ -232,15 +232,24 @@ pub(super) mod faults {
     use std::path::Path;
 
     const FAULT: &str = "FAIL-NEXT-SYNC";
+    const FULL: &str = "full";
 
     pub(in crate::journal) fn fail_next_sync(path: &Path) {
         fs_err::write(path.join(FAULT), "").unwrap();
     }
 
+    pub(in crate::journal) fn fill_disk(path: &Path) {
+        fs_err::write(path.join(FAULT), FULL).unwrap();
+    }
+
     pub(super) fn fail_if_asked(path: &Path) -> io::Result<()> {
-        match fs_err::remove_file(path.join(FAULT)) {
-            Ok(()) => Err(io::Error::other("a test asked for this")),
-            Err(_) => Ok(()),
+        let Ok(fault) = fs_err::read_to_string(path.join(FAULT)) else {
+            return Ok(());
+        };
+        fs_err::remove_file(path.join(FAULT))?;
+        match fault == FULL {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Err(io::Error::other("a test asked for this")),
         }
     }
 }

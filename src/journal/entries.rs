@@ -216,7 +216,9 @@ impl Entries {
     /// Says up to where the entries are right. They must be on stable storage with the next sync.
     pub(super) fn put_positions(&mut self, ends: &[(StreamId, u64)]) -> Result<(), StorageError> {
         self.order += 1;
-        for (stream, end) in ends {
+        // One that is always there, so that a database which shows none is known to have lost it.
+        let always = (StreamId(Uuid::nil()), 0);
+        for (stream, end) in ends.iter().chain([&always]) {
             let value = [end.to_be_bytes(), self.keys.to_be_bytes()].concat();
             let entry = Entry {
                 kind: Kind::Position,

@@ -104,6 +104,7 @@ impl<B: Book> Owner<B> {
             _lock: lock,
         };
         owner.make_room();
+        owner.depths_changed();
         Ok((owner, seen))
     }
 

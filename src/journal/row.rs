@@ -275,10 +275,7 @@ impl Row {
         max_bytes: usize,
     ) -> Result<Peeked, StorageError> {
         let place = self.first_held().unwrap_or(self.generations.len() - 1);
-        let follows_gap = place.checked_sub(1).is_some_and(|before| {
-            let (before, this) = (&self.generations[before], &self.generations[place]);
-            before.stream() == this.stream() && before.next().seq < this.ready().first
-        });
+        let follows_gap = self.follows_gap(place);
         let generation = &mut self.generations[place];
         let batch = generation.peek(max_frames, max_bytes)?;
         let (base, first) = (generation.base().seq, generation.ready().first);
@@ -310,12 +307,14 @@ impl Row {
         through: u64,
     ) -> Result<(), StorageError> {
         let now = self.unix_millis();
+        let ends = self.ends_by_place();
         let last = self.generations.len() - 1;
         for (place, generation) in self.generations.iter_mut().enumerate() {
             if generation.stream() != stream || generation.acked_at().is_some() {
                 continue;
             }
-            if place < last && through + 1 >= generation.next().seq {
+            let end = ends[place].unwrap_or(generation.next().seq);
+            if place < last && through + 1 >= end {
                 generation.keep(now)?;
             } else if generation.base().seq <= through {
                 generation.acknowledge(through)?;
@@ -495,8 +494,11 @@ impl Row {
         let now = self.unix_millis();
         let first_held = self.first_held();
         let last = self.generations.len() - 1;
+        let ends = self.ends_by_place();
         for (place, generation) in self.generations.iter_mut().enumerate().take(last) {
-            if generation.is_drained() && generation.acked_at().is_none() {
+            // One that ends in a hole waits until headquarters has heard of that, with what comes after it.
+            let told = ends[place].is_none_or(|end| generation.base().seq >= end);
+            if generation.is_drained() && told && generation.acked_at().is_none() {
                 generation.keep(now)?;
             }
             if first_held != Some(place) {
@@ -530,6 +532,30 @@ impl Row {
         here.sort_unstable();
         self.moved.push((stream, here.clone()));
         Ok(here)
+    }
+
+    /// The sequence that each generation's stream goes on with after it, if it does.
+    fn ends_by_place(&self) -> Vec<Option<u64>> {
+        let after = self.generations.iter().skip(1).map(Some).chain([None]);
+        let pairs = self.generations.iter().zip(after);
+        pairs
+            .map(|(this, after)| match after {
+                Some(after) if after.stream() == this.stream() => Some(after.ready().first),
+                Some(_) | None => None,
+            })
+            .collect()
+    }
+
+    /// Whether the frames just before this generation are lost: the one before it ends too early, or in a hole
+    /// of which headquarters has not been told.
+    fn follows_gap(&self, place: usize) -> bool {
+        let this = &self.generations[place];
+        let before = place.checked_sub(1).map(|before| &self.generations[before]);
+        before
+            .filter(|before| before.stream() == this.stream())
+            .is_some_and(|before| {
+                before.next().seq < this.ready().first || before.acked_at().is_none()
+            })
     }
 
     fn first_held(&self) -> Option<usize> {

@@ -7,8 +7,9 @@
 //!
 //! Promises never to panic with sled, never to fail because a medium is damaged, and to report what is lost.
 //!
-//! An ordinary power cut is no damage. It tears the one commit that nobody was told of, and a frame of that
-//! commit which stands behind a hole is left out.
+//! An ordinary power cut is no damage: it ends the file within the one commit that nobody was told of. Only if
+//! whole frames of that commit stand behind a hole is it treated as damage, because a promised commit that
+//! was torn later looks the same.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use super::damage::{Finding, Reports, missing};
 use super::database;
 use super::disk;
 use super::error::StorageError;
-use super::frame::StoredFrame;
+use super::frame::{StoredFrame, unix_millis};
 use super::generation::{Generation, NewFrame, Opened, Tally};
 use super::mark::{Mark, Which};
 use super::ready::Ready;
@@ -151,6 +152,10 @@ impl Start<'_> {
 
     fn compare(&self, case: &Case<'_>, view: View) -> Result<Started, StorageError> {
         let Case { ready, found, .. } = case;
+        if view.base.is_none() || view.next.is_none() {
+            let reason = "sled shows an empty database".to_owned();
+            return self.rebuild(case, Some(view), reason);
+        }
         let view_end = view.end(ready);
         let required = case.required();
         let dropped: Vec<&Spot> = found
@@ -158,12 +163,8 @@ impl Start<'_> {
             .iter()
             .filter(|spot| view.seqs.binary_search(&spot.seq).is_err())
             .filter(|spot| case.known.end.is_none_or(|end| spot.seq < end.seq))
+            .filter(|spot| spot.seq < view_end || case.made_at(spot) >= view.last_made_at)
             .collect();
-        let promised = found.promised.max(required);
-        if dropped.iter().any(|spot| spot.seq < view_end.max(promised)) {
-            let reason = "sled dropped frames that had been on stable storage".to_owned();
-            return self.rebuild(case, Some(view), reason);
-        }
         let tail: Vec<NewFrame> = (view_end..)
             .zip(&dropped)
             .take_while(|(seq, spot)| *seq == spot.seq)
@@ -173,12 +174,13 @@ impl Start<'_> {
                 body: frame.body.to_vec(),
             })
             .collect();
-        let left_out = dropped.len() - tail.len();
-        if left_out > 0 {
-            tracing::warn!(
-                journal.frames = left_out,
-                "the last commit was cut short; what nobody was promised is left out"
-            );
+        // Whole frames behind a hole may be of a commit that a power cut has torn, and then nobody was promised
+        // them. But they may be of one that was promised, with the hole torn into it later: they are kept.
+        let promised = found.promised.max(required);
+        let first_dropped = dropped.first().map(|spot| spot.seq);
+        if tail.len() < dropped.len() || first_dropped.is_some_and(|seq| seq < promised) {
+            let reason = "sled dropped whole frames".to_owned();
+            return self.rebuild(case, Some(view), reason);
         }
         let base = view.base.unwrap_or(case.start());
         let next = view.next_mark(ready);
@@ -323,6 +325,13 @@ impl Case<'_> {
         }
     }
 
+    /// When a frame was made. One whose commit failed may stand in the file under a number that was given out
+    /// again; it is older than those before it.
+    fn made_at(&self, spot: &Spot) -> u64 {
+        let frame = StoredFrame::decode(spot.bytes(self.file));
+        frame.map_or(0, |frame| unix_millis(frame.id))
+    }
+
     /// The sequence that the end cannot be before.
     fn required(&self) -> u64 {
         let end = self.known.end.map_or(0, |end| end.seq);
@@ -366,6 +375,8 @@ struct View {
     seqs: Vec<u64>,
     base: Option<Mark>,
     next: Option<Mark>,
+    /// When the last frame was made, in Unix milliseconds.
+    last_made_at: u64,
     /// The place after the last frame, by walking there from the beginning.
     walked: Mark,
 }
@@ -373,13 +384,14 @@ struct View {
 impl View {
     fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
         let opened = Opened::open(path, ready)?;
-        let mut seqs = Vec::new();
+        let (mut seqs, mut last_made_at) = (Vec::new(), 0);
         let mut walked = Mark {
             seq: ready.first,
             chain: ready.before,
         };
         opened.each_from(0, &mut |frame, _| {
             seqs.push(frame.seq);
+            last_made_at = unix_millis(frame.id);
             walked = walked.past(frame);
             true
         })?;
@@ -387,6 +399,7 @@ impl View {
             seqs,
             base: opened.mark(Which::Base, ready.stream_number)?,
             next: opened.mark(Which::Next, ready.stream_number)?,
+            last_made_at,
             walked,
             opened,
         })

@@ -10,7 +10,7 @@
 //!
 //! A damaged checkpoint cannot be made again from frames alone: those it contains are gone after a week. So
 //! its entries describe themselves, and what a byte scan finds is copied to a fresh one without a position:
-//! every frame that is still there is applied again.
+//! every frame that is still there is applied again. (An entry whose tombstone is lost comes back with it.)
 
 use std::path::{Path, PathBuf};
 
@@ -205,7 +205,7 @@ impl Views {
             dir: dir.to_owned(),
             ready,
             entries,
-            positions: positions.iter().map(|at| (at.stream, at.end)).collect(),
+            positions: ends_of(&positions),
         };
         Ok((views, positions))
     }
@@ -281,11 +281,7 @@ impl Case {
     }
 
     fn ends(&self) -> Positions {
-        let mut ends = Positions::new();
-        for position in &self.positions {
-            raise(&mut ends, position.stream, position.end);
-        }
-        ends
+        ends_of(&self.positions)
     }
 
     fn entries(&self) -> Vec<Whole> {
@@ -305,7 +301,8 @@ impl Case {
         let all = self.positions.iter().chain(shown);
         let newest = all.clone().map(|at| at.order).max().unwrap_or(0);
         let before = all.map(|at| at.order).filter(|order| *order < newest);
-        let durable = before.max().unwrap_or(0);
+        // The only one is that of the creation, which was whole.
+        let durable = before.max().unwrap_or(newest);
         let found = self.entries();
         let mut shown_orders = vec![0; found.len()];
         let mut rest = Vec::new();
@@ -321,7 +318,7 @@ impl Case {
         let dropped = both.any(|(found, shown)| found.order < durable && *shown < found.order);
         let keys = shown.iter().map(|at| at.keys).max().unwrap_or(0);
         let position = shown.iter().map(|at| at.order).max().unwrap_or(0);
-        if dropped || views.entries.keys() < keys || position < durable {
+        if dropped || views.entries.keys() < keys || position < durable || shown.is_empty() {
             return Ok(Lacking::Some(rest));
         }
         Ok(Lacking::Nothing(Box::new(views)))
@@ -404,6 +401,15 @@ fn discard_others(dir: &Path, newest: DirName) -> Result<(), StorageError> {
         }
     }
     Ok(())
+}
+
+/// The furthest end of each stream.
+fn ends_of(positions: &[Position]) -> Positions {
+    let mut ends = Positions::new();
+    for position in positions.iter().filter(|at| !at.stream.0.is_nil()) {
+        raise(&mut ends, position.stream, position.end);
+    }
+    ends
 }
 
 fn raise(ends: &mut Positions, stream: StreamId, end: u64) {

@@ -3,9 +3,12 @@
 //! A crash is every handle dropped without `close`: the owner stops where it stands.
 
 mod crash;
+mod damage;
 mod inspect;
 mod model;
 mod owner;
+mod space;
+mod streams;
 mod uplink;
 
 use std::collections::BTreeMap;
