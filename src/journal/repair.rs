@@ -27,6 +27,8 @@ pub(super) fn repair_snapshots(dir: &Path) -> io::Result<()> {
         }
         let path = dir.join(&name);
         if is_whole(&fs_err::read(&path)?) {
+            // It may be whole in the page cache only: a run that was killed had not come to its sync.
+            disk::sync_file(&path)?;
             fs_err::rename(&path, dir.join(whole))?;
         } else {
             fs_err::remove_file(&path)?;
