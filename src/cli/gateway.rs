@@ -21,7 +21,7 @@ use crate::config::settings::{BundleFrom, GatewaySettings};
 use crate::config::written::{Firewall, JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
 use crate::domain::ids::{Issuer, StoreId};
-use crate::journal::{Journal, Options, Profile};
+use crate::journal::{Journal, Options, Profile, Rotation};
 use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
@@ -407,10 +407,13 @@ async fn open_journal(
     clock: Option<Arc<Anchored>>,
 ) -> anyhow::Result<(Journal<Ledger>, SharedWallet)> {
     let (ledger, wallet) = Ledger::new();
-    let options = Options::for_profile(match settings.journal_profile {
+    let mut options = Options::for_profile(match settings.journal.profile {
         JournalProfile::Standard => Profile::Standard,
         JournalProfile::Small => Profile::Small,
     });
+    if settings.journal.generation_frames > 0 {
+        options.rotation = Rotation::after(settings.journal.generation_frames);
+    }
     let dir = settings.state_dir.clone();
     let clock = clock.map_or_else(
         || Arc::new(SystemClock) as Arc<dyn Clock>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::written::{self, Firewall, JournalProfile, Log, Role};
+use super::written::{self, Firewall, Log, Role};
 use crate::domain::ids::StoreId;
 use crate::domain::written::BadFile;
 
@@ -24,7 +24,7 @@ pub struct GatewaySettings {
     pub session: Duration,
     pub bundle: BundleFrom,
     pub uplink: UplinkSettings,
-    pub journal_profile: JournalProfile,
+    pub journal: written::Journal,
     pub log: Log,
 }
 
@@ -116,7 +116,7 @@ impl GatewaySettings {
                 long_poll: Duration::from_secs(written.uplink.long_poll_seconds),
                 probe_url: written.uplink.probe_url,
             },
-            journal_profile: written.journal.profile,
+            journal: written.journal,
             log: written.log,
         })
     }

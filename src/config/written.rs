@@ -162,6 +162,8 @@ impl Default for Uplink {
 #[serde(deny_unknown_fields, default)]
 pub struct Journal {
     pub profile: JournalProfile,
+    /// After how many captures a new generation begins; 0 leaves it to the profile.
+    pub generation_frames: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -86,6 +86,16 @@ pub struct Rotation {
     pub drained_frames: u64,
 }
 
+impl Rotation {
+    /// After so many frames, and after half of them where all are acknowledged.
+    pub const fn after(frames: u64) -> Self {
+        Self {
+            full_frames: frames,
+            drained_frames: frames / 2,
+        }
+    }
+}
+
 /// What an owner of a journal may choose.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::super::gateway::{Gateway, ShopTime, identity_dir};
 use super::super::qr;
 use crate::config::settings::{BundleFrom, GatewaySettings, HqSettings, UplinkSettings};
-use crate::config::written::{Firewall, JournalProfile, Log, Role};
+use crate::config::written::{self, Firewall, Log, Role};
 use crate::domain::ids::{StaffName, StoreId, TouchpointCode};
 use crate::domain::store::TouchpointKind;
 use crate::hq::db::Ledger;
@@ -317,7 +317,7 @@ impl Newcomer<'_> {
                 long_poll: Duration::from_secs(45),
                 probe_url: String::new(),
             },
-            journal_profile: JournalProfile::Standard,
+            journal: written::Journal::default(),
             log: Log::default(),
         }
     }
