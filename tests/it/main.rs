@@ -11,9 +11,12 @@ mod configuration;
 mod headquarters_away;
 mod packaging;
 mod power;
+mod power_cut;
 mod street;
 mod tap;
 mod till;
 
+#[path = "../powercut/mod.rs"]
+mod powercut;
 #[path = "../support/mod.rs"]
 mod support;

@@ -20,11 +20,22 @@ pub(crate) struct TestChain {
     pub(crate) admin_password: String,
     pin: String,
     ports: Option<[SocketAddr; 4]>,
+    /// Where the gateways are told that headquarters is; none: where it is.
+    sync_port: Option<u16>,
 }
 
 impl TestChain {
     /// Sets up headquarters over the fixture's folder, with a campaign that is always open, and starts it.
     pub(crate) fn start() -> Self {
+        Self::start_telling(None)
+    }
+
+    /// The same with a line before it: the gateways are told that headquarters is at `port`.
+    pub(crate) fn start_behind(port: u16) -> Self {
+        Self::start_telling(Some(port))
+    }
+
+    fn start_telling(sync_port: Option<u16>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_chain(&dir.path().join("chain"));
         let hq_dir = dir.path().join("hq");
@@ -40,6 +51,7 @@ impl TestChain {
             admin_password,
             pin,
             ports: None,
+            sync_port,
         };
         chain.start_hq();
         chain
@@ -58,7 +70,7 @@ impl TestChain {
             "dir = \"hq\"\nchain_dir = \"chain\"\n\
              [sync]\nlisten = \"{sync}\"\nurl = \"https://127.0.0.1:{}\"\n\
              [enroll]\nlisten = \"{enroll}\"\n[console]\nlisten = \"{console}\"\n[ops]\nlisten = \"{ops}\"\n",
-            sync.port()
+            self.sync_port.unwrap_or(sync.port())
         );
         fs_err::write(&file, settings).unwrap();
         let arguments = ["hq", "--config", file.to_str().unwrap()];
@@ -69,6 +81,11 @@ impl TestChain {
 
     pub(crate) fn stop_hq(&mut self) {
         self.hq.take().unwrap().stop();
+    }
+
+    /// Where headquarters listens for gateways.
+    pub(crate) fn sync(&self) -> SocketAddr {
+        self.hq.as_ref().unwrap().address("sync")
     }
 
     pub(crate) fn console(&self) -> SocketAddr {
@@ -110,8 +127,13 @@ impl TestChain {
 
     /// Enrols a box for store SZ01 and starts it.
     pub(crate) async fn open_store(&self) -> TestStore {
-        self.enroll(&["--store", "SZ01"], "store");
+        self.enroll_store();
         self.start_store(Sending::AtOnce).await
+    }
+
+    /// Enrols the box for store SZ01, whose state is in `store`.
+    pub(crate) fn enroll_store(&self) {
+        self.enroll(&["--store", "SZ01"], "store");
     }
 
     /// Starts the box of SZ01, enrolled before.
@@ -133,15 +155,7 @@ impl TestChain {
     }
 
     async fn start_gateway(&self, role: &str, state: &str, sending: Sending) -> TestStore {
-        let delay_ms = match sending {
-            Sending::AtOnce => 20,
-            Sending::Never => 3_600_000,
-        };
-        let settings = format!(
-            "role = \"{role}\"\nstate_dir = \"{state}\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
-             base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
-             [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\nprobe_url = \"\"\n"
-        );
+        let settings = settings(role, state, sending);
         TestStore::start(self.dir.path(), state, &settings).await
     }
 
@@ -183,6 +197,19 @@ impl TestChain {
         })
         .await
     }
+}
+
+/// A gateway's settings, with its state in `state` beside them.
+pub(crate) fn settings(role: &str, state: &str, sending: Sending) -> String {
+    let delay_ms = match sending {
+        Sending::AtOnce => 20,
+        Sending::Never => 3_600_000,
+    };
+    format!(
+        "role = \"{role}\"\nstate_dir = \"{state}\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
+         base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+         [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\nprobe_url = \"\"\n"
+    )
 }
 
 /// When a gateway sends what it has.
@@ -229,15 +256,18 @@ impl TestStore {
         fs_err::write(&file, settings).unwrap();
         let arguments = ["gateway", "--config", file.to_str().unwrap()];
         let log = dir.join(format!("{name}.log"));
-        let store = Self {
-            process: Process::start(&arguments, &log),
-        };
+        let process = Process::start(&arguments, &log);
+        Self { process }.with_a_bundle().await
+    }
+
+    /// Waits until it has a bundle.
+    pub(crate) async fn with_a_bundle(self) -> Self {
         eventually("a gateway with a bundle", || async {
-            let answer = store.ops("/readyz").await;
+            let answer = self.ops("/readyz").await;
             answer.contains("\"ready\":true").then_some(())
         })
         .await;
-        store
+        self
     }
 
     /// Starts a shop without headquarters over the fixture's folder.

@@ -1,20 +1,34 @@
 //! What the stories are told with: the real program as processes, a chain's folder, a guest's phone.
 
 mod chain;
+mod crowd;
+mod dice;
 mod process;
 
-pub(crate) use chain::{Sending, TestChain, TestStore, table, write_chain};
-pub(crate) use process::{ask, run};
+pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_chain};
+pub(crate) use crowd::{Crowd, Held, tap_again};
+pub(crate) use dice::Dice;
+pub(crate) use process::{NotReady, Process, Starting, ask, maitred, run};
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use maitred::cli::demo::phone::{Page, Phone};
-use maitred::ops::tasks::Tasks;
+use maitred::cli::demo::phone::Page;
+pub(crate) use maitred::cli::demo::phone::Phone;
+pub(crate) use maitred::ops::tasks::Tasks;
 use tokio::time::Instant;
 
 /// Long enough for a loaded machine; a story that needs it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A number that `tests/soak` passes in the environment, or the one for every day.
+#[expect(clippy::disallowed_methods, reason = "this is how a test is told")]
+pub(crate) fn asked_for(name: &str, otherwise: usize) -> usize {
+    match std::env::var(name) {
+        Ok(number) => number.parse().unwrap(),
+        Err(_) => otherwise,
+    }
+}
 
 /// Asks `question` again and again until it has an answer.
 pub(crate) async fn eventually<T, F>(what: &str, mut question: impl FnMut() -> F) -> T

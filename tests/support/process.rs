@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -39,15 +40,31 @@ pub(crate) struct Process {
     log: PathBuf,
 }
 
-impl Process {
-    /// Starts a server and waits for its `ready` line; its log goes to `log`.
-    pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
+/// A server that was started and has not said yet that it is ready.
+pub(crate) struct Starting {
+    child: Child,
+    first_line: mpsc::Receiver<Option<std::io::Result<String>>>,
+    log: PathBuf,
+}
+
+/// It ended before it was ready.
+#[derive(Debug)]
+pub(crate) struct NotReady {
+    /// By a signal, and not by its own will.
+    pub(crate) killed: bool,
+    /// What it said instead, and its log.
+    pub(crate) why: String,
+}
+
+impl Starting {
+    /// Starts a server; its log goes to `log`.
+    pub(crate) fn spawn(mut command: Command, log: &Path) -> Self {
         let errors = fs_err::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .unwrap();
-        let mut child = maitred(arguments)
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(errors.into_parts().0))
@@ -61,18 +78,52 @@ impl Process {
             // Reads on, so that the server never finds its stdout full.
             lines.for_each(drop);
         });
-        let ready = match first_line.recv_timeout(PATIENCE) {
-            Ok(Some(Ok(line))) if line.starts_with("ready ") => line,
-            other => {
-                let log = fs_err::read_to_string(log).unwrap_or_default();
-                panic!("{arguments:?} did not get ready ({other:?}): {log}");
-            }
-        };
         Self {
             child,
-            ready,
+            first_line,
             log: log.to_owned(),
         }
+    }
+
+    /// Waits for the `ready` line.
+    pub(crate) fn ready(mut self) -> Result<Process, NotReady> {
+        match self.first_line.recv_timeout(PATIENCE) {
+            Ok(Some(Ok(ready))) if ready.starts_with("ready ") => Ok(Process {
+                child: self.child,
+                ready,
+                log: self.log,
+            }),
+            other => {
+                // Ended already, or it never will be ready.
+                self.child.kill().ok();
+                let ended = self.child.wait();
+                let log = fs_err::read_to_string(&self.log).unwrap_or_default();
+                let signal = ended.ok().and_then(|status| status.signal());
+                Err(NotReady {
+                    killed: matches!(other, Ok(None)) && signal.is_some(),
+                    why: format!("{other:?}: {log}"),
+                })
+            }
+        }
+    }
+
+    /// Pulls the plug: SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Process {
+    /// Starts a server and waits for its `ready` line; its log goes to `log`.
+    pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
+        Starting::spawn(maitred(arguments), log)
+            .ready()
+            .unwrap_or_else(|ended| panic!("{arguments:?}: {}", ended.why))
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// The address behind `name=` in the ready line.

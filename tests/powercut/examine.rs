@@ -1,0 +1,297 @@
+//! Opens what a power cut left, as the gateway would, and holds it against what was promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use maitred::cli::demo::phone::Phone;
+use maitred::domain::ids::{CouponId, StreamId};
+use maitred::journal::{Depth, Depths, Frame, Journal, Options, Profile, Rotation, Spool, Verdict};
+use maitred::ops::clock::SystemClock;
+use maitred::ops::tasks::Tasks;
+use maitred::portal::ledger::{Ledger, SharedWallet};
+
+use super::Left;
+use super::ledger::{Arrived, Place, claimed_in};
+use super::line::Marks;
+use super::recording::{GENERATION_FRAMES, Recording};
+use crate::support::{Dice, Starting, claim, maitred, table, tap_again};
+
+/// What is wrong with what was left; all empty is as it should be.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Promised, and neither here nor at headquarters.
+    pub(crate) lost: Vec<String>,
+    /// Here under two numbers, or under a number that headquarters has for something else.
+    pub(crate) doubled: Vec<String>,
+    /// Anything else: it does not open, not the same way twice, or has holes.
+    pub(crate) broken: Vec<String>,
+    /// Where the cuts that left this are kept.
+    pub(crate) kept: Vec<String>,
+}
+
+impl Findings {
+    pub(crate) fn are_none(&self) -> bool {
+        self.count() == 0
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lost.len() + self.doubled.len() + self.broken.len()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.lost.extend(other.lost);
+        self.doubled.extend(other.doubled);
+        self.broken.extend(other.broken);
+        self.kept.extend(other.kept);
+    }
+}
+
+struct Opened {
+    journal: Journal<Ledger>,
+    wallet: SharedWallet,
+}
+
+/// What there is to be seen without taking anything out.
+#[derive(Debug, PartialEq, Eq)]
+struct Sight {
+    depths: [(u64, u64, Written); 2],
+    coupons: usize,
+}
+
+/// The stream that is written: from which sequence it is held, and what comes next.
+type Written = (StreamId, u64, u64);
+
+fn written(depth: &Depth) -> Written {
+    (depth.stream, depth.first_seq, depth.next_seq)
+}
+
+impl Opened {
+    fn open(dir: &Path) -> Result<Self, String> {
+        let (ledger, wallet) = Ledger::new();
+        let mut options = Options::for_profile(Profile::Small);
+        options.rotation = Rotation::after(GENERATION_FRAMES);
+        let journal = Journal::open(dir, options, Arc::new(SystemClock), ledger)
+            .map_err(|error| format!("does not open: {error:?}"))?;
+        Ok(Self { journal, wallet })
+    }
+
+    fn depths(&self) -> Depths {
+        *self.journal.outbox().depths().borrow()
+    }
+
+    fn sight(&self) -> Sight {
+        let Depths { p0, p1 } = self.depths();
+        Sight {
+            depths: [p0, p1].map(|depth| (depth.frames, depth.bytes, written(&depth))),
+            coupons: self.wallet.read().len(),
+        }
+    }
+
+    /// Takes out everything that waits, as the uplink would.
+    async fn drain(&self, spool: Spool) -> Result<Vec<Frame>, String> {
+        let outbox = self.journal.outbox();
+        let mut frames = Vec::new();
+        loop {
+            let peeked = outbox.peek(spool, 500, 1 << 20).await;
+            let peeked = peeked.map_err(|error| format!("does not peek: {error}"))?;
+            let Some(last) = peeked.last() else {
+                return Ok(frames);
+            };
+            let through = outbox.acknowledge(spool, last.stream, last.seq).await;
+            through.map_err(|error| format!("does not acknowledge: {error}"))?;
+            frames.extend(peeked);
+        }
+    }
+}
+
+/// Examines what was left of a recorded day: as a library, and now and then with the real gateway.
+pub(crate) fn examine(
+    recording: &Recording,
+    left: &Left<'_>,
+    dir: &Path,
+    dice: &mut Dice,
+) -> Findings {
+    /// The gateway's start costs more than all the rest.
+    const ONE_WITH_THE_GATEWAY_IN: usize = 25;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let state = dir.join("journal");
+    left.write(&state);
+    let mut findings = Findings::default();
+    let ending = match dice.one_in(2) {
+        true => Ending::Closed,
+        false => Ending::Crashed,
+    };
+    let looked = open_and_look(&state, recording, left.at, ending, &mut findings);
+    if let Err(why) = runtime.block_on(looked) {
+        findings.broken.push(why);
+    }
+    if left.number.is_multiple_of(ONE_WITH_THE_GATEWAY_IN) {
+        left.write(&dir.join("store"));
+        let asked = ask_the_gateway(dir, recording, left.at, &mut findings);
+        if let Err(why) = runtime.block_on(asked) {
+            findings.broken.push(why);
+        }
+    }
+    findings
+}
+
+/// How the first of two openings ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Closed,
+    Crashed,
+}
+
+/// Opens the journal in `dir`, left when the recording's log was `at` long, twice.
+async fn open_and_look(
+    dir: &Path,
+    recording: &Recording,
+    at: u64,
+    ending: Ending,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    let first = Opened::open(dir)?;
+    let seen = first.sight();
+    if ending == Ending::Closed {
+        let closed = first.journal.close().await;
+        closed.map_err(|error| format!("does not close: {error:?}"))?;
+    }
+    drop(first);
+    let opened = Opened::open(dir)?;
+    let again = opened.sight();
+    if again != seen {
+        let fault = format!("opened twice: {seen:?}, {again:?}");
+        findings.broken.push(fault);
+    }
+
+    let marks = recording.marks_at(at);
+    numbers_go_on(&opened.depths(), &marks, findings);
+    let wallet = opened.wallet.clone();
+    let frames = opened.drain(Spool::P0).await?;
+    opened.drain(Spool::P1).await?;
+    let claims = compare(&frames, recording, findings);
+    for held in recording.held_at(at) {
+        let coupon = held.coupon();
+        let in_wallet = wallet
+            .read()
+            .coupon(CouponId::parse(coupon).unwrap())
+            .is_some();
+        let at_hq = recording.arrivals.claims[coupon]
+            .iter()
+            .any(|(stream, seq)| marks.get(stream).is_some_and(|acked| seq <= acked));
+        let waits = claims.contains(coupon);
+        if !in_wallet || !(at_hq || waits) {
+            let fault = format!(
+                "{coupon}: in the wallet {in_wallet}, waits {waits}, at headquarters {at_hq}"
+            );
+            findings.lost.push(fault);
+        }
+    }
+    still_works(&opened).await
+}
+
+/// Starts the real gateway on `dir/store`, without headquarters, and taps once more.
+async fn ask_the_gateway(
+    dir: &Path,
+    recording: &Recording,
+    at: u64,
+    findings: &mut Findings,
+) -> Result<(), String> {
+    /// The last ones are in the greatest danger.
+    const TAPS: usize = 20;
+    let file = dir.join("store.toml");
+    fs_err::copy(recording.chain.path("store.toml"), &file).unwrap();
+    let command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
+    let process = Starting::spawn(command, &dir.join("store.log")).ready();
+    let process = process.map_err(|ended| ended.why)?;
+    let portal = process.address("portal");
+    let held: Vec<_> = recording.held_at(at).collect();
+    for held in held.iter().rev().take(TAPS) {
+        let phone = Phone::open(portal, &Tasks::new()).await;
+        let mut phone = phone.map_err(|error| error.to_string())?;
+        let answer = tap_again(&mut phone, &held.tapped).await;
+        if answer.as_ref() != Ok(&Some(held.path.clone())) {
+            let fault = format!("{} is {answer:?} at the gateway", held.path);
+            findings.lost.push(fault);
+        }
+    }
+    if !held.is_empty() {
+        claim(portal, &table(1)).await;
+    }
+    process.kill();
+    Ok(())
+}
+
+/// A number that headquarters knows must not be given again: what came under it would be trimmed.
+fn numbers_go_on(depths: &Depths, marks: &Marks, findings: &mut Findings) {
+    for depth in [&depths.p0, &depths.p1] {
+        let (stream, first, next) = written(depth);
+        let acked = marks.get(&stream).copied().unwrap_or_default();
+        if next <= acked {
+            findings.lost.push(format!(
+                "the next frame would be {next}, and headquarters has {acked}"
+            ));
+        }
+        if first > acked + 1 {
+            findings
+                .lost
+                .push(format!("begins with {first}, and headquarters has {acked}"));
+        }
+    }
+}
+
+/// Holds what waits against what arrived in the end; the coupons whose claims wait.
+fn compare(frames: &[Frame], recording: &Recording, findings: &mut Findings) -> BTreeSet<String> {
+    let arrivals = &recording.arrivals.frames;
+    let mut ids = BTreeMap::new();
+    let mut ends: BTreeMap<StreamId, u64> = BTreeMap::new();
+    let mut claims = BTreeSet::new();
+    for frame in frames {
+        let place: Place = (frame.stream, frame.seq);
+        let arrived = Arrived {
+            id: frame.id,
+            body: frame.body.clone(),
+        };
+        match arrivals.get(&place) {
+            Some(there) if *there == arrived => {}
+            Some(there) => {
+                let fault = format!("{place:?} is {:?} here and {:?} there", frame.id, there.id);
+                findings.doubled.push(fault);
+            }
+            None => findings.broken.push(format!("{place:?} came from nowhere")),
+        }
+        if let Some(other) = ids.insert(frame.id, place) {
+            findings.doubled.push(format!("{place:?} is {other:?}"));
+        }
+        let end = ends.insert(frame.stream, frame.seq);
+        if end.is_some_and(|end| end + 1 != frame.seq) {
+            findings.broken.push(format!("{place:?} follows {end:?}"));
+        }
+        for coupon in claimed_in(&frame.body) {
+            if !claims.insert(coupon.clone()) {
+                findings.doubled.push(format!("{coupon} is claimed twice"));
+            }
+        }
+    }
+    claims
+}
+
+/// What was recovered must take the next capture.
+async fn still_works(opened: &Opened) -> Result<(), String> {
+    let (_, _, next) = written(&opened.depths().p0);
+    let decision = |_: &mut Ledger| Verdict {
+        body: Some(b"{}".to_vec()),
+        answer: (),
+    };
+    let kept = opened.journal.commit(decision).await;
+    kept.map_err(|error| format!("keeps nothing: {error}"))?;
+    let frames = opened.drain(Spool::P0).await?;
+    match frames.as_slice() {
+        [frame] if frame.seq == next => Ok(()),
+        _ => Err(format!("gave {frames:?} for {next}")),
+    }
+}
