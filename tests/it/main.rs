@@ -9,6 +9,7 @@ mod bad_input;
 mod budgets;
 mod configuration;
 mod headquarters_away;
+mod kill;
 mod packaging;
 mod power;
 mod power_cut;
