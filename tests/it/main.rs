@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod budgets;
 mod configuration;
+mod disk_full;
 mod headquarters_away;
 mod kill;
 mod packaging;

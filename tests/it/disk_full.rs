@@ -1,0 +1,110 @@
+//! The disk is full: guests are told honestly that nothing was kept, and once there is room again the gateway
+//! goes on by itself.
+//!
+//! On a small ext4 of its own, in a file that is mounted for the test; that takes root, as `tests/run` says.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Crowd, Held, Phone, Tasks, TestStore, eventually, tap_again, write_chain};
+
+const DISK_MIB: u64 = 32;
+
+/// A file system of its own, unmounted at the end.
+struct SmallDisk {
+    mounted: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(dir: &Path) -> Self {
+        let (image, mounted) = (dir.join("disk.img"), dir.join("disk"));
+        let file = fs_err::File::create(&image).unwrap();
+        file.set_len(DISK_MIB << 20).unwrap();
+        fs_err::create_dir(&mounted).unwrap();
+        run("mkfs.ext4", &["-q", "-m", "0"], &[&image]);
+        run("mount", &["-o", "loop"], &[&image, &mounted]);
+        Self { mounted }
+    }
+
+    /// Takes all the room there is, to the last byte.
+    fn fill(&self) -> PathBuf {
+        let filler = self.mounted.join("filler");
+        let mut file = fs_err::File::create(&filler).unwrap();
+        for piece in [1 << 20, 4096, 1] {
+            let bytes = vec![7; piece];
+            while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
+        }
+        filler
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a test that failed may still have a gateway on it.
+        run("umount", &["--lazy"], &[&self.mounted]);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a disk is made by commands")]
+fn run(program: &str, flags: &[&str], paths: &[&Path]) {
+    let output = Command::new(program)
+        .args(flags)
+        .args(paths)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{program} (it takes root): {errors}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_promises_nothing_and_goes_on_by_itself_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(dir.path());
+    write_chain(&dir.path().join("chain"));
+    let settings = "state_dir = \"disk/state\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
+                    base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+                    [bundle]\ndir = \"chain\"\n[journal]\nprofile = \"small\"\n";
+    let store = TestStore::start(dir.path(), "alone", settings).await;
+    let crowd = Crowd::of(4, || 0);
+    crowd.come_in(store.portal());
+    holds(&crowd, 40).await;
+    // More than once: what the first recovery used up must be there for the next.
+    for _ in 0..3 {
+        let filler = disk.fill();
+        let before = crowd.refused();
+        eventually("honest refusals", || async {
+            (crowd.refused() > before + 20).then_some(())
+        })
+        .await;
+        let while_full = crowd.held();
+        fs_err::remove_file(filler).unwrap();
+        holds(&crowd, while_full + 100).await;
+    }
+    let held = crowd.go_home().await;
+    all_are_kept(&store, &held).await;
+
+    // Nothing of it rests on what only the memory knew.
+    store.process.kill();
+    let store = TestStore::start(dir.path(), "alone", settings).await;
+    all_are_kept(&store, &held).await;
+    store.process.stop();
+}
+
+async fn holds(crowd: &Crowd, coupons: usize) {
+    eventually("more coupons", || async {
+        (crowd.held() >= coupons).then_some(())
+    })
+    .await;
+}
+
+/// Each tap, repeated, is the coupon that was shown.
+async fn all_are_kept(store: &TestStore, held: &[Held]) {
+    for held in held {
+        let mut phone = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+        let again = tap_again(&mut phone, &held.tapped).await;
+        assert_eq!(again, Ok(Some(held.path.clone())));
+    }
+}
