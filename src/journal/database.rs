@@ -122,6 +122,10 @@ impl Database {
     fn sync_log(&self) -> io::Result<()> {
         #[cfg(test)]
         faults::fail_if_asked(&self.path)?;
+        #[cfg(feature = "fault")]
+        if super::fault::is_asked_for(super::fault::NO_FDATASYNC) {
+            return Ok(());
+        }
         self.log.sync_data()
     }
 

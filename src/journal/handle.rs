@@ -25,7 +25,8 @@ use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
 use super::space;
 use super::store::{Lock, Place};
 
-const REQUEST_PLACES: usize = 256;
+/// With the feature `fault` as many as a faulty commit may hold.
+const REQUEST_PLACES: usize = if cfg!(feature = "fault") { 2048 } else { 256 };
 const NOTE_PLACES: usize = 1024;
 
 /// A handle to one journal's owner thread.

@@ -58,6 +58,8 @@ mod disk;
 mod entries;
 mod entry;
 mod error;
+#[cfg(feature = "fault")]
+mod fault;
 mod frame;
 mod generation;
 mod handle;

@@ -43,7 +43,11 @@ impl Profile {
         }
     }
 
-    pub(super) const fn cap(self) -> Cap {
+    pub(super) fn cap(self) -> Cap {
+        #[cfg(feature = "fault")]
+        if super::fault::is_asked_for(super::fault::CAP_1000) {
+            return super::fault::CAP;
+        }
         match self {
             Self::Standard => Cap {
                 entries: 64,
