@@ -209,7 +209,10 @@ impl<B: Book> Owner<B> {
         if held >= self.place.options.max_p0_frames {
             return Err(CommitError::Full { held });
         }
-        if let Some(free) = self.short_of_space {
+        // Looked at again: somebody else may have made room, and without a commit nobody would notice.
+        if self.short_of_space.is_some()
+            && let Some(free) = self.place.short_of_space()
+        {
             let limit = self.place.options.free_floor_bytes;
             return Err(CommitError::NoSpace { free, limit });
         }
