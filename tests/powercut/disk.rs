@@ -170,8 +170,8 @@ impl<'l> Disk<'l> {
             Change::Extend(size) => {
                 self.change_file(record.inode, |now| FileChange::Resize(size.max(now)));
             }
-            Change::Sync => match &mut self.objects[self.by_inode[&record.inode]] {
-                Object::File(file) => file.sync(),
+            Change::Sync(size) => match &mut self.objects[self.by_inode[&record.inode]] {
+                Object::File(file) => file.sync(size),
                 Object::Dir(dir) => dir.sync(),
             },
             Change::SyncRange | Change::Start => {}
@@ -308,10 +308,14 @@ impl DirChange {
 }
 
 impl<'l> File<'l> {
-    fn sync(&mut self) {
+    fn sync(&mut self, size: usize) {
         let cached = std::mem::take(&mut self.cached);
         for (_, change) in cached {
             change.apply_whole(&mut self.durable);
+        }
+        if size > self.size {
+            self.durable.resize(size, 0);
+            self.size = size;
         }
     }
 

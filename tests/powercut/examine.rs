@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use maitred::cli::demo::phone::Phone;
 use maitred::domain::ids::{CouponId, StreamId};
-use maitred::journal::{Depth, Depths, Frame, Journal, Options, Profile, Rotation, Spool, Verdict};
+use maitred::journal::{
+    Depths, Frame, Journal, Options, Profile, Rotation, Spool, StreamDepth, Verdict,
+};
 use maitred::ops::clock::SystemClock;
 use maitred::ops::tasks::Tasks;
 use maitred::portal::ledger::{Ledger, SharedWallet};
@@ -20,6 +22,8 @@ use crate::support::{Dice, Starting, claim, maitred, table, tap_again};
 /// What is wrong with what was left; all empty is as it should be.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
+    /// Images that were looked at.
+    pub(crate) images: usize,
     /// Promised, and neither here nor at headquarters.
     pub(crate) lost: Vec<String>,
     /// Here under two numbers, or under a number that headquarters has for something else.
@@ -40,6 +44,7 @@ impl Findings {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
+        self.images += other.images;
         self.lost.extend(other.lost);
         self.doubled.extend(other.doubled);
         self.broken.extend(other.broken);
@@ -55,15 +60,8 @@ struct Opened {
 /// What there is to be seen without taking anything out.
 #[derive(Debug, PartialEq, Eq)]
 struct Sight {
-    depths: [(u64, u64, Written); 2],
+    depths: Depths,
     coupons: usize,
-}
-
-/// The stream that is written: from which sequence it is held, and what comes next.
-type Written = (StreamId, u64, u64);
-
-fn written(depth: &Depth) -> Written {
-    (depth.stream, depth.first_seq, depth.next_seq)
 }
 
 impl Opened {
@@ -77,13 +75,12 @@ impl Opened {
     }
 
     fn depths(&self) -> Depths {
-        *self.journal.outbox().depths().borrow()
+        self.journal.outbox().depths().borrow().clone()
     }
 
     fn sight(&self) -> Sight {
-        let Depths { p0, p1 } = self.depths();
         Sight {
-            depths: [p0, p1].map(|depth| (depth.frames, depth.bytes, written(&depth))),
+            depths: self.depths(),
             coupons: self.wallet.read().len(),
         }
     }
@@ -94,13 +91,13 @@ impl Opened {
         let mut frames = Vec::new();
         loop {
             let peeked = outbox.peek(spool, 500, 1 << 20).await;
-            let peeked = peeked.map_err(|error| format!("does not peek: {error}"))?;
-            let Some(last) = peeked.last() else {
+            let peeked = peeked.map_err(|error| format!("does not peek: {error:?}"))?;
+            let Some(last) = peeked.frames.last() else {
                 return Ok(frames);
             };
             let through = outbox.acknowledge(spool, last.stream, last.seq).await;
-            through.map_err(|error| format!("does not acknowledge: {error}"))?;
-            frames.extend(peeked);
+            through.map_err(|error| format!("does not acknowledge: {error:?}"))?;
+            frames.extend(peeked.frames);
         }
     }
 }
@@ -168,6 +165,13 @@ async fn open_and_look(
         findings.broken.push(fault);
     }
 
+    let damage = opened.journal.damage().borrow().reports;
+    if damage > 0 {
+        let report = fs_err::read_to_string(dir.join("DAMAGE")).unwrap();
+        let fault = format!("an ordinary power cut is no damage: {report}");
+        findings.broken.push(fault);
+    }
+
     let marks = recording.marks_at(at);
     numbers_go_on(&opened.depths(), &marks, findings);
     let wallet = opened.wallet.clone();
@@ -228,18 +232,22 @@ async fn ask_the_gateway(
 
 /// A number that headquarters knows must not be given again: what came under it would be trimmed.
 fn numbers_go_on(depths: &Depths, marks: &Marks, findings: &mut Findings) {
-    for depth in [&depths.p0, &depths.p1] {
-        let (stream, first, next) = written(depth);
-        let acked = marks.get(&stream).copied().unwrap_or_default();
-        if next <= acked {
-            findings.lost.push(format!(
-                "the next frame would be {next}, and headquarters has {acked}"
-            ));
+    let streams = depths.p0.streams.iter().chain(&depths.p1.streams);
+    for StreamDepth {
+        stream,
+        floor,
+        next,
+        ..
+    } in streams
+    {
+        let acked = marks.get(stream).copied().unwrap_or_default();
+        if *next <= acked {
+            let fault = format!("the next frame would be {next}, and headquarters has {acked}");
+            findings.lost.push(fault);
         }
-        if first > acked + 1 {
-            findings
-                .lost
-                .push(format!("begins with {first}, and headquarters has {acked}"));
+        if *floor > acked + 1 {
+            let fault = format!("begins with {floor}, and headquarters has {acked}");
+            findings.lost.push(fault);
         }
     }
 }
@@ -282,7 +290,7 @@ fn compare(frames: &[Frame], recording: &Recording, findings: &mut Findings) -> 
 
 /// What was recovered must take the next capture.
 async fn still_works(opened: &Opened) -> Result<(), String> {
-    let (_, _, next) = written(&opened.depths().p0);
+    let next = opened.depths().p0.written().next;
     let decision = |_: &mut Ledger| Verdict {
         body: Some(b"{}".to_vec()),
         answer: (),

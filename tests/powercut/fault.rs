@@ -1,6 +1,7 @@
 //! A harness that finds nothing proves nothing: two known ways to lose captures must be found.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -80,14 +81,17 @@ impl Numbers {
         let mut options = Options::for_profile(Profile::Small);
         options.rotation = Rotation::after(u64::MAX);
         options.checkpoint_frames = u64::MAX;
-        let opened = Journal::open(dir, options, Arc::new(SystemClock), heard.clone());
+        let open = || Journal::open(dir, options, Arc::new(SystemClock), heard.clone());
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(open));
         let mut findings = Findings::default();
         let heard = heard.0.lock().unwrap();
         let promised = self.promised.iter().filter(|(_, at)| *at <= left.at);
         let lost = promised.filter(|(number, _)| !heard.contains(number));
         findings.lost = lost.map(|(number, _)| number.to_string()).collect();
-        if let Err(error) = opened {
-            findings.broken.push(format!("{error:?}"));
+        match opened {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => findings.broken.push(format!("{error:?}")),
+            Err(_) => findings.broken.push("it panicked".to_owned()),
         }
         findings
     }

@@ -118,6 +118,7 @@ where
                 Until::SomethingIsLost if found.lost.is_empty() => {}
                 Until::SomethingIsLost => enough.store(true, Ordering::Relaxed),
             }
+            findings.images += 1;
             findings.add(found);
         }
         findings
@@ -144,7 +145,7 @@ fn keep(tape: &Tape, cut: Cut, left: &Left<'_>) -> String {
     format!("{dir}: {fate:?} before record {before}")
 }
 
-/// Moments, in order: anywhere, while a journal was opened, and around changes of directories.
+/// Moments, in order: anywhere, while the journal was opened again, and around changes of directories.
 fn choose(records: &[Record<'_>], images: usize, dice: &mut Dice) -> Vec<Cut> {
     /// About how many records an opening has.
     const OPENING: usize = 150;
@@ -155,11 +156,13 @@ fn choose(records: &[Record<'_>], images: usize, dice: &mut Dice) -> Vec<Cut> {
             Change::Rename { .. } | Change::Unlink(_) | Change::MakeDir(_) | Change::RemoveDir(_)
         )
     });
+    // A single start opens nothing again.
+    let kinds = if starts.len() > 1 { 5 } else { 1 };
     let mut cuts: Vec<_> = (0..images)
         .map(|number| {
-            let before = match number % 5 {
-                0 => starts[dice.below(starts.len())] + dice.below(OPENING),
-                1 => directories[dice.below(directories.len())] + dice.below(8),
+            let before = match number % kinds {
+                1 => starts[dice.below(starts.len())] + dice.below(OPENING),
+                2 => directories[dice.below(directories.len())] + dice.below(8),
                 _ => dice.below(records.len() + 1),
             };
             let before = before.min(records.len());

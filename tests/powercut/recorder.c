@@ -39,7 +39,7 @@ enum kind {
     WRITE,        /* inode, a: offset, data */
     RESIZE,       /* inode, a: size */
     EXTEND,       /* inode, a: size that it has at least */
-    SYNC,         /* inode: fsync or fdatasync of a file, fsync of a directory */
+    SYNC,         /* inode, a: its size; fsync or fdatasync of a file, fsync of a directory */
     RENAME,       /* a: length of the old path, both paths */
     UNLINK,       /* path */
     MKDIR,        /* inode, path */
@@ -150,11 +150,13 @@ static const char *below(int dir, const char *path, char *out) {
     return rest;
 }
 
-static uint64_t inode_of(int fd) {
+static struct stat stat_of(int fd) {
     struct stat found;
     if (fstat(fd, &found)) give_up("fstat");
-    return found.st_ino;
+    return found;
 }
+
+static uint64_t inode_of(int fd) { return stat_of(fd).st_ino; }
 
 static int do_open(int dir, const char *path, int flags, mode_t mode) {
     char buffer[PATH_MAX];
@@ -315,7 +317,8 @@ static int do_sync(int fd, long call) {
     pthread_mutex_lock(&lock);
     int result = syscall(call, fd);
     int error = errno;
-    if (!result) record(SYNC, inode_of(fd), 0, NULL, 0);
+    /* With the size: room that was reserved by a bare system call is seen here. */
+    if (!result) record(SYNC, inode_of(fd), stat_of(fd).st_size, NULL, 0);
     pthread_mutex_unlock(&lock);
     errno = error;
     return result;

@@ -76,7 +76,8 @@ pub(crate) enum Change<'l> {
     Resize(usize),
     /// At least so large from now on.
     Extend(usize),
-    Sync,
+    /// With a file's size at that moment: `rustix` reserves room by a system call that libc does not see.
+    Sync(usize),
     Rename {
         from: &'l str,
         to: &'l str,
@@ -125,7 +126,7 @@ fn change(kind: u64, argument: usize, payload: &[u8]) -> Change<'_> {
         },
         3 => Change::Resize(argument),
         4 => Change::Extend(argument),
-        5 => Change::Sync,
+        5 => Change::Sync(argument),
         6 => {
             let (from, to) = text().split_at(argument);
             Change::Rename { from, to }
