@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 
 use super::enroll::signing_request;
 use super::identity::Identity;
+use crate::ops::clock::SystemClock;
 use crate::ops::tls::{BadIdentity, CertificateTime};
 use crate::wire::link::Renewed;
 
@@ -23,47 +24,41 @@ const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(24 * 60);
 /// Shared by both connections.
 pub(super) struct Credentials {
     identity_dir: PathBuf,
-    time: Arc<CertificateTime>,
     held: Mutex<Held>,
 }
 
 struct Held {
     identity: Identity,
-    shown: Shown,
+    edition: Edition,
 }
 
-/// What a connection is made with.
-#[derive(Clone)]
-pub(super) struct Shown {
-    pub tls: Arc<ClientConfig>,
-    /// Changes with the certificate.
-    pub edition: u32,
-}
+/// Changes with the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Edition(u32);
 
 /// A key that headquarters is asked to certify.
 pub(super) struct NewKey(KeyPair);
 
 impl Credentials {
-    pub(super) fn new(
-        identity: Identity,
-        identity_dir: PathBuf,
-        time: Arc<CertificateTime>,
-    ) -> Result<Self, BadIdentity> {
-        let tls = identity.tls(Arc::clone(&time))?;
-        let shown = Shown { tls, edition: 0 };
-        Ok(Self {
+    pub(super) fn new(identity: Identity, identity_dir: PathBuf) -> Self {
+        let edition = Edition::default();
+        Self {
             identity_dir,
-            time,
-            held: Mutex::new(Held { identity, shown }),
-        })
+            held: Mutex::new(Held { identity, edition }),
+        }
     }
 
-    pub(super) fn shown(&self) -> Shown {
-        self.held().shown.clone()
+    pub(super) fn edition(&self) -> Edition {
+        self.held().edition
     }
 
-    pub(super) fn time(&self) -> &CertificateTime {
-        &self.time
+    /// What a connection is made with, and which edition that is.
+    pub(super) fn tls(
+        &self,
+        time: Arc<CertificateTime>,
+    ) -> Result<(Edition, Arc<ClientConfig>), BadIdentity> {
+        let held = self.held();
+        Ok((held.edition, held.identity.tls(time)?))
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -85,18 +80,15 @@ impl Credentials {
         enrolled.certificate_ends = renewed.certificate_ends;
         let identity = Identity::new(enrolled, key.0.serialize_pem());
         // What does not fit together must not replace what does.
-        let tls = identity
-            .tls(Arc::clone(&self.time))
+        identity
+            .tls(CertificateTime::new(Arc::new(SystemClock)))
             .context("reading the renewed certificate")?;
         identity
             .store(&self.identity_dir)
             .context("keeping the renewed certificate")?;
         let mut held = self.held();
-        let edition = held.shown.edition + 1;
-        *held = Held {
-            identity,
-            shown: Shown { tls, edition },
-        };
+        let edition = Edition(held.edition.0 + 1);
+        *held = Held { identity, edition };
         Ok(())
     }
 

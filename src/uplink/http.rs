@@ -15,10 +15,10 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::credentials::{Credentials, Shown};
+use super::credentials::{Credentials, Edition};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use crate::ops::tasks::{BoxFuture, Tasks};
-use crate::ops::tls::{ATTEMPTS, CertificateTime};
+use crate::ops::tls::{ATTEMPTS, BadIdentity, CertificateTime};
 
 /// The largest answer is a bundle.
 const MOST_ANSWER_BYTES: usize = 16 << 20;
@@ -35,34 +35,38 @@ pub(super) struct Https {
     connection: Mutex<Option<Connection>>,
 }
 
-/// What a connection is made with.
+/// What a connection is made with. Each client has its own time: another one's doubts about the clock must
+/// not reach into this one's handshake.
 pub(super) enum Trust {
     /// The pin of an invitation.
     Pin(Arc<ClientConfig>, Arc<CertificateTime>),
     /// Our certificate, which may be renewed while we run.
-    Certificate(Arc<Credentials>),
+    Certificate(Arc<Credentials>, Arc<CertificateTime>),
 }
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    edition: u32,
+    edition: Edition,
 }
 
 impl Trust {
-    fn shown(&self) -> Shown {
+    fn edition(&self) -> Edition {
         match self {
-            Self::Pin(tls, _) => Shown {
-                tls: Arc::clone(tls),
-                edition: 0,
-            },
-            Self::Certificate(credentials) => credentials.shown(),
+            Self::Pin(..) => Edition::default(),
+            Self::Certificate(credentials, _) => credentials.edition(),
+        }
+    }
+
+    fn tls(&self) -> Result<(Edition, Arc<ClientConfig>), BadIdentity> {
+        match self {
+            Self::Pin(tls, _) => Ok((Edition::default(), Arc::clone(tls))),
+            Self::Certificate(credentials, time) => credentials.tls(Arc::clone(time)),
         }
     }
 
     fn time(&self) -> &CertificateTime {
         match self {
-            Self::Pin(_, time) => time,
-            Self::Certificate(credentials) => credentials.time(),
+            Self::Pin(_, time) | Self::Certificate(_, time) => time,
         }
     }
 }
@@ -92,7 +96,9 @@ impl Https {
     }
 
     async fn connect(&self) -> Result<Connection, NoAnswer> {
-        let Shown { tls, edition } = self.trust.shown();
+        let (edition, tls) = self.trust.tls().map_err(|error| {
+            NoAnswer::NoConnection(io::Error::new(io::ErrorKind::InvalidInput, error))
+        })?;
         let tls = self.shake_hands(&tls).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(broken)?;
         self.tasks.spawn_guest(self.name, async move {
@@ -134,7 +140,7 @@ impl Https {
         // What an idle connection died of is no news: a batch is counted once however often it is sent.
         // One made with a certificate that has been renewed since is left for a new one.
         if let Some(mut connection) = place.take()
-            && connection.edition == self.trust.shown().edition
+            && connection.edition == self.trust.edition()
             && connection.sender.ready().await.is_ok()
             && let Ok(response) = self.send(&mut connection.sender, request).await
         {

@@ -68,14 +68,16 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         None => Arc::new(SystemClock),
     };
     let url = parts.identity.enrolled.sync_url.clone();
-    let time = CertificateTime::new(Arc::clone(&clock));
-    let credentials = Arc::new(Credentials::new(parts.identity, parts.identity_dir, time)?);
+    let credentials = Arc::new(Credentials::new(parts.identity, parts.identity_dir));
     let https = |name| {
-        let trust = Trust::Certificate(Arc::clone(&credentials));
-        Https::new(&url, trust, tasks, name)
+        let time = CertificateTime::new(Arc::clone(&clock));
+        // What cannot be read must stop the start, not every connection.
+        credentials.tls(Arc::clone(&time))?;
+        let trust = Trust::Certificate(Arc::clone(&credentials), time);
+        Ok::<_, BadIdentity>(Https::new(&url, trust, tasks, name))
     };
     let up = up::Up {
-        transport: Box::new(https("uplink up")),
+        transport: Box::new(https("uplink up")?),
         outbox: parts.outbox,
         clock: parts.clock.clone(),
         probe: Probe::parse(&parts.settings.probe_url),
@@ -85,7 +87,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         marks: BTreeMap::new(),
     };
     let down = down::Down {
-        transport: Box::new(https("uplink down")),
+        transport: Box::new(https("uplink down")?),
         slots: parts.slots,
         bundle: parts.bundle,
         settings: parts.settings,
