@@ -92,10 +92,14 @@ fn show<T: Default + Serialize + DeserializeOwned>(
 ) -> anyhow::Result<()> {
     let effective = Effective::<T>::read(file, environment)?;
     for key in effective.keys {
-        print::line(format_args!(
-            "{} = {}  # {}",
-            key.path, key.value, key.origin
-        ));
+        // The one setting that may hold a password.
+        let is_secret = key.path == "database.url" && key.value.as_str() != Some("");
+        let value = if is_secret {
+            "(not shown)".to_owned()
+        } else {
+            key.value.to_string()
+        };
+        print::line(format_args!("{} = {value}  # {}", key.path, key.origin));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::config;
 use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
 use crate::domain::ids::{GatewayId, StaffName, StoreId};
-use crate::hq::db::{self, Revoked};
+use crate::hq::db::{self, Ledger, Place, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
 use crate::hq::{chain, init, staff, token};
@@ -107,6 +107,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
+async fn open_ledger(settings: &HqSettings) -> anyhow::Result<Arc<dyn Ledger>> {
+    let opened = db::open(&Place::of(settings)).await;
+    opened.context("opening the ledger")
+}
+
 fn gateway(text: &str) -> Result<GatewayId, &'static str> {
     let number = text.strip_prefix("gw-").unwrap_or(text).parse();
     number
@@ -115,8 +120,10 @@ fn gateway(text: &str) -> Result<GatewayId, &'static str> {
 }
 
 fn revoke(settings: &HqSettings, gateway: GatewayId) -> anyhow::Result<()> {
-    let ledger = db::open(&settings.dir).context("opening the ledger")?;
-    let revoked = block_on(ledger.revoke(gateway, SystemClock.now()))??;
+    let revoked = block_on(async {
+        let ledger = open_ledger(settings).await?;
+        anyhow::Ok(ledger.revoke(gateway, SystemClock.now()).await?)
+    })??;
     match revoked {
         Revoked::Now => {
             print::line(format_args!(
@@ -199,10 +206,12 @@ fn print_token(settings: &HqSettings, store: Option<StoreId>, hours: u64) -> any
         )
     })?;
     let identity = Identity::load(&settings.dir, SystemClock.now())?;
-    let ledger = db::open(&settings.dir).context("opening the ledger")?;
     let serves = store.map_or(Serves::Street, Serves::Store);
     let valid = Duration::from_secs(hours * 3600);
-    let token = block_on(token::make(&*ledger, &chain, serves, valid, &SystemClock))??;
+    let token = block_on(async {
+        let ledger = open_ledger(settings).await?;
+        token::make(&*ledger, &chain, serves, valid, &SystemClock).await
+    })??;
     print::line(format_args!("token: {token}"));
     print::line(format_args!(
         "it works once, within {hours} hours; on the box:"

@@ -1,5 +1,7 @@
 //! Settings that have been checked: what the rest of the program is given.
 
+#[cfg(feature = "hq")]
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,6 +130,8 @@ impl GatewaySettings {
 pub struct HqSettings {
     pub dir: PathBuf,
     pub chain_dir: PathBuf,
+    /// None: a SQLite file in `dir`.
+    pub database: Option<Database>,
     pub sync_listen: SocketAddr,
     pub sync_url: String,
     pub enroll_listen: SocketAddr,
@@ -136,6 +140,25 @@ pub struct HqSettings {
     pub console_tls: Option<(PathBuf, PathBuf)>,
     pub ops_listen: SocketAddr,
     pub log: Log,
+}
+
+/// A PostgreSQL database.
+#[cfg(feature = "hq")]
+#[derive(Clone)]
+pub struct Database {
+    /// `postgresql://…`; may hold a password, so it is never shown.
+    pub url: String,
+    /// The authority that signed its certificate; none: without TLS, on this machine.
+    pub ca: Option<PathBuf>,
+}
+
+#[cfg(feature = "hq")]
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("ca", &self.ca)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(feature = "hq")]
@@ -179,6 +202,11 @@ impl HqSettings {
         Ok(Self {
             dir: beside(file, &written.dir),
             chain_dir: beside(file, &written.chain_dir),
+            database: (!written.database.url.is_empty()).then(|| Database {
+                url: written.database.url,
+                ca: (!written.database.ca.as_os_str().is_empty())
+                    .then(|| beside(file, &written.database.ca)),
+            }),
             sync_listen: written.sync.listen,
             sync_url: written.sync.url.trim_end_matches('/').to_owned(),
             enroll_listen: written.enroll.listen,

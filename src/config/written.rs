@@ -1,6 +1,7 @@
 //! The settings files as people write them. Every key has a default; `firmware-config/` and `deploy/` hold
 //! an example of each file with every key in it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -198,6 +199,7 @@ pub struct Hq {
     pub dir: PathBuf,
     /// The chain's stores and campaigns, as files.
     pub chain_dir: PathBuf,
+    pub database: Database,
     pub sync: Sync,
     pub enroll: Enroll,
     pub console: Console,
@@ -210,6 +212,7 @@ impl Default for Hq {
         Self {
             dir: PathBuf::from("/var/lib/maitred-hq"),
             chain_dir: PathBuf::from("/etc/maitred/chain"),
+            database: Database::default(),
             sync: Sync::default(),
             enroll: Enroll::default(),
             console: Console::default(),
@@ -218,6 +221,25 @@ impl Default for Hq {
             },
             log: Log::default(),
         }
+    }
+}
+
+/// Where the ledger is.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgresql://user:password@host/name?sslmode=require`; empty: a SQLite file in `dir`.
+    pub url: String,
+    /// The authority, in PEM, that signed the database's certificate; needed for a database elsewhere.
+    pub ca: PathBuf,
+}
+
+/// The address may hold a password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("ca", &self.ca)
+            .finish_non_exhaustive()
     }
 }
 

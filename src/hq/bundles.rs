@@ -442,13 +442,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::hq::testing::{TestLedger, at_store, chain_folder, identity, now, open_store};
+    use crate::hq::testing::{Kind, Scratch, at_store, chain_folder, identity, now, open_store};
     use crate::ops::clock::TestClock;
     use crate::wire::bundle::{Bundle, open};
     use crate::wire::link::BundleState;
 
     struct TestPublisher {
-        hq: TestLedger,
+        hq: Scratch,
         folder: TempDir,
         identity: Arc<Identity>,
         tasks: Tasks,
@@ -460,7 +460,7 @@ mod tests {
             for id in stores {
                 open_store(&folder, id);
             }
-            let hq = TestLedger::new();
+            let hq = Scratch::new(Kind::Embedded).await;
             let identity = identity(&hq.dir).await;
             Self {
                 hq,

@@ -12,7 +12,7 @@ use x25519_dalek::StaticSecret;
 
 use super::authority::{Authority, new_key};
 use super::console::password;
-use super::db::{self, AuditEntry};
+use super::db::{self, AuditEntry, Place};
 use super::identity::ROOT_KEY;
 use super::secret;
 use crate::ops::clock::Clock;
@@ -44,8 +44,19 @@ pub struct Initialised {
     pub take_offline: PathBuf,
 }
 
-/// Makes headquarters in `dir`; `names` are the hosts and addresses that gateways reach it by.
+/// Makes headquarters in `dir`, with its ledger there; `names` are the hosts and addresses that gateways
+/// reach it by.
 pub async fn init(dir: &Path, names: &[String], clock: &dyn Clock) -> anyhow::Result<Initialised> {
+    init_with(dir, &Place::Folder(dir.to_owned()), names, clock).await
+}
+
+/// Makes headquarters in `dir` and its ledger in `place`.
+pub async fn init_with(
+    dir: &Path,
+    place: &Place,
+    names: &[String],
+    clock: &dyn Clock,
+) -> anyhow::Result<Initialised> {
     make_folder(dir)?;
     let now = clock.now();
     let pin = make_certificates(dir, names, now)?;
@@ -53,7 +64,7 @@ pub async fn init(dir: &Path, names: &[String], clock: &dyn Clock) -> anyhow::Re
     make_exchange_key(dir, "sealing")?;
     make_exchange_key(dir, "log")?;
 
-    let ledger = db::create(dir)?;
+    let ledger = db::create(place).await?;
     let admin_password = secret::letters(5);
     let hash = password::hash(&admin_password)?;
     ledger.add_admin(FIRST_ADMIN.to_owned(), hash).await?;
@@ -65,12 +76,12 @@ pub async fn init(dir: &Path, names: &[String], clock: &dyn Clock) -> anyhow::Re
         pin,
         admin_login: FIRST_ADMIN.to_owned(),
         admin_password,
-        back_up: back_up(dir),
+        back_up: back_up(dir, place),
         take_offline: dir.join(ROOT_KEY),
     })
 }
 
-fn back_up(dir: &Path) -> Vec<PathBuf> {
+fn back_up(dir: &Path, place: &Place) -> Vec<PathBuf> {
     [
         "gateway-ca.key",
         "server-ca.key",
@@ -83,7 +94,11 @@ fn back_up(dir: &Path) -> Vec<PathBuf> {
     ]
     .into_iter()
     .map(|name| dir.join(name))
-    .chain([db::file(dir)])
+    .chain(match place {
+        Place::Folder(dir) => Some(db::file(dir)),
+        // Its own tools back a database up.
+        Place::Database(_) => None,
+    })
     .collect()
 }
 
@@ -182,10 +197,11 @@ mod tests {
         assert!(made.back_up.iter().all(|file| file.exists()));
     }
 
-    #[test]
-    fn a_folder_that_was_never_initialised_has_no_ledger_to_open() {
+    #[tokio::test]
+    async fn a_folder_that_was_never_initialised_has_no_ledger_to_open() {
         let dir = tempfile::tempdir().unwrap();
-        let Err(missing) = db::open(dir.path()) else {
+        let place = Place::Folder(dir.path().to_owned());
+        let Err(missing) = db::open(&place).await else {
             panic!("nothing was there");
         };
         assert!(missing.to_string().contains("maitred hq init"), "{missing}");

@@ -13,8 +13,9 @@ use tokio::sync::Semaphore;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::{self, backoff::Backoff};
-use super::db::{self, Ledger};
+use super::db::{self, Ledger, Place};
 use super::identity::Identity;
+use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
 use super::routes::{enroll, ops, sync};
 use super::state::{ConsoleOver, Shared, State};
@@ -94,6 +95,7 @@ impl Headquarters {
                 Some(_) => ConsoleOver::Tls,
                 None => ConsoleOver::PlainHttp,
             },
+            admission: Admission::default(),
             backoff: Backoff::default(),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             unknown_tokens_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
@@ -116,14 +118,13 @@ impl Headquarters {
 
 /// Opens the ledger and watches it: a headquarters without its ledger must stop, not answer 503 for ever.
 async fn open_ledger(settings: &HqSettings, tasks: &Tasks) -> anyhow::Result<Arc<dyn Ledger>> {
-    let dir = settings.dir.clone();
-    let ledger = tokio::task::spawn_blocking(move || db::open(&dir)).await??;
+    let ledger = db::open(&Place::of(settings)).await?;
     let (own, watched) = (tasks.clone(), Arc::clone(&ledger));
     tasks.spawn("ledger", async move {
         tokio::select! {
             () = own.stopping() => {}
             () = watched.stopped() => {
-                tracing::error!("the ledger's thread has ended; stopping");
+                tracing::error!("the ledger has stopped; stopping, too");
                 own.stop();
             }
         }

@@ -8,6 +8,7 @@ use super::bundles::Bundles;
 use super::console::backoff::Backoff;
 use super::db::Ledger;
 use super::identity::Identity;
+use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
@@ -24,6 +25,8 @@ pub struct State {
     /// Told to gateways at enrolment.
     pub sync_url: String,
     pub console_over: ConsoleOver,
+    /// Turns for batches.
+    pub admission: Admission,
     /// Failed sign-ins.
     pub backoff: Backoff,
     /// Each check of a password takes 19 MiB and a core's 20 ms: a few at a time, the others wait.

@@ -8,10 +8,11 @@ use tempfile::TempDir;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::backoff::Backoff;
-use super::db::{self, Delivery, Enrolment, Frame, Ledger, NewToken};
+use super::db::{Caller, Delivery, Enrolment, Entry, Ledger, NewToken};
 use super::examine::examine;
 use super::identity::Identity;
 use super::init::init;
+use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
 use super::state::{ConsoleOver, Shared, State};
 use super::token;
@@ -46,22 +47,24 @@ pub(crate) fn stream(number: u8) -> StreamId {
     StreamId::from_time_and_entropy(1_796_110_200_000, [number; 10])
 }
 
-/// A ledger that lasts as long as the test.
-pub(crate) struct TestLedger {
-    pub(crate) dir: TempDir,
-    pub(crate) ledger: Arc<dyn Ledger>,
-}
+pub(crate) use super::db::scratch::{Kind, Scratch};
 
-impl TestLedger {
-    pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = db::create(dir.path()).unwrap();
-        Self { dir, ledger }
-    }
-
+impl Scratch {
     /// Enrols a gateway and returns its number and the serial of its certificate.
     pub(crate) async fn enrol(&self, serves: Serves) -> (GatewayId, String) {
         enrol(self.ledger.as_ref(), serves).await
+    }
+
+    /// Enrols a gateway that has been heard once.
+    pub(crate) async fn enrol_and_hear(&self, serves: Serves) -> GatewayId {
+        let (gateway, serial) = self.enrol(serves).await;
+        let caller = Caller {
+            gateway,
+            serial,
+            now: now(),
+        };
+        self.ledger.recognise(caller).await.unwrap().unwrap();
+        gateway
     }
 }
 
@@ -71,7 +74,7 @@ pub(crate) fn coupon_key() -> PublicKey {
         .public()
 }
 
-pub(crate) async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
+async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
     let hash = random::<32>();
     let serial = crate::wire::encoding::hex(&hash[..16]);
     ledger
@@ -164,7 +167,7 @@ pub(crate) fn line(seq: u64, store: &StoreId, at: Timestamp, event: Event) -> Li
 }
 
 /// Frames of SZ01, numbered from `first`, all at once.
-pub(crate) fn frames(first: u64, events: Vec<Event>) -> Vec<Frame> {
+pub(crate) fn frames(first: u64, events: Vec<Event>) -> Vec<Entry> {
     let lines = (first..)
         .zip(events)
         .map(|(seq, event)| line(seq, &store("SZ01"), now(), event))
@@ -172,13 +175,14 @@ pub(crate) fn frames(first: u64, events: Vec<Event>) -> Vec<Frame> {
     examine(&at_store("SZ01"), lines)
 }
 
-pub(crate) fn delivery(gateway: GatewayId, stream: StreamId, frames: Vec<Frame>) -> Delivery {
+pub(crate) fn delivery(gateway: GatewayId, stream: StreamId, entries: Vec<Entry>) -> Delivery {
     Delivery {
         gateway,
         stream,
         received: now(),
-        waiting: frames.len() as u64,
-        frames,
+        waiting: entries.len() as u64,
+        prev: None,
+        entries,
     }
 }
 
@@ -217,7 +221,7 @@ pub(crate) async fn identity(dir: &TempDir) -> Arc<Identity> {
 
 /// Headquarters without sockets: its state, for routers that a test calls directly.
 pub(crate) struct TestHq {
-    pub(crate) ledger: TestLedger,
+    pub(crate) ledger: Scratch,
     pub(crate) folder: TempDir,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) state: Shared,
@@ -230,7 +234,7 @@ impl TestHq {
     }
 
     pub(crate) async fn over(folder: TempDir) -> Self {
-        let ledger = TestLedger::new();
+        let ledger = Scratch::new(Kind::Embedded).await;
         let identity = identity(&ledger.dir).await;
         let clock = Arc::new(TestClock::at(now()));
         let tasks = Tasks::new();
@@ -249,6 +253,7 @@ impl TestHq {
             shop_clock: Arc::clone(&clock) as Arc<dyn Clock>,
             sync_url: "https://localhost:8443".to_owned(),
             console_over: ConsoleOver::PlainHttp,
+            admission: Admission::default(),
             backoff: Backoff::default(),
             password_checks: tokio::sync::Semaphore::new(2),
             unknown_tokens_noted: Throttle::per_minute(60),

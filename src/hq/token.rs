@@ -82,12 +82,12 @@ mod tests {
     use super::*;
     use crate::hq::chain;
     use crate::hq::db::TokenRefusal;
-    use crate::hq::testing::{TestLedger, at_store, chain_folder, now};
+    use crate::hq::testing::{Kind, Scratch, at_store, chain_folder, now};
     use crate::ops::clock::TestClock;
 
     #[tokio::test]
     async fn a_token_is_found_however_it_is_typed_until_it_expires() {
-        let hq = TestLedger::new();
+        let hq = Scratch::new(Kind::Embedded).await;
         let folder = chain_folder();
         let chain = chain::read(folder.path()).unwrap();
         let clock = TestClock::at(now());
@@ -114,7 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_for_a_store_that_is_not_there_is_not_made() {
-        let hq = TestLedger::new();
+        let hq = Scratch::new(Kind::Embedded).await;
         let folder = chain_folder();
         let chain = chain::read(folder.path()).unwrap();
         let clock = TestClock::at(now());

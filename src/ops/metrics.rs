@@ -50,7 +50,10 @@ pub const BUNDLES_REFUSED: &str = "bundle_refused_total";
 
 pub const HQ_FRAMES: &str = "hq_frames_total";
 pub const HQ_FRAMES_RESENT: &str = "hq_frames_resent_total";
-pub const HQ_STREAMS_ROLLED_BACK: &str = "hq_streams_rolled_back_total";
+/// Streams closed because the gateway had something else than what it had sent, by `why`.
+pub const HQ_STREAMS_CLOSED: &str = "hq_streams_closed_total";
+/// Batches that were told to come again, by `code`.
+pub const HQ_BATCHES_PUT_OFF: &str = "hq_batches_put_off_total";
 pub const HQ_EVENTS_QUARANTINED: &str = "hq_events_quarantined_total";
 pub const HQ_ENROLMENTS_REFUSED: &str = "hq_enrolments_refused_total";
 

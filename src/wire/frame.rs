@@ -154,9 +154,15 @@ pub struct BadFrame(String);
 
 /// Reads a frame's body.
 pub fn decode(body: &[u8]) -> Result<Decoded, BadFrame> {
+    decode_at(body, None)
+}
+
+/// Reads a frame's body; `unix_ms` is a better time for it than the box's clock gave.
+pub fn decode_at(body: &[u8], unix_ms: Option<i64>) -> Result<Decoded, BadFrame> {
     let body: Body<'_> =
         serde_json::from_slice(body).map_err(|error| BadFrame(error.to_string()))?;
-    let at = Timestamp::from_millisecond(body.w).map_err(|error| BadFrame(error.to_string()))?;
+    let at = Timestamp::from_millisecond(unix_ms.unwrap_or(body.w))
+        .map_err(|error| BadFrame(error.to_string()))?;
     let offset = jiff::tz::Offset::from_seconds(body.z.saturating_mul(60))
         .map_err(|error| BadFrame(error.to_string()))?;
     let mut decoded = Decoded {

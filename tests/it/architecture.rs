@@ -130,6 +130,7 @@ fn sled_sql_clocks_and_the_environment_have_one_home_each() {
         let homes = [
             ("sled::", "journal/"),
             ("rusqlite", "hq/db/"),
+            ("tokio_postgres", "hq/db/"),
             ("std::env::vars", "config/"),
             ("SystemTime", "ops/"),
         ];

@@ -185,7 +185,8 @@ impl TestChain {
 
     /// The ledger, read as an auditor would: by headquarters' own totals.
     pub(crate) async fn totals(&self) -> maitred::hq::db::Totals {
-        let ledger = maitred::hq::db::open(&self.path("hq")).unwrap();
+        let place = maitred::hq::db::Place::Folder(self.path("hq"));
+        let ledger = maitred::hq::db::open(&place).await.unwrap();
         ledger.totals().await.unwrap()
     }
 

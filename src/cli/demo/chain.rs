@@ -244,6 +244,7 @@ fn hq_settings(dir: &Path, chain_dir: &Path) -> HqSettings {
     HqSettings {
         dir: dir.join("hq"),
         chain_dir: chain_dir.to_owned(),
+        database: None,
         sync_listen: any_port(),
         sync_url: "https://127.0.0.1:0".to_owned(),
         enroll_listen: any_port(),

@@ -175,7 +175,7 @@ async fn a_form_of_another_site_is_refused() {
 #[tokio::test]
 async fn the_page_shows_what_was_counted_and_how_complete_it_is() {
     let hq = TestHq::new().await;
-    let (gateway, _) = hq.ledger.enrol(at_store("SZ01")).await;
+    let gateway = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
     let mut events = vec![claim(1, 1), claim(2, 2), redeem(1, 1)];
     events.extend((0..25).map(|_| view(None)));
     let sent = delivery(gateway, stream(1), frames(1, events));
@@ -213,13 +213,7 @@ async fn a_silent_store_and_one_without_a_gateway_are_told_apart() {
     let folder = chain_folder();
     open_store(&folder, "SZ02");
     let hq = TestHq::over(folder).await;
-    let (gateway, serial) = hq.ledger.enrol(at_store("SZ01")).await;
-    let caller = crate::hq::db::Caller {
-        gateway,
-        serial,
-        now: crate::hq::testing::now(),
-    };
-    hq.state.ledger.recognise(caller).await.unwrap().unwrap();
+    hq.ledger.enrol_and_hear(at_store("SZ01")).await;
     let browser = TestBrowser::signed_in(&hq).await;
     hq.clock.advance(SignedDuration::from_mins(14));
     let page = browser.get("/").await.text();
@@ -232,7 +226,7 @@ async fn a_silent_store_and_one_without_a_gateway_are_told_apart() {
 async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent() {
     let hq = TestHq::new().await;
     let ledger = hq.state.ledger.as_ref();
-    let (own, _) = hq.ledger.enrol(at_store("SZ01")).await;
+    let own = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
     let browser = TestBrowser::signed_in(&hq).await;
     let mut claims = delivery(own, stream(1), frames(1, vec![claim(1, 1)]));
     claims.waiting = 6;
@@ -251,7 +245,7 @@ async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent(
     let offer = |number, next| StreamOffer {
         id: stream(number),
         cls: number - 1,
-        floor: next,
+        floor: 1,
         next,
         last: None,
     };
@@ -264,7 +258,7 @@ async fn a_store_is_up_to_date_when_every_stream_of_every_gateway_has_been_sent(
     ledger.greet(hello).await.unwrap();
     assert!(browser.get("/").await.text().contains("up to date"));
 
-    let (street, _) = hq.ledger.enrol(Serves::Street).await;
+    let street = hq.ledger.enrol_and_hear(Serves::Street).await;
     let views = delivery(street, stream(3), frames(1, vec![view(None)]));
     ledger.ingest(views).await.unwrap();
     let hello = greeting(street, &[offer(3, 4)]);

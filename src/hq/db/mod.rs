@@ -13,30 +13,75 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::ids::{CampaignId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
-use crate::domain::uptake::Fact;
-use crate::wire::link::{BundleState, Serves, StreamOffer};
+use crate::config::settings::{Database, HqSettings};
+use crate::domain::ids::{CampaignId, Chain, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
+use crate::domain::uptake::{Cell, Fact};
+use crate::wire::batch::{Gap, Time, TimeQuality};
+use crate::wire::link::{BundleState, Serves, StreamMark, StreamOffer};
 use crate::wire::signing::PublicKey;
 
+pub mod audit;
 mod embedded;
+mod greet;
+pub mod plan;
+mod postgres;
+mod row;
+#[cfg(test)]
+pub(super) mod scratch;
+mod settle;
+pub mod tally;
+#[cfg(test)]
+mod tests;
 
-/// Opens the ledger of the headquarters in `dir`. Not for an async thread: it may bring the ledger to this
-/// version first.
-pub fn open(dir: &Path) -> Answer<Arc<dyn Ledger>> {
-    let file = file(dir);
-    if !file.exists() {
-        // Making one here would hide a wrong folder behind an empty ledger.
-        return Err(LedgerError::Missing(dir.display().to_string()));
+use audit::{DayAudit, StreamCount};
+use plan::Disagreement;
+
+/// Where the ledger of a headquarters is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A SQLite file in headquarters' folder.
+    Folder(PathBuf),
+    /// A PostgreSQL database.
+    Database(Database),
+}
+
+impl Place {
+    pub fn of(settings: &HqSettings) -> Self {
+        match &settings.database {
+            Some(database) => Self::Database(database.clone()),
+            None => Self::Folder(settings.dir.clone()),
+        }
     }
-    Ok(Arc::new(embedded::Embedded::open(&file)?))
 }
 
-/// Makes an empty ledger in `dir`.
-pub fn create(dir: &Path) -> Answer<Arc<dyn Ledger>> {
-    Ok(Arc::new(embedded::Embedded::open(&file(dir))?))
+/// Opens the ledger, and brings it to this version first.
+pub async fn open(place: &Place) -> Answer<Arc<dyn Ledger>> {
+    match place {
+        // Making one here would hide a wrong folder, or a wrong database, behind an empty ledger.
+        Place::Folder(dir) if !file(dir).exists() => {
+            Err(LedgerError::Missing(dir.display().to_string()))
+        }
+        Place::Folder(dir) => embedded(dir).await,
+        Place::Database(database) => Ok(Arc::new(postgres::Postgres::open(database).await?)),
+    }
 }
 
-/// Where the ledger is, for backups.
+/// Makes an empty ledger.
+pub async fn create(place: &Place) -> Answer<Arc<dyn Ledger>> {
+    match place {
+        Place::Folder(dir) => embedded(dir).await,
+        Place::Database(database) => Ok(Arc::new(postgres::Postgres::create(database).await?)),
+    }
+}
+
+async fn embedded(dir: &Path) -> Answer<Arc<dyn Ledger>> {
+    let file = file(dir);
+    let opened = tokio::task::spawn_blocking(move || embedded::Embedded::open(&file)).await;
+    let ledger = opened.map_err(|error| LedgerError::Storage(error.to_string()))??;
+    Ok(Arc::new(ledger))
+}
+
+/// The embedded ledger's file, for backups.
 pub fn file(dir: &Path) -> PathBuf {
     dir.join("ledger.db")
 }
@@ -46,8 +91,11 @@ pub fn file(dir: &Path) -> PathBuf {
 pub enum LedgerError {
     #[error("the ledger has stopped")]
     Stopped,
-    #[error("there is no ledger in {0}\nhint: `maitred hq init --dir DIR` makes one")]
+    #[error("there is no ledger in {0}\nhint: `maitred hq init` makes one")]
     Missing(String),
+    /// The database is away; what was asked may or may not have been done.
+    #[error("the ledger cannot be reached: {0}")]
+    Unreachable(String),
     #[error("the ledger failed: {0}")]
     Storage(String),
 }
@@ -65,9 +113,14 @@ pub trait Ledger: Send + Sync {
 
     /// Stores and counts the frames that are new, and moves the stream's mark, in one transaction.
     async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome>;
-    /// Where the streams of a hello stand; one that was never seen stands at 0. Notes, once for each
-    /// stream, that what the gateway has does not go together with what is here.
+    /// Where the streams of a hello stand; one that was never seen stands at 0. Closes those of which the
+    /// gateway has something else, and notes once of each stream that frames are missing here.
     async fn greet(&self, greeting: Greeting) -> Answer<Marks>;
+
+    /// A store's business day as the stored frames say, and as the figures say.
+    async fn audit_day(&self, store: StoreId, day: Date) -> Answer<DayAudit>;
+    /// What is stored of every stream.
+    async fn audit_streams(&self) -> Answer<Vec<StreamCount>>;
 
     /// The figures of stores on business days, in the order asked.
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
@@ -118,8 +171,37 @@ pub struct Delivery {
     pub received: Timestamp,
     /// Frames that wait at the gateway in this stream's spool, these included.
     pub waiting: u64,
+    /// The chain before the first entry, where the gateway knows it.
+    pub prev: Option<Chain>,
     /// Dense and ascending.
-    pub frames: Vec<Frame>,
+    pub entries: Vec<Entry>,
+}
+
+/// A line of a delivery.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    Frame(Frame),
+    /// The numbers from `from` on will never come.
+    Gap {
+        from: u64,
+        gap: Gap,
+    },
+}
+
+impl Entry {
+    pub const fn first(&self) -> u64 {
+        match self {
+            Self::Frame(frame) => frame.seq,
+            Self::Gap { from, .. } => *from,
+        }
+    }
+
+    pub const fn last(&self) -> u64 {
+        match self {
+            Self::Frame(frame) => frame.seq,
+            Self::Gap { gap, .. } => gap.to,
+        }
+    }
 }
 
 /// A frame with everything that it says.
@@ -127,10 +209,14 @@ pub struct Delivery {
 pub struct Frame {
     pub seq: u64,
     pub id: FrameId,
+    /// As the gateway fixed it; none: only the body tells.
+    pub time: Option<Time>,
     pub store: Option<StoreId>,
     pub body: Vec<u8>,
     pub events: Vec<EventRow>,
     pub facts: Vec<Fact>,
+    /// Where each event counts whose hour is not certain.
+    pub uncertain: Vec<Cell>,
     pub put_aside: Vec<PutAside>,
 }
 
@@ -139,6 +225,7 @@ pub struct Frame {
 pub struct EventRow {
     pub kind: u16,
     pub at: Timestamp,
+    pub quality: TimeQuality,
     pub campaign: Option<CampaignId>,
     pub coupon: Option<CouponId>,
     pub vid: Option<Vid>,
@@ -161,6 +248,12 @@ pub enum IngestOutcome {
     /// It does not follow what is there: go on after `acked`.
     Expected {
         acked: u64,
+    },
+    /// Nothing more is taken into this stream. Of this delivery, `known` are here all the same.
+    Closed {
+        known: Vec<u64>,
+        /// Why, where it was this delivery that closed it.
+        now: Option<Disagreement>,
     },
     /// The stream belongs to another gateway; the attempt is in the audit.
     ForeignStream,
@@ -186,11 +279,12 @@ pub struct Greeting {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marks {
-    At(Vec<u64>),
+    At {
+        streams: Vec<StreamMark>,
+        /// Those that this hello closed.
+        closed_now: Vec<(StreamId, Disagreement)>,
+    },
     ForeignStream(StreamId),
-    /// The gateway has numbered frames anew that are here already, as after its image was restored: what
-    /// it sends would be taken for a resend and be lost. It stays so: later numbers do not mend it.
-    RolledBack(StreamId),
 }
 
 /// A store's business day. Each figure counts events, but the two of people.
@@ -204,6 +298,8 @@ pub struct Figures {
     pub off_peak_came: i64,
     pub off_peak_claimed: i64,
     pub off_peak_redeemed: i64,
+    /// Of the events counted here, those whose hour is not certain: the box did not know the time.
+    pub uncertain: i64,
     /// Diners with a cookie who were seen that day.
     pub people: i64,
     /// Those of them who had been in this store on an earlier day.

@@ -14,12 +14,14 @@ use serde::de::DeserializeOwned;
 use super::db::LedgerError;
 use crate::wire::link::Refusal;
 
+pub mod admission;
 pub mod enroll;
 pub mod ops;
 pub mod sync;
 #[cfg(test)]
 mod tests;
 pub mod throttle;
+mod up;
 
 /// Everything but a batch is small: the largest is an enrolment with its request, about 1 KiB.
 pub(super) const SMALL_BODY_BYTES: usize = 64 << 10;
@@ -60,7 +62,11 @@ impl IntoResponse for Refused {
             message: self.message,
         };
         let mut response = (self.status, Json(refusal)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let busy = [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        if busy.contains(&self.status) {
             let seconds = HeaderValue::from_static(RETRY_AFTER);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }

@@ -5,38 +5,33 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use serde::Deserialize;
-use uuid::Uuid;
 
-use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, within_time};
+use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, up, within_time};
 use crate::domain::ids::{GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
+use crate::hq::db::plan::Disagreement;
 use crate::hq::db::{
-    AuditEntry, Caller, Certificate, Delivery, Frame, Gateway, Greeting, IngestOutcome, Marks,
-    Report, ReportedBundle, Taken,
+    AuditEntry, Caller, Certificate, Gateway, Greeting, Marks, Report, ReportedBundle,
 };
-use crate::hq::examine::examine;
 use crate::hq::state::Shared;
 use crate::ops::metrics;
 use crate::ops::serve::Peer;
-use crate::wire::batch::{
-    self, Expected, Header, MAX_BATCH_BYTES, MAX_BATCH_FRAMES, Receipt, Refused as PutAside, What,
-};
-use crate::wire::encoding::gunzip;
-use crate::wire::link::{BundleState, Hello, HelloReply, Renewed, Reported, Serves, StreamMark};
+use crate::wire::link::{BundleState, Hello, HelloReply, Renewed, Reported};
 
 /// Middleboxes close what is silent for a minute.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
 
-/// A gateway has two streams, and two more after each time that it lost one.
+/// A gateway has two streams, and two more after each time that it lost one; it names those with frames
+/// that wait.
 const MAX_STREAMS: usize = 64;
 
 /// A bundle version that a gateway may claim to have; far above what one edit a second could reach.
@@ -48,7 +43,7 @@ const MAX_WHY_CHARS: usize = 500;
 pub fn router(hq: Shared) -> Router {
     let quick = Router::new()
         .route("/v1/hello", post(hello))
-        .route("/v1/up/{stream}", post(take_batch))
+        .route("/v1/up/{stream}", post(up::take_batch))
         .route("/v1/bundle/{sha256}", get(bundle))
         .route("/v1/reported", post(reported))
         .route("/v1/renew", post(renew))
@@ -61,7 +56,7 @@ pub fn router(hq: Shared) -> Router {
 }
 
 /// The gateway at the other end, known and in good standing.
-struct Known(Gateway);
+pub(super) struct Known(pub(super) Gateway);
 
 impl FromRequestParts<Shared> for Known {
     type Rejection = Refused;
@@ -103,200 +98,53 @@ async fn hello(
             &message,
         ));
     }
-    let ids: Vec<StreamId> = hello.streams.iter().map(|offer| offer.id).collect();
     let now = hq.clock.now();
     let greeting = Greeting {
         gateway: gateway.id,
         offers: hello.streams,
         now,
     };
-    let marks = match hq.ledger.greet(greeting).await? {
-        Marks::At(marks) => marks,
+    let streams = match hq.ledger.greet(greeting).await? {
+        Marks::At {
+            streams,
+            closed_now,
+        } => {
+            for (stream, why) in closed_now {
+                note_closed(gateway.id, stream, why);
+            }
+            streams
+        }
         Marks::ForeignStream(stream) => {
             let what = format!("hello with stream {stream}");
             let entry = AuditEntry::new(now, "stream_foreign", &gateway.id, &what);
             hq.ledger.note(entry).await?;
             return Err(foreign_stream());
         }
-        Marks::RolledBack(stream) => {
-            metrics::count(metrics::HQ_STREAMS_ROLLED_BACK);
-            tracing::error!(
-                gateway.id = %gateway.id,
-                stream.id = %stream,
-                "a gateway numbers frames anew that are here already; it is refused so that it keeps them"
-            );
-            return Err(rolled_back());
-        }
-    };
-    let at = |(id, acked)| StreamMark {
-        id,
-        acked,
-        closed: false,
     };
     Ok(Json(HelloReply {
         now: hq.clock.now().as_millisecond(),
-        streams: ids.into_iter().zip(marks).map(at).collect(),
+        streams,
         desired: hq.bundles.pointer(gateway.id),
     }))
 }
 
-/// The gateway keeps its frames and asks again, until somebody looks.
-fn rolled_back() -> Refused {
-    let message = "headquarters has more of this stream than the gateway ever wrote, so the gateway was put \
-                   back to an older state; save its journal, take it away and start with a new one";
-    Refused::new(StatusCode::CONFLICT, "stream_rolled_back", &message)
+/// Counts a stream that has just been closed. The box goes on in a new one by itself; that it was copied or
+/// put back is for people to know.
+pub(super) fn note_closed(gateway: GatewayId, stream: StreamId, why: Disagreement) {
+    ::metrics::counter!(metrics::HQ_STREAMS_CLOSED, "why" => why.code()).increment(1);
+    tracing::error!(
+        gateway.id = %gateway,
+        stream.id = %stream,
+        why = why.code(),
+        "a stream was closed: the gateway has something else than what it sent before; was its image put \
+         back or copied?"
+    );
 }
 
 /// Another gateway's stream: a copied memory card, or worse.
-fn foreign_stream() -> Refused {
+pub(super) fn foreign_stream() -> Refused {
     let message = "this stream belongs to another gateway; open a new one";
     Refused::new(StatusCode::FORBIDDEN, "stream_foreign", &message)
-}
-
-async fn take_batch(
-    State(hq): State<Shared>,
-    Known(gateway): Known,
-    Path(stream): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refused> {
-    let stream = Uuid::parse_str(&stream).map(StreamId).map_err(|_| {
-        Refused::new(
-            StatusCode::BAD_REQUEST,
-            "stream_malformed",
-            &"a stream is a UUID",
-        )
-    })?;
-    let packed = Packing::of(&headers)?;
-    let limit = usize::try_from(MAX_BATCH_BYTES).unwrap_or(usize::MAX);
-    let bytes = read_body(body, limit).await?;
-    let (header, frames) = read_batch(packed, bytes, gateway.serves.clone()).await?;
-    let delivery = Delivery {
-        gateway: gateway.id,
-        stream,
-        received: hq.clock.now(),
-        waiting: header.q.frames,
-        frames,
-    };
-    match hq.ledger.ingest(delivery).await? {
-        IngestOutcome::Taken(taken) => {
-            count(&taken);
-            Ok(Json(receipt(&hq, gateway.id, taken)).into_response())
-        }
-        IngestOutcome::Expected { acked } => {
-            Ok((StatusCode::CONFLICT, Json(Expected { acked })).into_response())
-        }
-        IngestOutcome::ForeignStream => {
-            tracing::warn!(gateway.id = %gateway.id, "a gateway sent into another one's stream");
-            Err(foreign_stream())
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Packing {
-    Gzip,
-    Plain,
-}
-
-impl Packing {
-    fn of(headers: &HeaderMap) -> Result<Self, Refused> {
-        match headers
-            .get(header::CONTENT_ENCODING)
-            .map(|value| value.as_bytes())
-        {
-            None | Some(b"identity") => Ok(Self::Plain),
-            Some(b"gzip") => Ok(Self::Gzip),
-            Some(_) => {
-                let message = "batches are packed with gzip or not at all";
-                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                Err(Refused::new(status, "encoding_unknown", &message))
-            }
-        }
-    }
-}
-
-/// Unpacks and reads on a thread that may take its time: a full batch is milliseconds of work.
-async fn read_batch(
-    packing: Packing,
-    bytes: Bytes,
-    serves: Serves,
-) -> Result<(Header, Vec<Frame>), Refused> {
-    let read = move || {
-        let unpacked = match packing {
-            Packing::Plain => bytes.to_vec(),
-            Packing::Gzip => gunzip(&bytes, MAX_BATCH_BYTES).map_err(|error| {
-                // What begins like gzip is taken for too large rather than broken: the gateway halves it.
-                let status = if bytes.starts_with(&[0x1f, 0x8b]) {
-                    StatusCode::PAYLOAD_TOO_LARGE
-                } else {
-                    StatusCode::BAD_REQUEST
-                };
-                Refused::new(status, "batch_not_unpacked", &error)
-            })?,
-        };
-        let malformed = |fault: &dyn std::fmt::Display| {
-            Refused::new(StatusCode::BAD_REQUEST, "batch_malformed", fault)
-        };
-        let batch = batch::decode(&unpacked).map_err(|bad| malformed(&bad))?;
-        if batch.header.first == 0 {
-            return Err(malformed(&"sequences begin at 1"));
-        }
-        if batch
-            .lines
-            .iter()
-            .any(|line| matches!(line.what, What::Gap(_)))
-        {
-            return Err(malformed(&"gaps are not taken"));
-        }
-        if batch.lines.len() > MAX_BATCH_FRAMES {
-            let message = format!("more than {MAX_BATCH_FRAMES} frames");
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            return Err(Refused::new(status, "batch_too_long", &message));
-        }
-        Ok((batch.header, examine(&serves, batch.lines)))
-    };
-    tokio::task::spawn_blocking(read)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::error!(%error, "reading a batch ended in a panic");
-            let message = "headquarters failed to read this batch";
-            Err(Refused::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "batch_failed",
-                &message,
-            ))
-        })
-}
-
-fn count(taken: &Taken) {
-    ::metrics::counter!(metrics::HQ_FRAMES).increment(taken.fresh);
-    ::metrics::counter!(metrics::HQ_FRAMES_RESENT).increment(taken.resent);
-    if !taken.put_aside.is_empty() {
-        let count = taken.put_aside.len();
-        ::metrics::counter!(metrics::HQ_EVENTS_QUARANTINED).increment(count as u64);
-        tracing::warn!(
-            count,
-            "events were put aside; see the quarantine of the ledger"
-        );
-    }
-}
-
-fn receipt(hq: &Shared, gateway: GatewayId, taken: Taken) -> Receipt {
-    Receipt {
-        acked: taken.acked,
-        now: hq.clock.now().as_millisecond(),
-        desired_v: hq.bundles.pointer(gateway).map_or(0, |pointer| pointer.v),
-        wait_ms: 0,
-        refused: taken
-            .put_aside
-            .into_iter()
-            .map(|(s, why)| PutAside {
-                s,
-                why: why.to_owned(),
-            })
-            .collect(),
-    }
 }
 
 #[derive(Deserialize)]

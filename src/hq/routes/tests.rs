@@ -17,7 +17,9 @@ use crate::hq::testing::{
     Answer, TestHq, at_store, call, campaign, claim, coupon_key, line, now, open_store, store,
     stream, view,
 };
-use crate::wire::batch::{self, Batch, Expected, Header, MAX_BATCH_BYTES, Receipt, Waiting};
+use crate::wire::batch::{
+    self, Batch, Closed, Expected, Header, MAX_BATCH_BYTES, Receipt, Waiting,
+};
 use crate::wire::bundle::open;
 use crate::wire::encoding::gzip;
 use crate::wire::link::{
@@ -154,8 +156,11 @@ async fn a_batch_gets_a_receipt_and_a_hole_is_told_where_to_go_on() {
     assert_eq!(reply.desired.unwrap().v, 1);
     let mut restored = hello;
     restored.streams[0].next = 2;
-    let refused = gateway.call(post("/v1/hello", &restored)).await;
-    assert_eq!(refused.refusal(), (409, "stream_rolled_back".to_owned()));
+    let reply: HelloReply = gateway.call(post("/v1/hello", &restored)).await.json();
+    assert!(reply.streams[0].closed);
+    let gone = gateway.send(stream(1), 2, vec![claim(1, 1)]).await;
+    assert_eq!(gone.status, 410);
+    assert_eq!(gone.json::<Closed>().known, [2]);
 }
 
 #[tokio::test]
@@ -180,6 +185,31 @@ async fn a_batch_is_refused_for_its_envelope_only() {
     let large = gateway.send_bytes(&id, vec![0; size]).await;
     assert_eq!(sent(large), code(413, "body_too_large"));
     assert_eq!(hq.state.ledger.totals().await.unwrap().frames, 0);
+}
+
+#[tokio::test]
+async fn a_rush_is_told_to_come_again_before_it_costs_anything() {
+    let hq = TestHq::new().await;
+    let gateway = TestGateway::enrol(&hq, at_store("SZ01")).await;
+    let mut turns = Vec::new();
+    while let Some(turn) = hq.state.admission.turn() {
+        turns.push(turn);
+    }
+    let busy = gateway.send(stream(1), 1, vec![view(None)]).await;
+    assert_eq!(busy.refusal(), (429, "headquarters_busy".to_owned()));
+    assert_eq!(busy.headers["retry-after"], "5");
+    // Nearly full: it is served, and asked to leave the others alone for a while.
+    turns.pop();
+    let served = gateway.send(stream(1), 1, vec![view(None)]).await;
+    assert_eq!(served.json::<Receipt>().wait_ms, 5_000);
+    turns.clear();
+    let served = gateway.send(stream(1), 1, vec![view(None)]).await;
+    assert_eq!(served.json::<Receipt>().wait_ms, 0);
+    let mut codes = Vec::new();
+    for _ in 0..60 {
+        codes.push(gateway.send(stream(1), 1, vec![view(None)]).await.status);
+    }
+    assert_eq!((codes[0], codes[59]), (200, 429));
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ fn settings(dir: &TempDir, folder: &TempDir) -> HqSettings {
     HqSettings {
         dir: dir.path().join("hq"),
         chain_dir: folder.path().to_owned(),
+        database: None,
         sync_listen: any,
         sync_url: "https://127.0.0.1:0".to_owned(),
         enroll_listen: any,
@@ -58,7 +59,7 @@ impl TestServer {
             .await
             .unwrap();
         // As `maitred hq token` does: another process, its own connection to the file.
-        let ledger = db::open(&settings.dir).unwrap();
+        let ledger = db::open(&Place::of(&settings)).await.unwrap();
         let chain = chain::read(folder.path()).unwrap();
         let valid = token::DEFAULT_VALID;
         let token = token::make(

@@ -3,20 +3,14 @@
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
 
-use super::unsigned;
-use crate::domain::calendar::BUSINESS_DAY_CUT_HOUR;
+use super::{hour, unsigned};
 use crate::domain::event::Kind;
 use crate::domain::ids::{CouponId, StoreId};
+use crate::hq::db::audit::hours;
 use crate::hq::db::{Coupons, Figures, Totals};
 
 pub(super) fn of_day(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<Figures> {
-    let begins = |day: Date| {
-        day.at(BUSINESS_DAY_CUT_HOUR, 0, 0, 0)
-            .strftime("%Y-%m-%dT%H")
-            .to_string()
-    };
-    let from = begins(day);
-    let to = day.tomorrow().map_or_else(|_| from.clone(), begins);
+    let (from, to) = hours(day);
     let sums = |row: &rusqlite::Row<'_>| {
         Ok(Figures {
             came: row.get(0)?,
@@ -27,6 +21,7 @@ pub(super) fn of_day(db: &Connection, store: &StoreId, day: Date) -> rusqlite::R
             off_peak_came: row.get(5)?,
             off_peak_claimed: row.get(6)?,
             off_peak_redeemed: row.get(7)?,
+            uncertain: row.get(8)?,
             people: 0,
             came_back: 0,
         })
@@ -36,23 +31,31 @@ pub(super) fn of_day(db: &Connection, store: &StoreId, day: Date) -> rusqlite::R
             "select coalesce(sum(came), 0), coalesce(sum(claimed), 0), coalesce(sum(consented), 0),
                     coalesce(sum(redeemed), 0), coalesce(sum(refused), 0),
                     coalesce(sum(off_peak_came), 0), coalesce(sum(off_peak_claimed), 0),
-                    coalesce(sum(off_peak_redeemed), 0)
+                    coalesce(sum(off_peak_redeemed), 0), coalesce(sum(uncertain), 0)
              from figure_hour where store = ?1 and hour >= ?2 and hour < ?3",
         )?
-        .query_row(params![store.as_str(), from, to], sums)?;
-    let (people, came_back) = db
-        .prepare_cached(
-            "select count(*), count(*) filter (where first.day < visit.day)
-             from visit_day visit join person_first first using (store, vid)
-             where visit.store = ?1 and visit.day = ?2",
-        )?
-        .query_row(params![store.as_str(), day.to_string()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        .query_row(params![store.as_str(), hour(from), hour(to)], sums)?;
+    let (people, came_back) = people_of_day(db, store, day)?;
     Ok(Figures {
         people,
         came_back,
         ..figures
+    })
+}
+
+/// Diners seen that day, and those of them who had been there on an earlier one.
+pub(super) fn people_of_day(
+    db: &Connection,
+    store: &StoreId,
+    day: Date,
+) -> rusqlite::Result<(i64, i64)> {
+    db.prepare_cached(
+        "select count(*), count(*) filter (where first.day < visit.day)
+             from visit_day visit join person_first first using (store, vid)
+             where visit.store = ?1 and visit.day = ?2",
+    )?
+    .query_row(params![store.as_str(), day.to_string()], |row| {
+        Ok((row.get(0)?, row.get(1)?))
     })
 }
 

@@ -1,105 +1,129 @@
-//! Taking frames in: the one transaction that stores, counts and moves the mark.
+//! Taking frames in: the one transaction that stores, counts and moves the marks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{people, signed, streams};
-use crate::domain::ids::{StoreId, Vid};
-use crate::domain::uptake::{Cell, Fact, Step};
-use crate::hq::db::{AuditEntry, Delivery, Frame, IngestOutcome, Taken};
+use crate::domain::ids::{FrameId, StoreId, Vid};
+use crate::domain::uptake::Cell;
+use crate::hq::db::settle::{Group, Held, Move, NewFrame, Settlement, reason};
+use crate::hq::db::tally::{Sums, Tally};
+use crate::hq::db::{Delivery, IngestOutcome};
 
-/// One column of `figure_hour` per step.
-const STEPS: usize = 8;
-
-pub(super) fn ingest(db: &mut Connection, delivery: &Delivery) -> rusqlite::Result<IngestOutcome> {
-    // Immediate: the mark that is read here must not move before it is written.
+/// Takes a group of deliveries, each of another stream.
+pub(super) fn ingest(
+    db: &mut Connection,
+    deliveries: &[Delivery],
+) -> rusqlite::Result<Vec<IngestOutcome>> {
+    // Immediate: the marks that are read here must not move before they are written.
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let acked = match streams::of(&tx, delivery.stream)? {
-        Some(stream) if stream.owner != delivery.gateway => {
-            let what = format!("stream {} of {}", delivery.stream, stream.owner);
-            let entry = AuditEntry::new(
-                delivery.received,
-                "stream_foreign",
-                &delivery.gateway,
-                &what,
-            );
-            people::note(&tx, &entry)?;
-            tx.commit()?;
-            return Ok(IngestOutcome::ForeignStream);
+    let mut standings = BTreeMap::new();
+    for delivery in deliveries {
+        if let Some(known) = streams::of(&tx, delivery.stream)? {
+            standings.insert(delivery.stream, known.standing);
         }
-        Some(stream) => stream.acked,
-        None => 0,
-    };
-    let first = delivery.frames.first().map_or(acked + 1, |frame| frame.seq);
-    if first > acked + 1 {
-        return Ok(IngestOutcome::Expected { acked });
     }
-    let (resent, fresh): (Vec<_>, Vec<_>) =
-        delivery.frames.iter().partition(|frame| frame.seq <= acked);
-    let taken = Taken {
-        acked: fresh.last().map_or(acked, |frame| frame.seq),
-        fresh: fresh.len() as u64,
-        resent: resent.len() as u64,
-        put_aside: fresh
-            .iter()
-            .flat_map(|frame| frame.put_aside.iter().map(|aside| (frame.seq, aside.code)))
-            .collect(),
-    };
-    store(&tx, delivery, &fresh)?;
-    count(&tx, fresh.iter().flat_map(|frame| &frame.facts))?;
-    move_mark(&tx, delivery, &taken)?;
+    let group = Group::plan(deliveries.iter(), &standings);
+    let held = held(&tx, &group)?;
+    let settlement = group.settle(&held);
+    write(&tx, &settlement)?;
     tx.commit()?;
-    Ok(IngestOutcome::Taken(taken))
+    Ok(settlement.outcomes)
 }
 
-fn move_mark(tx: &Transaction<'_>, delivery: &Delivery, taken: &Taken) -> rusqlite::Result<()> {
+fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
+    let mut held = Held::new();
+    let mut query = tx.prepare_cached("select id from frame where stream = ?1 and seq = ?2")?;
+    for (stream, numbers) in group.questions() {
+        for seq in numbers {
+            let id: Option<[u8; 16]> = query
+                .query_row(params![stream.0.as_bytes(), signed(seq)], |row| row.get(0))
+                .optional()?;
+            if let Some(id) = id {
+                held.insert((stream, seq), FrameId(uuid::Uuid::from_bytes(id)));
+            }
+        }
+    }
+    Ok(held)
+}
+
+fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<()> {
+    store(tx, &settlement.frames)?;
+    for gap in &settlement.gaps {
+        tx.prepare_cached(
+            "insert into gap (stream, first, last, why, received) values (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            gap.stream.0.as_bytes(),
+            signed(gap.hole.from),
+            signed(gap.hole.to),
+            reason(gap.hole.why),
+            gap.received.as_millisecond(),
+        ])?;
+    }
+    count(tx, &settlement.tally)?;
+    for moved in &settlement.moves {
+        move_mark(tx, moved)?;
+    }
+    for closing in &settlement.closings {
+        streams::close(tx, closing.stream, closing.at)?;
+    }
+    for entry in &settlement.notes {
+        people::note(tx, entry)?;
+    }
+    Ok(())
+}
+
+fn move_mark(tx: &Transaction<'_>, moved: &Move) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "insert into stream (id, gateway, acked, resent, waiting, updated)
-         values (?1, ?2, ?3, ?4, ?5, ?6)
-         on conflict (id) do update set acked = excluded.acked, resent = resent + excluded.resent,
-             waiting = excluded.waiting, updated = excluded.updated",
+        "insert into stream (id, gateway, acked, chain, resent, waiting, updated)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict (id) do update set acked = excluded.acked, chain = excluded.chain,
+             resent = resent + excluded.resent, waiting = excluded.waiting,
+             updated = excluded.updated",
     )?
     .execute(params![
-        delivery.stream.0.as_bytes(),
-        delivery.gateway.0,
-        signed(taken.acked),
-        signed(taken.resent),
-        signed(
-            delivery
-                .waiting
-                .saturating_sub(delivery.frames.len() as u64)
-        ),
-        delivery.received.as_millisecond(),
+        moved.stream.0.as_bytes(),
+        moved.gateway.0,
+        signed(moved.mark.acked),
+        moved.mark.chain.map(|chain| chain.to_bytes()),
+        signed(moved.resent),
+        signed(moved.waiting),
+        moved.received.as_millisecond(),
     ])?;
-    tx.prepare_cached("update gateway set last_seen = ?2 where id = ?1")?
-        .execute(params![
-            delivery.gateway.0,
-            delivery.received.as_millisecond(),
-        ])?;
     Ok(())
 }
 
 /// Keeps the bytes, the events that could be read, and what could not be counted with its reason.
-fn store(tx: &Transaction<'_>, delivery: &Delivery, frames: &[&Frame]) -> rusqlite::Result<()> {
-    let stream = delivery.stream.0.as_bytes();
-    let received = delivery.received.as_millisecond();
+fn store(tx: &Transaction<'_>, frames: &[NewFrame<'_>]) -> rusqlite::Result<()> {
     let mut frame_row = tx.prepare_cached(
-        "insert into frame (stream, seq, id, store, body, received) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        "insert into frame (stream, seq, id, store, body, received, at, tq)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let mut event_row = tx.prepare_cached(
-        "insert into event (stream, seq, kind, store, at, campaign, coupon, vid)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "insert into event (stream, seq, kind, store, at, tq, campaign, coupon, vid)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
     let mut aside_row = tx.prepare_cached(
         "insert into quarantine (stream, seq, kind, code, reason, received)
          values (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for frame in frames {
-        let seq = signed(frame.seq);
+    for new in frames {
+        let frame = new.frame;
+        let (stream, seq) = (new.stream.0.as_bytes(), signed(frame.seq));
         let store = frame.store.as_ref().map(StoreId::as_str);
-        let id = frame.id.0.as_bytes();
-        frame_row.execute(params![stream, seq, id, store, frame.body, received])?;
+        let received = new.received.as_millisecond();
+        frame_row.execute(params![
+            stream,
+            seq,
+            frame.id.0.as_bytes(),
+            store,
+            frame.body,
+            received,
+            frame.time.map(|time| time.unix_ms),
+            frame.time.map(|time| time.quality as u8),
+        ])?;
         for event in &frame.events {
             event_row.execute(params![
                 stream,
@@ -107,6 +131,7 @@ fn store(tx: &Transaction<'_>, delivery: &Delivery, frames: &[&Frame]) -> rusqli
                 event.kind,
                 store.unwrap_or_default(),
                 event.at.as_millisecond(),
+                event.quality as u8,
                 event.campaign.as_ref().map(|id| id.as_str()),
                 event.coupon.map(|id| id.to_bytes()),
                 event.vid.map(Vid::to_bytes),
@@ -126,35 +151,28 @@ fn store(tx: &Transaction<'_>, delivery: &Delivery, frames: &[&Frame]) -> rusqli
     Ok(())
 }
 
-/// Adds facts to the figures: sums first, so that a batch touches each row once.
-fn count<'a>(tx: &Transaction<'_>, facts: impl Iterator<Item = &'a Fact>) -> rusqlite::Result<()> {
-    let mut sums: BTreeMap<&Cell, [i64; STEPS]> = BTreeMap::new();
-    let mut visits = BTreeSet::new();
-    for fact in facts {
-        match fact {
-            Fact::Add { cell, step, by } => sums.entry(cell).or_default()[column(*step)] += by,
-            Fact::Visit { store, vid, day } => {
-                visits.insert((store, *vid, *day));
-            }
-        }
+/// Adds a tally to the figures.
+fn count(tx: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
+    for (cell, sums) in &tally.cells {
+        add_to_cell(tx, cell, sums)?;
     }
-    for (cell, sum) in sums {
-        add_to_cell(tx, cell, &sum)?;
-    }
-    for (store, vid, day) in visits {
+    let mut visit =
+        tx.prepare_cached("insert or ignore into visit_day (store, day, vid) values (?1, ?2, ?3)")?;
+    let mut first = tx.prepare_cached(
+        "insert into person_first (store, vid, day) values (?1, ?2, ?3)
+         on conflict (store, vid) do update set day = excluded.day where excluded.day < day",
+    )?;
+    for (store, day, vid) in &tally.visits {
         let (vid, day) = (vid.to_bytes(), day.to_string());
-        tx.prepare_cached("insert or ignore into visit_day (store, day, vid) values (?1, ?2, ?3)")?
-            .execute(params![store.as_str(), day, vid])?;
-        tx.prepare_cached(
-            "insert into person_first (store, vid, day) values (?1, ?2, ?3)
-             on conflict (store, vid) do update set day = min(day, excluded.day)",
-        )?
-        .execute(params![store.as_str(), vid, day])?;
+        // Whoever was seen today before is in the other table, too.
+        if visit.execute(params![store.as_str(), day, vid])? > 0 {
+            first.execute(params![store.as_str(), vid, day])?;
+        }
     }
     Ok(())
 }
 
-fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sum: &[i64; STEPS]) -> rusqlite::Result<()> {
+fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sums: &Sums) -> rusqlite::Result<()> {
     let [
         came,
         claimed,
@@ -164,9 +182,10 @@ fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sum: &[i64; STEPS]) -> rusqlit
         quiet_came,
         quiet_claimed,
         quiet_redeemed,
-    ] = sum;
+        uncertain,
+    ] = sums;
     tx.prepare_cached(
-        "insert into figure_hour values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        "insert into figure_hour values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
          on conflict (store, hour, campaign) do update set
              came = came + excluded.came,
              claimed = claimed + excluded.claimed,
@@ -175,11 +194,12 @@ fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sum: &[i64; STEPS]) -> rusqlit
              refused = refused + excluded.refused,
              off_peak_came = off_peak_came + excluded.off_peak_came,
              off_peak_claimed = off_peak_claimed + excluded.off_peak_claimed,
-             off_peak_redeemed = off_peak_redeemed + excluded.off_peak_redeemed",
+             off_peak_redeemed = off_peak_redeemed + excluded.off_peak_redeemed,
+             uncertain = uncertain + excluded.uncertain",
     )?
     .execute(params![
         cell.store.as_str(),
-        cell.hour.strftime("%Y-%m-%dT%H").to_string(),
+        super::hour(cell.hour),
         cell.campaign.as_ref().map_or("", |id| id.as_str()),
         came,
         claimed,
@@ -189,19 +209,7 @@ fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sum: &[i64; STEPS]) -> rusqlit
         quiet_came,
         quiet_claimed,
         quiet_redeemed,
+        uncertain,
     ])?;
     Ok(())
-}
-
-const fn column(step: Step) -> usize {
-    match step {
-        Step::Came => 0,
-        Step::Claimed => 1,
-        Step::Consented => 2,
-        Step::Redeemed => 3,
-        Step::Refused => 4,
-        Step::OffPeakCame => 5,
-        Step::OffPeakClaimed => 6,
-        Step::OffPeakRedeemed => 7,
-    }
 }

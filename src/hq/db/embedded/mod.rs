@@ -1,30 +1,29 @@
 //! The embedded ledger: one SQLite file, one thread that owns it.
 //!
-//! Every call is a job for that thread, in the order they came; the queue is bounded, and when it is full
-//! callers wait (their handlers have time-outs). A job that a caller no longer waits for is still done
+//! Every call is a job for that thread, in the order they came, and deliveries that wait in a row share a
+//! transaction; the queue is bounded, and when it is full callers wait (their handlers have time-outs). A job that a caller no longer waits for is still done
 //! whole: that is harmless, because frames are counted by mark and not by request.
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::row::{Row, Waiting};
 use super::*;
 use crate::ops::files::{self, Readers};
 
+mod audit;
 mod figures;
 mod fleet;
 mod ingest;
 mod people;
 mod streams;
-#[cfg(test)]
-mod tests;
-
 mod migrations {
-    refinery::embed_migrations!("src/hq/db/migrations");
+    refinery::embed_migrations!("src/hq/db/embedded/migrations");
 }
 
 /// Jobs that may wait: about a second's work of one disk.
@@ -33,7 +32,12 @@ const QUEUE: usize = 256;
 /// How long a job waits for another process, such as `maitred hq token`, that is writing.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Work for the ledger's thread.
+enum Job {
+    Work(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// Told apart from the others, so that those that wait share a transaction.
+    Ingest(Waiting),
+}
 
 /// The ledger in a file.
 #[derive(Debug)]
@@ -44,14 +48,21 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Opens the file, makes it when it is missing, and brings it to this version.
     pub(super) fn open(path: &Path) -> Answer<Self> {
-        let connection = connect(path)?;
+        let mut connection = connect(path)?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         std::thread::Builder::new()
             .name("hq-ledger".to_owned())
             .spawn(move || {
-                let mut connection = connection;
-                while let Some(job) = queue.blocking_recv() {
-                    job(&mut connection);
+                let mut next = queue.blocking_recv();
+                while let Some(job) = next.take() {
+                    next = match job {
+                        Job::Work(work) => {
+                            work(&mut connection);
+                            None
+                        }
+                        Job::Ingest(first) => ingest_all(&mut connection, first, &mut queue),
+                    }
+                    .or_else(|| queue.blocking_recv());
                 }
             })
             .map_err(|error| LedgerError::Storage(error.to_string()))?;
@@ -63,17 +74,46 @@ impl Embedded {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(move |connection: &mut Connection| {
+        let work = Box::new(move |connection: &mut Connection| {
             // Nobody waits any longer where this fails.
             answer.send(work(connection)).ok();
         });
-        self.jobs
-            .send(job)
-            .await
-            .map_err(|_| LedgerError::Stopped)?;
+        self.put(Job::Work(work)).await?;
         let done = answered.await.map_err(|_| LedgerError::Stopped)?;
         done.map_err(LedgerError::from)
     }
+
+    async fn put(&self, job: Job) -> Answer<()> {
+        let stopped = |_| LedgerError::Stopped;
+        self.jobs.send(job).await.map_err(stopped)
+    }
+}
+
+/// Takes a delivery in, with those that wait behind it, and returns the job that ended the row.
+fn ingest_all(
+    connection: &mut Connection,
+    first: Waiting,
+    queue: &mut mpsc::Receiver<Job>,
+) -> Option<Job> {
+    let mut row = Row::begin(first);
+    let left = loop {
+        match queue.try_recv() {
+            Ok(Job::Ingest(waiting)) => {
+                if let Err(waiting) = row.join(waiting) {
+                    break Some(Job::Ingest(waiting));
+                }
+            }
+            Ok(job) => break Some(job),
+            // Nobody waits: there is no reason to let those in the row wait for company.
+            Err(_) => break None,
+        }
+    };
+    let mut rows = vec![row];
+    while let Some(row) = rows.pop() {
+        let done = ingest::ingest(connection, row.deliveries()).map_err(LedgerError::from);
+        rows.extend(row.answer(done));
+    }
+    left
 }
 
 impl From<rusqlite::Error> for LedgerError {
@@ -111,11 +151,21 @@ impl Ledger for Embedded {
     }
 
     async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome> {
-        self.run(move |db| ingest::ingest(db, &delivery)).await
+        let (waiting, answered) = Waiting::new(delivery);
+        self.put(Job::Ingest(waiting)).await?;
+        answered.await.map_err(|_| LedgerError::Stopped)?
     }
 
     async fn greet(&self, greeting: Greeting) -> Answer<Marks> {
         self.run(move |db| streams::greet(db, &greeting)).await
+    }
+
+    async fn audit_day(&self, store: StoreId, day: Date) -> Answer<DayAudit> {
+        self.run(move |db| audit::day(db, &store, day)).await
+    }
+
+    async fn audit_streams(&self) -> Answer<Vec<StreamCount>> {
+        self.run(|db| audit::streams(db)).await
     }
 
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>> {
@@ -225,6 +275,11 @@ fn unsigned(number: i64) -> u64 {
 
 fn time(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+/// An hour on a store's wall, as its rows are keyed.
+fn hour(hour: DateTime) -> String {
+    hour.strftime("%Y-%m-%dT%H").to_string()
 }
 
 /// A value in the file that this program did not write.

@@ -1,0 +1,143 @@
+//! Where streams stand, and what a hello tells about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deadpool_postgres::{GenericClient, Object};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Answer, all, corrupt, gateway_id, number, people, run, signed, unsigned};
+use crate::domain::ids::{Chain, GatewayId, StreamId};
+use crate::hq::db::greet::{Hearing, hear_all};
+use crate::hq::db::plan::Mark;
+use crate::hq::db::settle::Standing;
+use crate::hq::db::{Greeting, Marks};
+
+/// A stream's row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Its short name in the tables of frames and events.
+    pub(super) no: i32,
+    pub(super) standing: Standing,
+    /// That frames are missing here has been noted.
+    behind: bool,
+}
+
+/// Reads streams, and keeps everybody else from moving them until the transaction ends. A stream that was
+/// never heard of gets its row, and belongs to whoever named it.
+pub(super) async fn lock(
+    tx: &impl GenericClient,
+    streams: &BTreeMap<StreamId, GatewayId>,
+    now: Timestamp,
+) -> Answer<BTreeMap<StreamId, Known>> {
+    // In the order of their ids, here and when they are made: no two transactions wait for each other.
+    let sql = "select no, id, gateway, acked, chain, closed is not null, behind is not null
+               from stream where id = any($1) order by id for update";
+    let ids: Vec<Uuid> = streams.keys().map(|stream| stream.0).collect();
+    let mut known = read(&all(tx, sql, &[&ids]).await?)?;
+    if known.len() < streams.len() {
+        let new = || streams.iter().filter(|(id, _)| !known.contains_key(id));
+        let ids: Vec<Uuid> = new().map(|(id, _)| id.0).collect();
+        let owners: Vec<i32> = new().map(|(_, owner)| number(*owner)).collect();
+        run(
+            tx,
+            "insert into stream (id, gateway, updated)
+             select id, gateway, $3 from unnest($1::uuid[], $2::integer[]) as new (id, gateway)
+             on conflict (id) do nothing",
+            &[&ids, &owners, &now],
+        )
+        .await?;
+        known.extend(read(&all(tx, sql, &[&ids]).await?)?);
+    }
+    Ok(known)
+}
+
+fn read(rows: &[Row]) -> Answer<BTreeMap<StreamId, Known>> {
+    rows.iter().map(one).collect()
+}
+
+fn one(row: &Row) -> Answer<(StreamId, Known)> {
+    let chain = match row.get::<_, Option<&[u8]>>(4) {
+        Some(bytes) => Some(Chain::from_bytes(bytes.try_into().map_err(corrupt)?)),
+        None => None,
+    };
+    let known = Known {
+        no: row.get(0),
+        standing: Standing {
+            owner: gateway_id(row.get(2)),
+            mark: Mark {
+                acked: unsigned(row.get(3)),
+                chain,
+                closed: row.get(5),
+            },
+        },
+        behind: row.get(6),
+    };
+    Ok((StreamId(row.get(1)), known))
+}
+
+pub(super) async fn close(tx: &impl GenericClient, stream: i32, now: Timestamp) -> Answer<()> {
+    let sql = "update stream set closed = $2 where no = $1 and closed is null";
+    run(tx, sql, &[&stream, &now]).await?;
+    Ok(())
+}
+
+pub(super) async fn greet(db: &mut Object, greeting: &Greeting) -> Answer<Marks> {
+    let tx = db.transaction().await?;
+    let offered: BTreeMap<_, _> = greeting
+        .offers
+        .iter()
+        .map(|offer| (offer.id, greeting.gateway))
+        .collect();
+    let known = lock(&tx, &offered, greeting.now).await?;
+    let standings: Vec<_> = greeting
+        .offers
+        .iter()
+        .map(|offer| {
+            known
+                .get(&offer.id)
+                .map(|known| (known.standing, known.behind))
+        })
+        .collect();
+    let hearing = match hear_all(greeting, &standings) {
+        Ok(hearing) => hearing,
+        Err(foreign) => return Ok(Marks::ForeignStream(foreign)),
+    };
+    write(&tx, greeting, &hearing, &known).await?;
+    tx.commit().await?;
+    Ok(hearing.into())
+}
+
+async fn write(
+    tx: &impl GenericClient,
+    greeting: &Greeting,
+    hearing: &Hearing,
+    known: &BTreeMap<StreamId, Known>,
+) -> Answer<()> {
+    let offered: BTreeSet<_> = known.values().map(|known| known.no).collect();
+    let offered: Vec<i32> = offered.into_iter().collect();
+    // A hello names every stream with frames that wait: in all others nothing does. Locked in order.
+    run(
+        tx,
+        "with others as (
+             select no from stream where gateway = $1 and waiting > 0 and no <> all($2)
+             order by id for update skip locked
+         )
+         update stream set waiting = 0 from others where stream.no = others.no",
+        &[&number(greeting.gateway), &offered],
+    )
+    .await?;
+    for (stream, frames) in &hearing.waiting {
+        let sql = "update stream set waiting = $2 where no = $1 and waiting <> $2";
+        run(tx, sql, &[&known[stream].no, &signed(*frames)]).await?;
+    }
+    for (stream, _) in &hearing.closed_now {
+        close(tx, known[stream].no, greeting.now).await?;
+    }
+    for stream in &hearing.behind {
+        let sql = "update stream set behind = $2 where no = $1";
+        run(tx, sql, &[&known[stream].no, &greeting.now]).await?;
+    }
+    people::note(tx, &hearing.notes).await
+}

@@ -1,0 +1,72 @@
+//! What frames add to the figures, summed first: a transaction touches each row once, and in one order.
+//!
+//! The ledgers write a tally, the auditor compares one; both get it from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use super::Frame;
+use crate::domain::ids::{StoreId, Vid};
+use crate::domain::uptake::{Cell, Fact, Step};
+
+/// The columns of a row of figures.
+pub const COLUMNS: usize = 9;
+
+/// The last column: events whose hour is not certain. They are in the other columns, too.
+pub const UNCERTAIN: usize = 8;
+
+pub type Sums = [i64; COLUMNS];
+
+/// The sums of some frames. In the order of the tables' keys, so that two transactions that touch the same
+/// rows lock them in the same order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub cells: BTreeMap<Cell, Sums>,
+    pub visits: BTreeSet<(StoreId, Date, Vid)>,
+}
+
+impl Tally {
+    pub fn of<'a>(frames: impl Iterator<Item = &'a Frame>) -> Self {
+        let mut tally = Self::default();
+        frames.for_each(|frame| tally.add(frame));
+        tally
+    }
+
+    pub fn add(&mut self, frame: &Frame) {
+        for fact in &frame.facts {
+            match fact {
+                Fact::Add { cell, step, by } => self.cell(cell)[column(*step)] += by,
+                Fact::Visit { store, vid, day } => {
+                    self.visits.insert((store.clone(), *day, *vid));
+                }
+            }
+        }
+        for cell in &frame.uncertain {
+            self.cell(cell)[UNCERTAIN] += 1;
+        }
+    }
+
+    fn cell(&mut self, cell: &Cell) -> &mut Sums {
+        // Most cells are there already: a key is copied only when it is new.
+        if !self.cells.contains_key(cell) {
+            self.cells.insert(cell.clone(), Sums::default());
+        }
+        self.cells
+            .get_mut(cell)
+            .expect("it has just been put there")
+    }
+}
+
+const fn column(step: Step) -> usize {
+    match step {
+        Step::Came => 0,
+        Step::Claimed => 1,
+        Step::Consented => 2,
+        Step::Redeemed => 3,
+        Step::Refused => 4,
+        Step::OffPeakCame => 5,
+        Step::OffPeakClaimed => 6,
+        Step::OffPeakRedeemed => 7,
+    }
+}
