@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 
 use super::{block_on, print, start_logging};
 use crate::config;
@@ -19,6 +20,8 @@ use crate::hq::{chain, init, staff, token};
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
+
+mod audit;
 
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,6 +50,9 @@ enum Action {
         /// Hosts and addresses that gateways reach headquarters by; localhost if none is given
         #[arg(long = "name", value_name = "HOST")]
         names: Vec<String>,
+        /// Make the ledger in the PostgreSQL database of the settings (`database.url`), not in DIR
+        #[arg(long)]
+        postgres: bool,
     },
     /// Print a one-time token that enrols one gateway
     Token {
@@ -65,6 +71,14 @@ enum Action {
         /// Its number, as on the console: gw-000123
         #[arg(value_parser = gateway)]
         gateway: GatewayId,
+    },
+    /// Count a store's day again from the stored frames, and compare it with the figures
+    Audit {
+        #[arg(long)]
+        store: StoreId,
+        /// A business day, 2026-12-01; it ends at four in the morning
+        #[arg(long)]
+        day: Date,
     },
     /// Manage who may use a store's till
     Staff {
@@ -89,13 +103,34 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = || config::hq(&arguments.config, &Environment::of_process());
     match arguments.action {
         None => serve(&settings()?),
-        Some(Action::Init { dir, names }) => initialise(&dir, &names),
+        Some(Action::Init {
+            dir,
+            names,
+            postgres: false,
+        }) => initialise(&dir, &Place::Folder(dir.clone()), &names),
+        Some(Action::Init {
+            dir,
+            names,
+            postgres: true,
+        }) => {
+            let database = settings()?.database.context(
+                "the settings name no database\nhint: set database.url, or MAITRED_DATABASE__URL",
+            )?;
+            initialise(&dir, &Place::Database(database), &names)
+        }
         Some(Action::Token {
             store,
             street: _,
             valid,
         }) => print_token(&settings()?, store, valid),
         Some(Action::Revoke { gateway }) => revoke(&settings()?, gateway),
+        Some(Action::Audit { store, day }) => {
+            let settings = settings()?;
+            block_on(async {
+                let ledger = open_ledger(&settings).await?;
+                audit::audit(ledger.as_ref(), store, day).await
+            })?
+        }
         Some(Action::Staff {
             action: StaffAction::Add { store, name },
         }) => {
@@ -174,8 +209,8 @@ fn ready_line(settings: &HqSettings, running: &Running) -> String {
     )
 }
 
-fn initialise(dir: &Path, names: &[String]) -> anyhow::Result<()> {
-    let made = block_on(init::init(dir, names, &SystemClock))??;
+fn initialise(dir: &Path, place: &Place, names: &[String]) -> anyhow::Result<()> {
+    let made = block_on(init::init_with(dir, place, names, &SystemClock))??;
     print::line(format_args!("headquarters is ready in {}", dir.display()));
     print::line("");
     print::line(format_args!("pin for `maitred enroll`: {}", made.pin));
@@ -188,6 +223,9 @@ fn initialise(dir: &Path, names: &[String]) -> anyhow::Result<()> {
     print::line("back up, encrypted, and try the backup:");
     for file in &made.back_up {
         print::line(format_args!("  {}", file.display()));
+    }
+    if let Place::Database(_) = place {
+        print::line("  the database, with its own tools");
     }
     print::line(format_args!(
         "take offline: move {} to a safe; it is needed once a year",

@@ -74,7 +74,7 @@ pub(crate) fn coupon_key() -> PublicKey {
         .public()
 }
 
-async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
+pub(crate) async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
     let hash = random::<32>();
     let serial = crate::wire::encoding::hex(&hash[..16]);
     ledger

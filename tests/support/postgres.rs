@@ -23,7 +23,11 @@ impl Server {
         if !self.dir.join("data/PG_VERSION").exists() {
             self.make(settings);
         }
-        self.control(&["start"]);
+        assert!(
+            self.control(&["start"]),
+            "the log is {}/socket/log",
+            self.dir.display()
+        );
     }
 
     fn make(&self, settings: &[&str]) {
@@ -54,17 +58,13 @@ impl Server {
         format!("postgresql://postgres@{socket}/{database}")
     }
 
-    /// `pg_ctl`, to its end.
-    pub(crate) fn control(&self, what: &[&str]) {
-        let data = self.dir.join("data");
-        let log = self.dir.join("socket/log");
-        run(program("pg_ctl")
-            .args(what)
-            .arg("--wait")
-            .arg("--pgdata")
-            .arg(data)
-            .arg("--log")
-            .arg(log));
+    /// `pg_ctl`, to its end; whether it did what it was told.
+    pub(crate) fn control(&self, what: &[&str]) -> bool {
+        let mut command = program("pg_ctl");
+        command.args(what).arg("--wait");
+        command.arg("--pgdata").arg(self.dir.join("data"));
+        command.arg("--log").arg(self.dir.join("socket/log"));
+        succeeds(&mut command)
     }
 }
 
@@ -104,12 +104,15 @@ fn command(name: &str) -> Command {
 }
 
 fn run(command: &mut Command) {
+    assert!(succeeds(command), "{command:?} failed");
+}
+
+fn succeeds(command: &mut Command) -> bool {
     // A server that is started must not keep the test's own output open.
-    let output = command
+    let quiet = command
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let status = output.status().unwrap();
-    assert!(status.success(), "{command:?} failed: {status}");
+    quiet.status().unwrap().success()
 }

@@ -20,7 +20,7 @@ use crate::ops::tasks::Tasks;
 use crate::wire::encoding::hex;
 
 #[path = "../../../tests/support/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 
 /// Which ledger a test is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

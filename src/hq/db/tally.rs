@@ -16,6 +16,19 @@ pub const COLUMNS: usize = 9;
 /// The last column: events whose hour is not certain. They are in the other columns, too.
 pub const UNCERTAIN: usize = 8;
 
+/// As the tables call them.
+pub const COLUMN_NAMES: [&str; COLUMNS] = [
+    "came",
+    "claimed",
+    "consented",
+    "redeemed",
+    "refused",
+    "off_peak_came",
+    "off_peak_claimed",
+    "off_peak_redeemed",
+    "uncertain",
+];
+
 pub type Sums = [i64; COLUMNS];
 
 /// The sums of some frames. In the order of the tables' keys, so that two transactions that touch the same

@@ -35,6 +35,9 @@ macro_rules! of_every_ledger {
     };
 }
 
+// Below the macro, which it uses.
+mod chaos;
+
 of_every_ledger! {
     a_batch_that_comes_again_is_counted_once_and_acknowledged_again,
     a_frame_that_came_on_two_streams_is_a_frame_stored_twice,
