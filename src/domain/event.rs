@@ -323,6 +323,31 @@ mod tests {
         assert_eq!(Kind::from_number(30), None);
     }
 
+    /// Boxes in the field and ledgers of years ago speak in these numbers.
+    #[test]
+    fn no_kind_is_renumbered_renamed_or_taken_away() {
+        let registry = include_str!("../../tests/fixtures/event-kinds.txt");
+        let written: Vec<String> = registry
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect();
+        let line = |kind: &Kind| format!("{} {:?} {}", *kind as u16, kind.class(), kind.name());
+        let known: Vec<String> = Kind::ALL.iter().map(line).collect();
+        for line in &written {
+            assert!(known.contains(line), "`{line}` is for ever");
+        }
+        for line in &known {
+            assert!(
+                written.contains(line),
+                "`{line}` is new: add it to the file"
+            );
+        }
+        let number = |line: &String| line.split(' ').next().map(str::to_owned);
+        let numbers: std::collections::BTreeSet<_> = written.iter().map(number).collect();
+        assert_eq!(numbers.len(), written.len(), "a number is given twice");
+    }
+
     #[test]
     fn what_must_never_be_lost_is_p0() {
         assert_eq!(Kind::Claim.class(), Class::P0);

@@ -11,6 +11,7 @@ mod configuration;
 mod disk_full;
 mod headquarters_away;
 mod kill;
+mod ledger;
 mod packaging;
 mod power;
 mod power_cut;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderMap, Method};
+use maitred::config::settings::Database;
+use maitred::hq::db::Place;
 use maitred::ops::ask::Connection;
 use maitred::ops::tasks::Tasks;
 
@@ -20,26 +22,52 @@ pub(crate) struct TestChain {
     pub(crate) admin_password: String,
     pin: String,
     ports: Option<[SocketAddr; 4]>,
+    setting: Setting,
+}
+
+/// What is out of the ordinary in a story's chain.
+#[derive(Debug, Clone, Default)]
+struct Setting {
     /// Where the gateways are told that headquarters is; none: where it is.
     sync_port: Option<u16>,
+    /// The address of a PostgreSQL database; none: headquarters' own SQLite file.
+    database: Option<String>,
 }
 
 impl TestChain {
     /// Sets up headquarters over the fixture's folder, with a campaign that is always open, and starts it.
     pub(crate) fn start() -> Self {
-        Self::start_telling(None)
+        Self::start_in(Setting::default())
     }
 
     /// The same with a line before it: the gateways are told that headquarters is at `port`.
     pub(crate) fn start_behind(port: u16) -> Self {
-        Self::start_telling(Some(port))
+        Self::start_in(Setting {
+            sync_port: Some(port),
+            ..Setting::default()
+        })
     }
 
-    fn start_telling(sync_port: Option<u16>) -> Self {
+    /// The same with its ledger in this PostgreSQL database.
+    pub(crate) fn start_over(database: Option<String>) -> Self {
+        Self::start_in(Setting {
+            database,
+            ..Setting::default()
+        })
+    }
+
+    fn start_in(setting: Setting) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_chain(&dir.path().join("chain"));
         let hq_dir = dir.path().join("hq");
-        let said = ask(&["hq", "init", "--dir", hq_dir.to_str().unwrap()]);
+        let settings = dir.path().join("init.toml");
+        let url = setting.database.clone().unwrap_or_default();
+        fs_err::write(&settings, format!("[database]\nurl = \"{url}\"\n")).unwrap();
+        let mut init = vec!["hq", "init", "--dir", hq_dir.to_str().unwrap()];
+        if setting.database.is_some() {
+            init.extend(["--postgres", "--config", settings.to_str().unwrap()]);
+        }
+        let said = ask(&init);
         let word = |before: &str| {
             let (_, rest) = said.split_once(before).unwrap();
             rest.split_whitespace().next().unwrap().to_owned()
@@ -51,7 +79,7 @@ impl TestChain {
             admin_password,
             pin,
             ports: None,
-            sync_port,
+            setting,
         };
         chain.start_hq();
         chain
@@ -66,11 +94,12 @@ impl TestChain {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let [sync, enroll, console, ops] = self.ports.unwrap_or([any; 4]);
         let file = self.path("hq.toml");
+        let database = self.setting.database.as_deref().unwrap_or_default();
         let settings = format!(
-            "dir = \"hq\"\nchain_dir = \"chain\"\n\
+            "dir = \"hq\"\nchain_dir = \"chain\"\n[database]\nurl = \"{database}\"\n\
              [sync]\nlisten = \"{sync}\"\nurl = \"https://127.0.0.1:{}\"\n\
              [enroll]\nlisten = \"{enroll}\"\n[console]\nlisten = \"{console}\"\n[ops]\nlisten = \"{ops}\"\n",
-            self.sync_port.unwrap_or(sync.port())
+            self.setting.sync_port.unwrap_or(sync.port())
         );
         fs_err::write(&file, settings).unwrap();
         let arguments = ["hq", "--config", file.to_str().unwrap()];
@@ -185,7 +214,13 @@ impl TestChain {
 
     /// The ledger, read as an auditor would: by headquarters' own totals.
     pub(crate) async fn totals(&self) -> maitred::hq::db::Totals {
-        let place = maitred::hq::db::Place::Folder(self.path("hq"));
+        let place = match &self.setting.database {
+            None => Place::Folder(self.path("hq")),
+            Some(url) => Place::Database(Database {
+                url: url.clone(),
+                ca: None,
+            }),
+        };
         let ledger = maitred::hq::db::open(&place).await.unwrap();
         ledger.totals().await.unwrap()
     }

@@ -3,6 +3,7 @@
 mod chain;
 mod crowd;
 mod dice;
+pub(crate) mod postgres;
 mod process;
 
 pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_chain};

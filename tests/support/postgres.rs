@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 /// A server by its directory.
 #[derive(Debug)]
 pub(crate) struct Server {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl Server {
@@ -65,6 +65,33 @@ impl Server {
         command.arg("--pgdata").arg(self.dir.join("data"));
         command.arg("--log").arg(self.dir.join("socket/log"));
         succeeds(&mut command)
+    }
+}
+
+/// A server for one test alone, in a directory that goes with it. It is stopped without ceremony, whatever
+/// becomes of the test.
+#[derive(Debug)]
+pub(crate) struct Private {
+    pub(crate) server: Server,
+    _dir: tempfile::TempDir,
+}
+
+impl Private {
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // PostgreSQL's own user has to come in.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs_err::set_permissions(dir.path(), open).unwrap();
+        let server = Server::at(&dir.path().join("server"));
+        server.start_with(settings);
+        Self { server, _dir: dir }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // It may have been stopped by the test.
+        self.server.control(&["stop", "--mode=immediate"]);
     }
 }
 

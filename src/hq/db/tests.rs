@@ -35,8 +35,9 @@ macro_rules! of_every_ledger {
     };
 }
 
-// Below the macro, which it uses.
+// Below the macro, which they use.
 mod chaos;
+mod golden;
 
 of_every_ledger! {
     a_batch_that_comes_again_is_counted_once_and_acknowledged_again,

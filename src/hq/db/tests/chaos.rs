@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::super::scratch::postgres::Server;
+use super::super::scratch::postgres::Private;
 use super::*;
 use crate::ops::tasks::Tasks;
 use crate::wire::batch::{Gap, Time, TimeQuality, What};
@@ -301,49 +300,27 @@ of_every_ledger! {
     nothing_is_lost_or_doubled_in_chaos,
 }
 
-/// A server that is stopped whatever becomes of the test.
-struct Crashing {
-    dir: TempDir,
-    server: Server,
-}
-
-impl Crashing {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        // PostgreSQL's own user has to come in.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs_err::set_permissions(dir.path(), open).unwrap();
-        let server = Server::at(&dir.path().join("server"));
-        server.start_with(&["fsync=on", "full_page_writes=on"]);
-        Self { dir, server }
+/// Pulls the plug of the database, though not of the machine: every process of it ends at once.
+fn crash(database: &Private, number: u32) {
+    if number.is_multiple_of(2) {
+        assert!(database.server.control(&["stop", "--mode=immediate"]));
+    } else {
+        let file = database.server.dir.join("data/postmaster.pid");
+        let text = fs_err::read_to_string(file).unwrap();
+        let pid = text.lines().next().unwrap().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
-
-    /// The plug of the database, not of the machine: every process of it ends at once.
-    fn crash(&self, number: u32) {
-        if number.is_multiple_of(2) {
-            assert!(self.server.control(&["stop", "--mode=immediate"]));
-        } else {
-            let file = self.dir.path().join("server/data/postmaster.pid");
-            let text = fs_err::read_to_string(file).unwrap();
-            let pid = text.lines().next().unwrap().parse().unwrap();
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-        }
-        // The processes of the old one may take a moment to notice that it is gone.
-        let started = (0..20).any(|_| self.server.control(&["start"]));
-        assert!(started, "the database does not come back");
-    }
-}
-
-impl Drop for Crashing {
-    fn drop(&mut self) {
-        self.server.control(&["stop", "--mode=immediate"]);
-    }
+    // The processes of the old one may take a moment to notice that it is gone.
+    let started = (0..20).any(|_| database.server.control(&["start"]));
+    assert!(started, "the database does not come back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_the_database_crashes_five_times() {
-    let crashing = tokio::task::spawn_blocking(Crashing::start).await.unwrap();
+    let crashing = tokio::task::spawn_blocking(|| Private::start(&["fsync=on"]))
+        .await
+        .unwrap();
     let database = Database {
         url: crashing.server.url("postgres"),
         ca: None,
@@ -356,7 +333,7 @@ async fn nothing_is_lost_or_doubled_when_the_database_crashes_five_times() {
             // Spread over the whole of what is to be sent, and always in the middle of it.
             let part = u64::from(GATEWAYS) * FRAMES * (2 * u64::from(number) + 1) / 12;
             runtime.block_on(seen.wait_for(|sum| *sum >= part)).unwrap();
-            crashing.crash(number);
+            crash(&crashing, number);
         }
         crashing
     });
