@@ -7,6 +7,8 @@
 mod architecture;
 mod bad_input;
 mod budgets;
+mod certificates;
+mod clock;
 mod configuration;
 mod disk_full;
 mod headquarters_away;
@@ -15,6 +17,7 @@ mod ledger;
 mod packaging;
 mod power;
 mod power_cut;
+mod restored;
 mod street;
 mod tap;
 mod till;

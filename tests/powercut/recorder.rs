@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::compile;
+
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/powercut/recorder.c");
 const HEADER_BYTES: usize = 24;
 
@@ -16,18 +18,9 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Compiles the recorder in `scratch`, where its log will be, too.
-    #[expect(clippy::disallowed_methods, reason = "the recorder is in C")]
     pub(crate) fn build(scratch: &Path, root: &Path) -> Self {
         let library = scratch.join("recorder.so");
-        let output = Command::new("cc")
-            .args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"])
-            .args(["-pthread", "-o"])
-            .arg(&library)
-            .arg(SOURCE)
-            .output()
-            .expect("cc, which Rust itself links with");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "the recorder: {said}");
+        compile(SOURCE, &library);
         Self {
             library,
             root: fs_err::canonicalize(root).unwrap(),

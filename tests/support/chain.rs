@@ -9,7 +9,8 @@ use maitred::hq::db::Place;
 use maitred::ops::ask::Connection;
 use maitred::ops::tasks::Tasks;
 
-use super::process::{Process, ask};
+use super::process::{Process, answer, ask, maitred};
+use super::wrong_clock::ClockOff;
 use super::{PATIENCE, eventually};
 
 /// A table of store SZ01, from `tests/fixtures/chain`.
@@ -23,6 +24,8 @@ pub(crate) struct TestChain {
     pin: String,
     ports: Option<[SocketAddr; 4]>,
     setting: Setting,
+    /// What the clocks of programs say that are started from now on.
+    pub(crate) clock: ClockOff,
 }
 
 /// What is out of the ordinary in a story's chain.
@@ -32,6 +35,7 @@ struct Setting {
     sync_port: Option<u16>,
     /// The address of a PostgreSQL database; none: headquarters' own SQLite file.
     database: Option<String>,
+    clock: ClockOff,
 }
 
 impl TestChain {
@@ -56,6 +60,14 @@ impl TestChain {
         })
     }
 
+    /// The same on a day other than today.
+    pub(crate) fn start_on(clock: ClockOff) -> Self {
+        Self::start_in(Setting {
+            clock,
+            ..Setting::default()
+        })
+    }
+
     fn start_in(setting: Setting) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_chain(&dir.path().join("chain"));
@@ -67,7 +79,7 @@ impl TestChain {
         if setting.database.is_some() {
             init.extend(["--postgres", "--config", settings.to_str().unwrap()]);
         }
-        let said = ask(&init);
+        let said = answer(setting.clock.set(maitred(&init)));
         let word = |before: &str| {
             let (_, rest) = said.split_once(before).unwrap();
             rest.split_whitespace().next().unwrap().to_owned()
@@ -79,6 +91,7 @@ impl TestChain {
             admin_password,
             pin,
             ports: None,
+            clock: setting.clock,
             setting,
         };
         chain.start_hq();
@@ -103,9 +116,15 @@ impl TestChain {
         );
         fs_err::write(&file, settings).unwrap();
         let arguments = ["hq", "--config", file.to_str().unwrap()];
-        let hq = Process::start(&arguments, &self.path("hq.log"));
+        let hq = self.start_program(&arguments, "hq");
         self.ports = Some(["sync", "enroll", "console", "ops"].map(|name| hq.address(name)));
         self.hq = Some(hq);
+    }
+
+    /// Starts a server by the chain's clock; its log is beside its state.
+    fn start_program(&self, arguments: &[&str], name: &str) -> Process {
+        let log = self.path(&format!("{name}.log"));
+        Process::of(self.clock.set(maitred(arguments)), &log)
     }
 
     pub(crate) fn stop_hq(&mut self) {
@@ -180,12 +199,20 @@ impl TestChain {
         let token = self.token(place);
         let arguments = self.enroll_arguments(&token, state);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        ask(&arguments);
+        answer(self.clock.set(maitred(&arguments)));
+    }
+
+    /// Starts the box of SZ01 whose state is in `state`.
+    pub(crate) async fn start_store_in(&self, state: &str, sending: Sending) -> TestStore {
+        self.start_gateway("store", state, sending).await
     }
 
     async fn start_gateway(&self, role: &str, state: &str, sending: Sending) -> TestStore {
-        let settings = settings(role, state, sending);
-        TestStore::start(self.dir.path(), state, &settings).await
+        let file = self.path(&format!("{state}.toml"));
+        fs_err::write(&file, settings(role, state, sending)).unwrap();
+        let arguments = ["gateway", "--config", file.to_str().unwrap()];
+        let process = self.start_program(&arguments, state);
+        TestStore { process }.with_a_bundle().await
     }
 
     /// Signs in at the console and reads the page of today.
@@ -325,6 +352,24 @@ impl TestStore {
         let mut connection = Connection::open(address, &Tasks::new()).await.unwrap();
         let answer = tokio::time::timeout(PATIENCE, connection.get(path)).await;
         String::from_utf8(answer.unwrap().unwrap().into_body().to_vec()).unwrap()
+    }
+
+    /// Waits until `/readyz` tells this state of the way to headquarters.
+    pub(crate) async fn wait_for_link(&self, state: &str) {
+        let detail = format!("\"detail\":\"{state}\"");
+        eventually(state, || async {
+            self.ops("/readyz").await.contains(&detail).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until headquarters has every capture.
+    pub(crate) async fn wait_until_sent(&self) {
+        eventually("an empty journal", || async {
+            let readiness = self.ops("/readyz").await;
+            readiness.contains("\"0 captures wait").then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn pairing_code(&self) -> String {

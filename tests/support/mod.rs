@@ -5,11 +5,13 @@ mod crowd;
 mod dice;
 pub(crate) mod postgres;
 mod process;
+mod wrong_clock;
 
 pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_chain};
 pub(crate) use crowd::{Crowd, Held, tap_again};
 pub(crate) use dice::Dice;
-pub(crate) use process::{NotReady, Process, Starting, ask, maitred, run};
+pub(crate) use process::{NotReady, Process, Starting, ask, compile, maitred, run};
+pub(crate) use wrong_clock::ClockOff;
 
 use std::time::Duration;
 

@@ -20,6 +20,23 @@ pub(crate) fn maitred(arguments: &[&str]) -> Command {
     command
 }
 
+/// Compiles a library in C that is put before a program.
+#[expect(clippy::disallowed_methods, reason = "such a library is in C")]
+pub(crate) fn compile(source: &str, library: &Path) {
+    // Under another name first: a second test may load it at this moment.
+    let own = library.with_extension(std::process::id().to_string());
+    let output = Command::new("cc")
+        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"])
+        .args(["-pthread", "-o"])
+        .arg(&own)
+        .arg(source)
+        .output()
+        .expect("cc, which Rust itself links with");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{source}: {said}");
+    fs_err::rename(own, library).unwrap();
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     maitred(arguments).output().unwrap()
@@ -27,9 +44,14 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 
 /// Runs a command that must succeed; what it printed.
 pub(crate) fn ask(arguments: &[&str]) -> String {
-    let output = run(arguments);
+    answer(maitred(arguments))
+}
+
+/// The same for a command that has been prepared.
+pub(crate) fn answer(mut command: Command) -> String {
+    let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?} failed: {errors}");
+    assert!(output.status.success(), "{command:?} failed: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -117,9 +139,14 @@ impl Starting {
 impl Process {
     /// Starts a server and waits for its `ready` line; its log goes to `log`.
     pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
-        Starting::spawn(maitred(arguments), log)
+        Self::of(maitred(arguments), log)
+    }
+
+    /// The same for a command that has been prepared.
+    pub(crate) fn of(command: Command, log: &Path) -> Self {
+        Starting::spawn(command, log)
             .ready()
-            .unwrap_or_else(|ended| panic!("{arguments:?}: {}", ended.why))
+            .unwrap_or_else(|ended| panic!("{}: {}", log.display(), ended.why))
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
