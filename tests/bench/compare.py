@@ -196,7 +196,7 @@ class Bench:
         library = self.scratch / "slow_flash.so"
         subprocess.check_call(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "slow_flash.c"])
         print("\nthe same with 5 ms added to every sync of both, as on a cheap box's flash "
-              "(to hold by the journal: 0.75, 0.9, 0.85)")
+              "(to hold by the journal itself: see tests/bench/journal)")
         self.claim_table({"LD_PRELOAD": str(library)})
 
     def claim_table(self, environment):
@@ -220,7 +220,7 @@ class Bench:
             raise SystemExit(f"of {answers} claims only {frames} were written")
         if result["refused"]:
             raise SystemExit(f"{result['refused']} of {answers} claims were refused")
-        command = [self.floor_binary, self.scratch, str(CLAIM_SECONDS), str(connections)]
+        command = [self.floor_binary, "floor", self.scratch, str(CLAIM_SECONDS), str(connections)]
         floor = subprocess.check_output(command, env={**os.environ, **environment})
         return {**result, "rate": answers / result["seconds"], "floor": float(floor)}
 

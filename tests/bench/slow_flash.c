@@ -1,5 +1,5 @@
 /* Makes every sync of a process five milliseconds slower: a cheap box's eMMC, modelled on a fast disk.
- * Loaded with LD_PRELOAD into the gateway and into append_floor alike. */
+ * Loaded with LD_PRELOAD into the gateway and into its peers alike. */
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
