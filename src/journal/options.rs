@@ -111,7 +111,8 @@ pub struct Options {
     pub max_p1_frames: u64,
     /// How long a P1 frame waits for a P0 commit to ride on.
     pub p1_delay: Duration,
-    /// The projections are checkpointed at least this often, which bounds the replay at start.
+    /// After so many frames the projections are checkpointed as soon as nobody asks, and after four times as
+    /// many in any case, which bounds the replay at start.
     pub checkpoint_frames: u64,
     /// How long what headquarters has is kept for one that loses it.
     pub kept_for: Duration,

@@ -24,6 +24,9 @@ use super::options::Cap;
 use super::request::{Decision, Note, OutboxRequest, Places, Release, Request};
 use super::store::{Lock, Place, Store};
 
+/// Who is gone for so long is not about to ask again: enough for a page to come back with the next tap.
+const QUIET: Duration = Duration::from_millis(100);
+
 pub(super) struct Owner<B> {
     book: B,
     place: Place,
@@ -33,6 +36,8 @@ pub(super) struct Owner<B> {
     /// P1 frames that wait for a commit to ride on, and since when.
     notes: Vec<Note>,
     notes_since: Duration,
+    /// There was a commit since a checkpoint was last tried, so that one that fails is not tried for ever.
+    may_checkpoint: bool,
     /// `None` after an error, until a request finds it can be opened again.
     store: Option<Store>,
     /// A database whose sync failed and whose file must be rewritten before it is opened again.
@@ -96,6 +101,7 @@ impl<B: Book> Owner<B> {
             carried: None,
             notes: Vec::new(),
             notes_since: Duration::ZERO,
+            may_checkpoint: false,
             store: Some(store),
             doubtful,
             depths,
@@ -130,28 +136,47 @@ impl<B: Book> Owner<B> {
                     answer.send(outcome).ok();
                     return;
                 }
-                Err(RecvTimeoutError::Timeout) => self.write_notes(),
+                Err(RecvTimeoutError::Timeout) => self.when_quiet(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.depths_changed();
         }
     }
 
-    /// Sleeps without a time limit unless P1 frames wait.
+    /// Sleeps without a time limit unless P1 frames or a checkpoint wait.
     fn next_request(&mut self) -> Result<Request<B>, RecvTimeoutError> {
         if let Some(request) = self.carried.take() {
             return Ok(request);
         }
-        if self.notes.is_empty() {
-            return Ok(self.requests.recv()?);
+        let waits = [self.notes_wait(), self.checkpoint_waits()];
+        match waits.into_iter().flatten().min() {
+            Some(wait) => self.requests.recv_timeout(wait),
+            None => Ok(self.requests.recv()?),
         }
-        let waited = self
-            .place
-            .clock
-            .since_boot()
-            .saturating_sub(self.notes_since);
+    }
+
+    fn notes_wait(&self) -> Option<Duration> {
+        let now = self.place.clock.since_boot();
+        let waited = now.saturating_sub(self.notes_since);
         let rest = self.place.options.p1_delay.saturating_sub(waited);
-        self.requests.recv_timeout(rest)
+        (!self.notes.is_empty()).then_some(rest)
+    }
+
+    /// Many syncs for which whoever asks meanwhile would wait.
+    fn checkpoint_waits(&self) -> Option<Duration> {
+        let store = self.store.as_ref().filter(|_| self.may_checkpoint)?;
+        store.owes_checkpoint(&self.place).then_some(QUIET)
+    }
+
+    /// Nobody has asked for anything: the time for what can wait.
+    fn when_quiet(&mut self) {
+        self.write_notes();
+        if self.checkpoint_waits().is_some() {
+            self.may_checkpoint = false;
+            if let Err(error) = self.with_store(|store, book, _| store.checkpoint(book)) {
+                self.recover(&error);
+            }
+        }
     }
 
     // --- P0 ---------------------------------------------------------------------------------------------
@@ -257,9 +282,10 @@ impl<B: Book> Owner<B> {
     /// What nobody waits for comes after the answers.
     fn after_commit(&mut self) {
         let outcome = self.with_store(|store, book, place| {
-            store.checkpoint_if_due(place, book)?;
+            store.checkpoint_if_overdue(place, book)?;
             store.p0.rotate_if_due()
         });
+        self.may_checkpoint = true;
         if let Err(error) = outcome {
             self.recover(&error);
         }

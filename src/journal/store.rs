@@ -26,6 +26,10 @@ use super::row::{Kept, Making, Reader, Row};
 use super::space::{self, Ballast};
 use super::views::{VIEWS, Views};
 
+/// In a rush that does not end a checkpoint is made when so many are due: a book's entry costs the device as
+/// much as a frame, and some change again meanwhile.
+const OVERDUE: u64 = 4;
+
 /// Keeps a second process, or the last moments of an earlier owner, out of the directory.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -145,12 +149,18 @@ impl Store {
         self.unsaved_frames += frames;
     }
 
-    pub(super) fn checkpoint_if_due(
+    /// Whether a quiet moment is to be used for a checkpoint.
+    pub(super) const fn owes_checkpoint(&self, place: &Place) -> bool {
+        self.unsaved_frames >= place.options.checkpoint_frames
+    }
+
+    /// Does not wait for a quiet moment any longer.
+    pub(super) fn checkpoint_if_overdue(
         &mut self,
         place: &Place,
         book: &mut impl Book,
     ) -> Result<(), StorageError> {
-        if self.unsaved_frames >= place.options.checkpoint_frames {
+        if self.unsaved_frames >= OVERDUE * place.options.checkpoint_frames {
             self.checkpoint(book)?;
         }
         Ok(())

@@ -225,6 +225,43 @@ async fn a_view_without_a_capture_is_written_after_the_delay() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_is_due_is_made_in_a_quiet_moment() {
+    let shop = Shop::with(|options| {
+        options.checkpoint_frames = 3;
+        options.p1_delay = std::time::Duration::from_hours(1);
+    });
+    let journal = shop.open();
+    capture_numbers(&journal, 0..3).await;
+    // It takes the same moment, and is seen when that is over.
+    journal.note(b"view".to_vec());
+    let mut depths = journal.outbox().depths();
+    depths
+        .wait_for(|depths| depths.p1.frames == 1)
+        .await
+        .unwrap();
+    drop((journal, depths));
+
+    let shelf = look(&shop.open()).await;
+    assert_eq!((shelf.applied, shelf.values.len()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_rush_that_does_not_end_gets_its_checkpoint_in_between() {
+    let shop = Shop::with(|options| options.checkpoint_frames = 3);
+    let journal = shop.open();
+    capture_numbers(&journal, 0..12).await;
+    drop(journal);
+
+    let shelf = look(&shop.open()).await;
+    assert!(
+        shelf.applied < 12,
+        "all {} are applied again",
+        shelf.applied
+    );
+    assert_eq!(shelf.values.len(), 12);
+}
+
+#[tokio::test]
 async fn views_past_their_limit_push_out_the_oldest_generation() {
     let shop = Shop::with(|options| options.max_p1_frames = 10);
     let journal = shop.open();
