@@ -21,7 +21,7 @@ use crate::config::settings::{BundleFrom, GatewaySettings};
 use crate::config::written::{Firewall, JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
 use crate::domain::ids::{Issuer, StoreId};
-use crate::journal::{Journal, Options, Profile, Rotation};
+use crate::journal::{Journal, Memory, Options, Profile, Rotation};
 use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
@@ -414,6 +414,9 @@ async fn open_journal(
     if settings.journal.generation_frames > 0 {
         options.rotation = Rotation::after(settings.journal.generation_frames);
     }
+    if settings.journal.in_memory {
+        options.memory = Memory::Allow;
+    }
     let dir = settings.state_dir.clone();
     let clock = clock.map_or_else(
         || Arc::new(SystemClock) as Arc<dyn Clock>,
@@ -432,6 +435,7 @@ fn checks(
     link: Option<watch::Receiver<LinkState>>,
 ) -> Box<dyn Fn() -> Vec<Check> + Send + Sync> {
     let depths = journal.outbox().depths();
+    let damage = journal.damage();
     Box::new(move || {
         let waiting = depths.borrow().p0.frames;
         let alive = depths.has_changed().is_ok();
@@ -442,6 +446,18 @@ fn checks(
                 name: "journal",
                 verdict: if alive { Verdict::Ok } else { Verdict::Failed },
                 detail: format!("{waiting} captures wait for headquarters"),
+            },
+            Check {
+                name: "media",
+                // What could be saved was saved; somebody should look at the card or disk.
+                verdict: match damage.borrow().reports {
+                    0 => Verdict::Ok,
+                    _ => Verdict::Degraded,
+                },
+                detail: match damage.borrow().reports {
+                    0 => "no damage".to_owned(),
+                    reports => format!("{reports} reports in DAMAGE of the state directory"),
+                },
             },
             Check {
                 name: "bundle",

@@ -165,6 +165,8 @@ pub struct Journal {
     pub profile: JournalProfile,
     /// After how many captures a new generation begins; 0 leaves it to the profile.
     pub generation_frames: u64,
+    /// Whether a state directory will do that a power cut empties.
+    pub in_memory: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -45,7 +45,7 @@ impl Day {
         let chain = TestChain::start();
         chain.enroll_store();
         // Small, so that kills meet the beginnings and the ends of generations.
-        let more = "[journal]\nprofile = \"small\"\ngeneration_frames = 120\n";
+        let more = "profile = \"small\"\ngeneration_frames = 120\n";
         let written = settings("store", "store", Sending::AtOnce) + more;
         fs_err::write(chain.path("store.toml"), written).unwrap();
         let day = Self {

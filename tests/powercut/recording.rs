@@ -76,7 +76,7 @@ pub(crate) async fn record(day: Day) -> Recording {
     let laid = Laid::lay().await;
     let chain = TestChain::start_behind(laid.port());
     chain.enroll_store();
-    let more = format!("[journal]\nprofile = \"small\"\ngeneration_frames = {GENERATION_FRAMES}\n");
+    let more = format!("profile = \"small\"\ngeneration_frames = {GENERATION_FRAMES}\n");
     let written = settings("store", "store", Sending::AtOnce) + &more;
     fs_err::write(chain.path("store.toml"), written).unwrap();
 

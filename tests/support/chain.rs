@@ -271,7 +271,8 @@ pub(crate) fn settings(role: &str, state: &str, sending: Sending) -> String {
     format!(
         "role = \"{role}\"\nstate_dir = \"{state}\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
          base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
-         [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\nprobe_url = \"\"\n"
+         [uplink]\nbatch_delay_ms = {delay_ms}\nviews_delay_ms = {delay_ms}\nlong_poll_seconds = 20\nprobe_url = \"\"\n\
+         [journal]\nin_memory = true\n"
     )
 }
 
@@ -338,7 +339,7 @@ impl TestStore {
         write_chain(&dir.join("chain"));
         let settings = "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
                         base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
-                        [bundle]\ndir = \"chain\"\n";
+                        [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n";
         Self::start(dir, "alone", settings).await
     }
 

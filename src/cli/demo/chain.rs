@@ -318,7 +318,11 @@ impl Newcomer<'_> {
                 long_poll: Duration::from_secs(45),
                 probe_url: String::new(),
             },
-            journal: written::Journal::default(),
+            journal: written::Journal {
+                // The demo's shops are gone with the demo.
+                in_memory: true,
+                ..written::Journal::default()
+            },
             log: Log::default(),
         }
     }
