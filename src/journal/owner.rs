@@ -27,6 +27,9 @@ use super::store::{Lock, Place, Store};
 /// Who is gone for so long is not about to ask again: enough for a page to come back with the next tap.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// So many commits take at most half a megabyte, of the 8 that the floor leaves.
+const LOOK_EVERY_COMMITS: u32 = 16;
+
 pub(super) struct Owner<B> {
     book: B,
     place: Place,
@@ -45,6 +48,8 @@ pub(super) struct Owner<B> {
     depths: watch::Sender<Depths>,
     /// How much was free when that was last found to be too little.
     short_of_space: Option<u64>,
+    /// Commits since somebody looked how much room there is.
+    commits_unlooked: u32,
     /// Last, so that the databases are closed before another owner may come.
     _ended: Ended,
     _lock: Lock,
@@ -106,6 +111,7 @@ impl<B: Book> Owner<B> {
             doubtful,
             depths,
             short_of_space: None,
+            commits_unlooked: 0,
             _ended: Ended(places),
             _lock: lock,
         };
@@ -184,6 +190,10 @@ impl<B: Book> Owner<B> {
     fn commit(&mut self, first: Box<dyn Decision<B>>) {
         if let Err(error) = self.ensure_open() {
             return first.refuse(CommitError::Storage(error));
+        }
+        if self.short_of_space.is_some() {
+            // Whoever made room tells nobody.
+            self.short_of_space = self.place.short_of_space();
         }
         let started = self.place.clock.since_boot();
         let Some(profile) = self.store.as_ref().map(|store| store.p0.profile()) else {
@@ -290,12 +300,16 @@ impl<B: Book> Owner<B> {
             self.recover(&error);
         }
         self.write_notes();
-        self.make_room();
+        self.commits_unlooked += 1;
+        if self.commits_unlooked >= LOOK_EVERY_COMMITS {
+            self.make_room();
+        }
     }
 
     /// Sees to it that there is room: lets go of what is only kept, then of P1; puts the reserve back when
     /// there is plenty.
     fn make_room(&mut self) {
+        self.commits_unlooked = 0;
         let outcome = self.with_store(|store, book, place| {
             store.tidy(place, book)?;
             store.evict_if_due(place)?;
