@@ -198,9 +198,11 @@ impl TouchpointCode {
 text_id!(TouchpointCode);
 
 /// The code a diner reads out at the till: 4 characters, or 5 in a store with very many live coupons.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+///
+/// A code of 4 characters ends in a zero byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ShortCode(String);
+pub struct ShortCode([u8; 5]);
 
 /// Short codes made by street gateways begin with this letter; a store's own never do.
 pub const STREET_LETTER: char = 'Z';
@@ -208,12 +210,14 @@ pub const STREET_LETTER: char = 'Z';
 impl ShortCode {
     /// Takes a code as typed; small letters, spaces and dashes are forgiven.
     pub fn parse(text: &str) -> Result<Self, BadId> {
-        let code: String = text
+        let typed: String = text
             .chars()
             .filter(|c| !c.is_whitespace() && *c != '-')
             .map(|c| c.to_ascii_uppercase())
             .collect();
-        if matches!(code.len(), 4 | 5) && code.bytes().all(|b| CODE_ALPHABET.contains(&b)) {
+        if matches!(typed.len(), 4 | 5) && typed.bytes().all(|b| CODE_ALPHABET.contains(&b)) {
+            let mut code = [0; 5];
+            code[..typed.len()].copy_from_slice(typed.as_bytes());
             Ok(Self(code))
         } else {
             Err(BadId::new(text, "coupon code", "4 or 5 characters"))
@@ -223,15 +227,15 @@ impl ShortCode {
     /// Makes a code of `length` characters out of random bits, in the half of the space that belongs to `issuer`.
     pub fn from_entropy(entropy: u64, length: usize, issuer: Issuer) -> Self {
         let mut rest = entropy;
-        let mut code = String::with_capacity(length);
-        for place in 0..length {
+        let mut code = [0; 5];
+        for (place, character) in code[..length].iter_mut().enumerate() {
             let (letters, first) = match (place, issuer) {
                 (0, Issuer::Street) => (1, 30),
                 // `Z` is the last of the alphabet, so leaving it out is one letter fewer.
                 (0, Issuer::Store) => (30, 0),
                 _ => (31, 0),
             };
-            code.push(char::from(letter(first + rest % letters)));
+            *character = letter(first + rest % letters);
             rest /= letters;
         }
         Self(code)
@@ -239,11 +243,12 @@ impl ShortCode {
 
     /// Whether a street gateway made this code.
     pub fn is_from_street(&self) -> bool {
-        self.0.starts_with(STREET_LETTER)
+        char::from(self.0[0]) == STREET_LETTER
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        let length = if self.0[4] == 0 { 4 } else { 5 };
+        std::str::from_utf8(&self.0[..length]).expect("made of the code alphabet, which is ASCII")
     }
 }
 

@@ -604,7 +604,7 @@ impl Wallet {
     fn index(&mut self, coupon: &Coupon) {
         let claim = &coupon.claim;
         self.by_tap.insert(claim.tap, claim.coupon);
-        self.by_code.insert(claim.code.clone(), claim.coupon);
+        self.by_code.insert(claim.code, claim.coupon);
         self.by_diner
             .entry(claim.vid)
             .or_default()

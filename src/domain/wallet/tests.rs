@@ -385,7 +385,7 @@ fn a_wallet_comes_back_from_its_checkpoint_as_it_was() {
     let mut kept = std::collections::BTreeMap::new();
     let first = shop.claim(1);
     let second = shop.claim(2);
-    shop.show(&Presented::Code(second.code.clone())).unwrap();
+    shop.show(&Presented::Code(second.code)).unwrap();
     shop.wallet = restarted(&mut shop.wallet, &mut kept);
 
     assert_eq!(shop.tap(1, None), Ok(Tapped::Held(first.coupon)));

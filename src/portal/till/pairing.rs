@@ -29,7 +29,7 @@ impl Pairing {
     pub fn give_out(&self, clock: &dyn Clock) -> ShortCode {
         let code = ShortCode::from_entropy(u64::from_be_bytes(random()), 5, Issuer::Store);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Out {
-            code: code.clone(),
+            code,
             until: clock.since_boot() + VALID_FOR,
             wrong: 0,
         });
