@@ -6,6 +6,11 @@
 //! so a wallet can be rebuilt from a checkpoint and a log that overlap.
 
 mod checkpoint;
+mod coupons;
+mod index;
+mod packed;
+mod redemptions;
+mod slab;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,6 +30,9 @@ use super::ids::{
 };
 use super::offer::{Diner, Place, is_open_to};
 use super::store::{Store, Touchpoint};
+use coupons::Coupons;
+use packed::{Names, Number, Saved};
+use redemptions::Redemptions;
 
 /// A mistaken redemption can be taken back for this long.
 pub const UNDO_WITHIN: SignedDuration = SignedDuration::from_mins(10);
@@ -56,9 +64,6 @@ pub struct Coupon {
     /// The diner agreed to messages; never a condition of anything.
     #[serde(default)]
     pub consented: bool,
-    /// A finished checkpoint has it, so that no replay will bring its claim back.
-    #[serde(skip)]
-    settled: bool,
 }
 
 /// One coupon handed over.
@@ -67,8 +72,6 @@ pub struct Redemption {
     pub redeem: Redeem,
     #[serde(with = "unix_millis")]
     pub at: Timestamp,
-    #[serde(skip)]
-    settled: bool,
 }
 
 /// Wrong PINs typed on one till device.
@@ -80,19 +83,20 @@ struct WrongPins {
 }
 
 /// The state of one gateway's coupons.
+///
+/// Coupons and redemptions are kept packed (180 and 110 bytes with all that finds them) and written out when
+/// somebody asks for one.
 #[derive(Debug, Default)]
 pub struct Wallet {
-    coupons: HashMap<CouponId, Coupon>,
-    redemptions: HashMap<CouponId, Redemption>,
+    names: Names,
+    coupons: Coupons,
+    redemptions: Redemptions,
     wrong_pins: HashMap<DeviceId, WrongPins>,
     /// Claims of coupons that have been forgotten, which a campaign's total still counts.
     forgotten: HashMap<CampaignId, u32>,
-
-    by_tap: HashMap<TapId, CouponId>,
-    by_code: HashMap<ShortCode, CouponId>,
-    by_diner: HashMap<Vid, Vec<CouponId>>,
     tally: HashMap<Tally, u32>,
 
+    /// What the checkpoint has to write, but for coupons and redemptions that are here: they carry a mark.
     dirty: BTreeSet<Key>,
     /// The time that forgetting goes by; see [`Self::keep_time`].
     steady: Timestamp,
@@ -101,11 +105,11 @@ pub struct Wallet {
 }
 
 /// What a limit counts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Tally {
-    Campaign(CampaignId),
-    StoreDay(CampaignId, StoreId, Date),
-    TableDay(CampaignId, TouchpointCode, Date),
+    Campaign(Number),
+    StoreDay(Number, Number, Date),
+    TableDay(Number, TouchpointCode, Date),
 }
 
 /// Everything that the decision on a tap looks at.
@@ -233,12 +237,12 @@ pub enum UndoRefused {
 }
 
 impl Wallet {
-    pub fn coupon(&self, id: CouponId) -> Option<&Coupon> {
-        self.coupons.get(&id)
+    pub fn coupon(&self, id: CouponId) -> Option<Coupon> {
+        Some(self.coupons.get(id)?.unpack(&self.names))
     }
 
-    pub fn redemption(&self, coupon: CouponId) -> Option<&Redemption> {
-        self.redemptions.get(&coupon)
+    pub fn redemption(&self, coupon: CouponId) -> Option<Redemption> {
+        Some(self.redemptions.of(coupon)?.unpack(&self.names))
     }
 
     /// Coupons issued since the start of the process.
@@ -247,10 +251,9 @@ impl Wallet {
     }
 
     /// The redemption with this id, unless it was taken back.
-    pub fn redemption_by_id(&self, id: RedemptionId) -> Option<&Redemption> {
-        self.redemptions
-            .values()
-            .find(|found| found.redeem.redemption == id)
+    pub fn redemption_by_id(&self, id: RedemptionId) -> Option<Redemption> {
+        let found = self.redemptions.iter().find(|done| done.redemption == id)?;
+        Some(found.unpack(&self.names))
     }
 
     pub fn len(&self) -> usize {
@@ -258,42 +261,49 @@ impl Wallet {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.coupons.is_empty()
+        self.len() == 0
     }
 
     /// The coupon that a tap has become.
-    pub fn of_tap(&self, tap: TapId) -> Option<&Coupon> {
-        self.coupons.get(self.by_tap.get(&tap)?)
+    pub fn of_tap(&self, tap: TapId) -> Option<Coupon> {
+        Some(self.coupons.of_tap(tap)?.unpack(&self.names))
     }
 
     /// What the wallet knows of a diner.
     pub fn diner(&self, vid: Vid) -> Diner {
-        let held = self.by_diner.get(&vid).map_or(&[][..], Vec::as_slice);
-        Diner {
-            claimed: held.len(),
-            redeemed: held
-                .iter()
-                .filter(|id| self.redemptions.contains_key(id))
-                .count(),
-        }
+        let held = self.coupons.of_diner(vid);
+        held.fold(Diner::default(), |diner, coupon| Diner {
+            claimed: diner.claimed + 1,
+            redeemed: diner.redeemed + usize::from(self.is_redeemed(coupon.coupon)),
+        })
+    }
+
+    pub fn is_redeemed(&self, coupon: CouponId) -> bool {
+        self.redemptions.of(coupon).is_some()
     }
 
     /// The latest coupon of `campaign` that a diner holds and the limits still remember.
-    pub fn held_by(&self, vid: Vid, campaign: &CampaignId) -> Option<&Coupon> {
-        self.by_diner
-            .get(&vid)?
-            .iter()
-            .filter_map(|id| self.coupons.get(id))
-            .filter(|coupon| coupon.claim.campaign == *campaign)
-            .max_by_key(|coupon| coupon.issued_at)
+    pub fn held_by(&self, vid: Vid, campaign: &CampaignId) -> Option<Coupon> {
+        let latest = self
+            .held(vid, campaign)
+            .max_by_key(|coupon| coupon.issued_at)?;
+        Some(latest.unpack(&self.names))
+    }
+
+    fn held(&self, vid: Vid, campaign: &CampaignId) -> impl Iterator<Item = &coupons::Record> {
+        let campaign = self.names.campaigns.find(campaign);
+        self.coupons
+            .of_diner(vid)
+            .filter(move |coupon| Some(coupon.campaign) == campaign)
     }
 
     /// The redemptions that can still be taken back at `now`, newest first.
-    pub fn undoable(&self, now: Timestamp) -> Vec<&Redemption> {
+    pub fn undoable(&self, now: Timestamp) -> Vec<Redemption> {
         let mut recent: Vec<_> = self
             .redemptions
-            .values()
-            .filter(|redemption| now.duration_since(redemption.at) <= UNDO_WITHIN)
+            .iter()
+            .filter(|done| now.duration_since(done.at.into()) <= UNDO_WITHIN)
+            .map(|done| done.unpack(&self.names))
             .collect();
         recent.sort_by_key(|redemption| std::cmp::Reverse(redemption.at));
         recent
@@ -309,19 +319,26 @@ impl Wallet {
         now: Timestamp,
     ) -> Result<(), TapRefused> {
         let day = business_day(store.local(now));
-        let id = &campaign.id;
         let limits = &campaign.limits;
-        let used = |tally: Tally| self.tally.get(&tally).copied().unwrap_or_default();
-        let reached = |limit: Option<u32>, tally: Tally| limit.is_some_and(|n| used(tally) >= n);
+        // A campaign or a store without a number has no coupon yet.
+        let id = self.names.campaigns.find(&campaign.id);
+        let home = self.names.stores.find(&store.id);
+        let used = |tally: Option<Tally>| {
+            let count = tally.and_then(|tally| self.tally.get(&tally));
+            count.copied().unwrap_or_default()
+        };
+        let reached = |limit: Option<u32>, tally| limit.is_some_and(|n| used(tally) >= n);
 
-        if reached(slice.or(limits.total), Tally::Campaign(id.clone())) {
+        if reached(slice.or(limits.total), id.map(Tally::Campaign)) {
             return Err(TapRefused::CampaignIsDone);
         }
-        let store_day = Tally::StoreDay(id.clone(), store.id.clone(), day);
+        let store_day = id
+            .zip(home)
+            .map(|(id, home)| Tally::StoreDay(id, home, day));
         if reached(limits.per_store_per_day, store_day) {
             return Err(TapRefused::StoreIsDone);
         }
-        let table_day = Tally::TableDay(id.clone(), touchpoint, day);
+        let table_day = id.map(|id| Tally::TableDay(id, touchpoint, day));
         if reached(limits.per_table_per_day, table_day) {
             return Err(TapRefused::TableIsDone);
         }
@@ -330,14 +347,14 @@ impl Wallet {
 
     /// Decides on a tap.
     pub fn claim(&self, asked: &TapAsked<'_>) -> Result<Tapped, TapRefused> {
-        if let Some(held) = self.of_tap(asked.tap) {
-            return Ok(Tapped::Held(held.claim.coupon));
+        if let Some(held) = self.coupons.of_tap(asked.tap) {
+            return Ok(Tapped::Held(held.coupon));
         }
         let campaign = asked.campaign;
         if let Some(vid) = asked.vid
             && let Some(held) = self.limit_reached(vid, campaign, asked.store, asked.now)
         {
-            return Ok(Tapped::Held(held.claim.coupon));
+            return Ok(Tapped::Held(held));
         }
         let place = Place {
             store: asked.store,
@@ -380,27 +397,23 @@ impl Wallet {
         campaign: &Campaign,
         store: &Store,
         now: Timestamp,
-    ) -> Option<&Coupon> {
-        let latest = self.held_by(vid, &campaign.id)?;
+    ) -> Option<CouponId> {
         let limits = &campaign.limits;
         let today = business_day(store.local(now));
         let since = now
             .checked_sub((i64::from(limits.per_person_days) * 24).hours())
             .unwrap_or(Timestamp::MIN);
-        let held = self
-            .by_diner
-            .get(&vid)?
-            .iter()
-            .filter_map(|id| self.coupons.get(id))
-            .filter(|coupon| coupon.claim.campaign == campaign.id);
         let (mut in_period, mut on_day) = (0, 0);
-        for coupon in held {
-            in_period += u32::from(coupon.issued_at > since);
+        for coupon in self.held(vid, &campaign.id) {
+            in_period += u32::from(Timestamp::from(coupon.issued_at) > since);
             on_day += u32::from(coupon.day == today);
         }
+        let latest = self
+            .held(vid, &campaign.id)
+            .max_by_key(|coupon| coupon.issued_at)?;
         // Until the wall tells devices apart, a device is the cookie it carries.
         let device = limits.per_device_per_day.is_some_and(|n| on_day >= n);
-        (in_period >= limits.per_person || device).then_some(latest)
+        (in_period >= limits.per_person || device).then_some(latest.coupon)
     }
 
     fn free_code(&self, asked: &TapAsked<'_>) -> Option<ShortCode> {
@@ -414,7 +427,7 @@ impl Wallet {
             .codes
             .iter()
             .map(|entropy| ShortCode::from_entropy(*entropy, length, asked.issuer))
-            .find(|code| !self.by_code.contains_key(code))
+            .find(|code| self.coupons.of_code(*code).is_none())
     }
 
     /// Decides at the till. `campaign` finds the rules of a campaign that is still in the bundle.
@@ -429,8 +442,8 @@ impl Wallet {
         if shown.store != asked.store.id && !anywhere {
             return Err(TillRefused::OtherStore(shown.store));
         }
-        if let Some(before) = self.redemptions.get(&shown.coupon) {
-            return Err(TillRefused::AlreadyRedeemed(before.at));
+        if let Some(before) = self.redemptions.of(shown.coupon) {
+            return Err(TillRefused::AlreadyRedeemed(before.at.into()));
         }
         if asked.now > shown.not_after {
             return Err(TillRefused::Expired(shown.not_after));
@@ -450,7 +463,7 @@ impl Wallet {
             campaign: shown.campaign,
             staff: asked.staff.clone(),
             device: asked.device,
-            vid: self.coupons.get(&shown.coupon).map(|own| own.claim.vid),
+            vid: self.coupons.get(shown.coupon).map(|own| own.vid),
             remember_until: later_by(shown.not_after, CODE_RESTS),
             off_peak: inside && rules.is_some_and(Campaign::is_off_peak),
         })
@@ -459,20 +472,19 @@ impl Wallet {
     /// The coupon that was shown, from our own record where there is one.
     fn look_up(&self, presented: &Presented) -> Result<TokenClaims, TillRefused> {
         let own = match presented {
-            Presented::Code(code) => match self.by_code.get(code) {
-                Some(id) => self.coupons.get(id),
+            Presented::Code(code) => match self.coupons.of_code(*code) {
                 None if code.is_from_street() => return Err(TillRefused::AskForQr),
-                None => None,
+                found => found,
             },
-            Presented::Token(token) => self.coupons.get(&token.coupon),
+            Presented::Token(token) => self.coupons.get(token.coupon),
         };
         match (own, presented) {
             (Some(coupon), _) => Ok(TokenClaims {
-                coupon: coupon.claim.coupon,
-                campaign: coupon.claim.campaign.clone(),
-                store: coupon.store.clone(),
-                not_before: coupon.claim.not_before,
-                not_after: coupon.claim.not_after,
+                coupon: coupon.coupon,
+                campaign: self.names.campaigns.get(coupon.campaign).clone(),
+                store: self.names.stores.get(coupon.store).clone(),
+                not_before: coupon.not_before.into(),
+                not_after: coupon.not_after.into(),
             }),
             (None, Presented::Token(token)) => Ok(token.clone()),
             (None, Presented::Code(_)) => Err(TillRefused::UnknownCode),
@@ -482,7 +494,7 @@ impl Wallet {
     /// The coupon that was shown, where it can be told.
     pub fn shown(&self, presented: &Presented) -> Option<CouponId> {
         match presented {
-            Presented::Code(code) => self.by_code.get(code).copied(),
+            Presented::Code(code) => self.coupons.of_code(*code).map(|found| found.coupon),
             Presented::Token(token) => Some(token.coupon),
         }
     }
@@ -503,7 +515,7 @@ impl Wallet {
         Ok(RedeemUndone {
             redemption,
             coupon: found.redeem.coupon,
-            campaign: found.redeem.campaign.clone(),
+            campaign: found.redeem.campaign,
             staff: staff.clone(),
             redeemed_at: found.at,
             off_peak: found.redeem.off_peak,
@@ -545,28 +557,22 @@ impl Wallet {
         let at = occurrence.moment.at;
         self.keep_time(at);
         match &occurrence.event {
-            Event::Claim(claim) => self.issue(Coupon {
+            Event::Claim(claim) => self.issue(&Coupon {
                 claim: claim.clone(),
                 store: occurrence.store.clone(),
                 issued_at: at,
                 day: business_day(occurrence.moment.local()),
                 consented: false,
-                settled: false,
             }),
             Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
             Event::Redeem(redeem) => {
-                let redemption = Redemption {
-                    redeem: redeem.clone(),
-                    at,
-                    settled: false,
-                };
-                self.dirty.insert(Key::Redemption(redeem.coupon));
-                self.redemptions.insert(redeem.coupon, redemption);
+                let redeem = redeem.clone();
+                self.hand_over(&Redemption { redeem, at }, Saved::Never);
             }
             Event::RedeemUndone(undone) => {
+                self.redemptions.remove(undone.coupon);
                 self.dirty.insert(Key::Redemption(undone.coupon));
-                self.redemptions.remove(&undone.coupon);
             }
             Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
             Event::TouchpointView(_) | Event::PortalView(_) | Event::Admitted(_) => {}
@@ -590,34 +596,30 @@ impl Wallet {
         }
     }
 
-    fn issue(&mut self, coupon: Coupon) {
-        let id = coupon.claim.coupon;
-        if self.coupons.contains_key(&id) {
-            return;
+    fn issue(&mut self, coupon: &Coupon) {
+        if self.coupons.get(coupon.claim.coupon).is_none() {
+            self.issued += 1;
+            self.remember(coupon, Saved::Never);
         }
-        self.issued += 1;
-        self.dirty.insert(Key::Coupon(id));
-        self.index(&coupon);
-        self.coupons.insert(id, coupon);
     }
 
-    fn index(&mut self, coupon: &Coupon) {
-        let claim = &coupon.claim;
-        self.by_tap.insert(claim.tap, claim.coupon);
-        self.by_code.insert(claim.code, claim.coupon);
-        self.by_diner
-            .entry(claim.vid)
-            .or_default()
-            .push(claim.coupon);
-        for tally in tallies(coupon) {
+    fn remember(&mut self, coupon: &Coupon, saved: Saved) {
+        let record = coupons::Record::pack(coupon, saved, &mut self.names);
+        for tally in tallies(&record) {
             *self.tally.entry(tally).or_default() += 1;
         }
+        self.coupons.insert(record);
+    }
+
+    fn hand_over(&mut self, redemption: &Redemption, saved: Saved) {
+        let record = redemptions::Record::pack(redemption, saved, &mut self.names);
+        self.redemptions.put(record);
     }
 
     fn set_consent(&mut self, coupon: CouponId, consented: Consented) {
-        if let Some(coupon) = self.coupons.get_mut(&coupon) {
+        if let Some(coupon) = self.coupons.get_mut(coupon) {
             coupon.consented = consented == Consented::Yes;
-            self.dirty.insert(Key::Coupon(coupon.claim.coupon));
+            coupon.saved.has_changed();
         }
     }
 
@@ -648,12 +650,11 @@ enum Consented {
     No,
 }
 
-fn tallies(coupon: &Coupon) -> [Tally; 3] {
-    let campaign = &coupon.claim.campaign;
+fn tallies(coupon: &coupons::Record) -> [Tally; 3] {
     [
-        Tally::Campaign(campaign.clone()),
-        Tally::StoreDay(campaign.clone(), coupon.store.clone(), coupon.day),
-        Tally::TableDay(campaign.clone(), coupon.claim.touchpoint, coupon.day),
+        Tally::Campaign(coupon.campaign),
+        Tally::StoreDay(coupon.campaign, coupon.store, coupon.day),
+        Tally::TableDay(coupon.campaign, coupon.touchpoint, coupon.day),
     ]
 }
 

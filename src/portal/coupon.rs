@@ -45,11 +45,11 @@ pub(super) async fn show(
 /// The coupon, once everything that was decided before is on stable storage: what this shows is a promise.
 async fn find(state: &State, id: Result<Path<CouponId>, PathRejection>) -> Option<Coupon> {
     let Path(id) = id.ok()?;
-    let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id).cloned());
+    let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id));
     match state.journal.commit(look).await {
         Ok(found) => found,
         // A journal that cannot write has rebuilt the wallet from what is on the disk.
-        Err(_) => state.wallet.read().coupon(id).cloned(),
+        Err(_) => state.wallet.read().coupon(id),
     }
 }
 

@@ -89,8 +89,8 @@ struct Held {
     vid: Vid,
 }
 
-impl From<&Coupon> for Held {
-    fn from(coupon: &Coupon) -> Self {
+impl From<Coupon> for Held {
+    fn from(coupon: Coupon) -> Self {
         Self {
             coupon: coupon.claim.coupon,
             vid: coupon.claim.vid,

@@ -98,11 +98,13 @@ impl Book for Ledger {
     }
 
     fn take_changes(&mut self) -> Vec<Change> {
+        // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
         changes
             .into_iter()
-            .map(|(key, entry)| {
-                let key = serde_json::to_vec(&key).expect("a key is plain data");
+            .map(|changed| {
+                let key = serde_json::to_vec(&changed).expect("a key is plain data");
+                let entry = self.wallet().entry(&changed);
                 match entry {
                     Some(entry) => Change::Put {
                         key,

@@ -174,7 +174,7 @@ impl<'a> Here<'a> {
         let held = |campaign: &Campaign| {
             let coupon = wallet.held_by(vid?, &campaign.id)?;
             let id = coupon.claim.coupon;
-            let usable = coupon.claim.not_after > now && wallet.redemption(id).is_none();
+            let usable = coupon.claim.not_after > now && !wallet.is_redeemed(id);
             usable.then_some(id)
         };
         // Once a personal limit is reached there is nothing to claim, only perhaps something to show.

@@ -14,6 +14,7 @@ mod disk_full;
 mod headquarters_away;
 mod kill;
 mod ledger;
+mod memory;
 mod packaging;
 mod power;
 mod power_cut;

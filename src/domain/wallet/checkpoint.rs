@@ -1,8 +1,11 @@
 //! The checkpoint: the wallet as entries that can be written, replaced and deleted one by one.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::packed::Saved;
 use super::{
     CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, tallies,
     unix_millis,
@@ -35,34 +38,36 @@ pub(super) enum Kept {
 }
 
 impl Wallet {
-    /// What has changed since the last call: `None` where an entry is gone.
+    /// The entries that have changed since the last call, in the order they are to be written.
+    ///
+    /// Only their names: what each holds now is asked for one by one ([`Self::entry`]), before the wallet
+    /// changes again, so that a checkpoint of very many coupons needs no second copy of them.
     ///
     /// Coupons that nothing needs to remember any more leave the wallet here, and only such as
     /// an earlier checkpoint held: their claims lie before every log that could be replayed.
-    pub fn take_changes(&mut self) -> Vec<(Key, Option<Entry>)> {
+    pub fn take_changes(&mut self) -> BTreeSet<Key> {
         self.forget_the_old();
-        let dirty = std::mem::take(&mut self.dirty);
-        dirty
-            .into_iter()
-            .map(|key| {
-                let entry = self.entry(&key);
-                (key, entry)
-            })
-            .collect()
+        let mut changes = std::mem::take(&mut self.dirty);
+        for coupon in self.coupons.iter_mut() {
+            if coupon.saved != Saved::AsItIs {
+                coupon.saved = Saved::AsItIs;
+                changes.insert(Key::Coupon(coupon.coupon));
+            }
+        }
+        for done in self.redemptions.iter_mut() {
+            if done.saved != Saved::AsItIs {
+                done.saved = Saved::AsItIs;
+                changes.insert(Key::Redemption(done.coupon));
+            }
+        }
+        changes
     }
 
-    fn entry(&mut self, key: &Key) -> Option<Entry> {
+    /// What an entry holds: `None` where it is gone.
+    pub fn entry(&self, key: &Key) -> Option<Entry> {
         let kept = match key {
-            Key::Coupon(id) => {
-                let coupon = self.coupons.get_mut(id)?;
-                coupon.settled = true;
-                Kept::Coupon(Box::new(coupon.clone()))
-            }
-            Key::Redemption(id) => {
-                let redemption = self.redemptions.get_mut(id)?;
-                redemption.settled = true;
-                Kept::Redemption(Box::new(redemption.clone()))
-            }
+            Key::Coupon(id) => Kept::Coupon(Box::new(self.coupon(*id)?)),
+            Key::Redemption(id) => Kept::Redemption(Box::new(self.redemption(*id)?)),
             Key::WrongPins(device) => Kept::WrongPins(*device, *self.wrong_pins.get(device)?),
             Key::Forgotten(campaign) => {
                 Kept::Forgotten(campaign.clone(), *self.forgotten.get(campaign)?)
@@ -72,74 +77,43 @@ impl Wallet {
         Some(Entry(kept))
     }
 
-    /// Takes in one entry of a checkpoint.
+    /// Takes in one entry of a checkpoint, which holds each once.
     pub fn restore(&mut self, entry: Entry) {
         match entry.0 {
-            Kept::Coupon(mut coupon) => {
-                coupon.settled = true;
-                self.index(&coupon);
-                self.coupons.insert(coupon.claim.coupon, *coupon);
-            }
-            Kept::Redemption(mut redemption) => {
-                redemption.settled = true;
-                self.redemptions
-                    .insert(redemption.redeem.coupon, *redemption);
-            }
+            Kept::Coupon(coupon) => self.remember(&coupon, Saved::AsItIs),
+            Kept::Redemption(redemption) => self.hand_over(&redemption, Saved::AsItIs),
             Kept::Steady(time) => self.steady = time,
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);
             }
             Kept::Forgotten(campaign, count) => {
-                *self
-                    .tally
-                    .entry(Tally::Campaign(campaign.clone()))
-                    .or_default() += count;
+                let tally = Tally::Campaign(self.names.campaigns.number(&campaign));
+                *self.tally.entry(tally).or_default() += count;
                 self.forgotten.insert(campaign, count);
             }
         }
     }
 
     fn forget_the_old(&mut self) {
-        let steady = self.steady;
-        let old: Vec<CouponId> = self
-            .coupons
-            .values()
-            .filter(|coupon| coupon.settled && coupon.claim.remember_until < steady)
-            .map(|coupon| coupon.claim.coupon)
-            .collect();
-        for id in old {
-            if let Some(coupon) = self.coupons.remove(&id) {
-                self.unindex(&coupon);
-                self.dirty.insert(Key::Coupon(id));
-            }
-        }
-        let over: Vec<CouponId> = self
-            .redemptions
-            .iter()
-            .filter(|(_, done)| done.settled && done.redeem.remember_until < steady)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in over {
-            self.redemptions.remove(&id);
-            self.dirty.insert(Key::Redemption(id));
-        }
-    }
-
-    fn unindex(&mut self, coupon: &Coupon) {
-        let claim = &coupon.claim;
-        self.by_tap.remove(&claim.tap);
-        self.by_code.remove(&claim.code);
-        if let Some(held) = self.by_diner.get_mut(&claim.vid) {
-            held.retain(|id| *id != claim.coupon);
-            if held.is_empty() {
-                self.by_diner.remove(&claim.vid);
-            }
-        }
-        let [_, store_day, table_day] = tallies(coupon);
-        // The day is over, so its limits are too; the campaign's total stays counted.
-        self.tally.remove(&store_day);
-        self.tally.remove(&table_day);
-        *self.forgotten.entry(claim.campaign.clone()).or_default() += 1;
-        self.dirty.insert(Key::Forgotten(claim.campaign.clone()));
+        let steady = self.steady.into();
+        self.coupons.forget(
+            |coupon| coupon.saved != Saved::Never && coupon.remember_until < steady,
+            |coupon| {
+                let [_, store_day, table_day] = tallies(coupon);
+                // The day is over, so its limits are too; the campaign's total stays counted.
+                self.tally.remove(&store_day);
+                self.tally.remove(&table_day);
+                let campaign = self.names.campaigns.get(coupon.campaign);
+                *self.forgotten.entry(campaign.clone()).or_default() += 1;
+                self.dirty.insert(Key::Forgotten(campaign.clone()));
+                self.dirty.insert(Key::Coupon(coupon.coupon));
+            },
+        );
+        self.redemptions.forget(
+            |done| done.saved != Saved::Never && done.remember_until < steady,
+            |done| {
+                self.dirty.insert(Key::Redemption(done.coupon));
+            },
+        );
     }
 }

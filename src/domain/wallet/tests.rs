@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::campaign::Audience;
-use crate::domain::event::View;
+use crate::domain::event::{Consent, Purpose, View};
 use crate::domain::store::TouchpointKind;
 
 fn store() -> Store {
@@ -234,9 +234,10 @@ fn a_street_coupon_is_redeemed_once_by_its_token() {
 #[test]
 fn another_stores_coupon_says_which_store() {
     let mut shop = TestShop::open();
-    let claim = shop.claim(1);
     let sister = StoreId::parse("SZ03").unwrap();
-    shop.wallet.coupons.get_mut(&claim.coupon).unwrap().store = sister.clone();
+    let own = std::mem::replace(&mut shop.store.id, sister.clone());
+    let claim = shop.claim(1);
+    shop.store.id = own;
     assert_eq!(
         shop.show(&Presented::Code(claim.code)),
         Err(TillRefused::OtherStore(sister))
@@ -366,8 +367,8 @@ fn a_form_that_was_made_up_claims_nothing_that_no_page_shows() {
 
 /// Moves the wallet through its checkpoint, as a restart does.
 fn restarted(wallet: &mut Wallet, kept: &mut std::collections::BTreeMap<Key, Entry>) -> Wallet {
-    for (key, entry) in wallet.take_changes() {
-        match entry {
+    for key in wallet.take_changes() {
+        match wallet.entry(&key) {
             Some(entry) => kept.insert(key, entry),
             None => kept.remove(&key),
         };
@@ -414,4 +415,87 @@ fn old_coupons_are_forgotten_but_their_campaign_still_counts_them() {
     assert_eq!(shop.wallet.len(), 1);
     assert!(kept.contains_key(&Key::Forgotten(shop.campaign.id.clone())));
     assert_eq!(shop.tap(4, None), Err(TapRefused::CampaignIsDone));
+}
+
+#[test]
+fn a_checkpoint_writes_what_has_changed_since_the_last_and_nothing_else() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    let consent = Consent {
+        vid: claim.vid,
+        coupon: claim.coupon,
+        purpose: Purpose::Marketing,
+        version: 1,
+        words_hash: "0123456789abcdef".to_owned(),
+    };
+    let own = Key::Coupon(claim.coupon);
+    let first: Vec<_> = shop.wallet.take_changes().into_iter().collect();
+    assert_eq!(first, [Key::Steady, own.clone()]);
+    assert!(shop.wallet.take_changes().is_empty());
+
+    shop.happen(Event::ConsentGiven(consent));
+    assert_eq!(shop.wallet.take_changes().pop_last(), Some(own));
+    assert!(shop.wallet.take_changes().is_empty());
+}
+
+#[test]
+fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
+    let mut shop = TestShop::open();
+    let mut kept = std::collections::BTreeMap::new();
+    let claim = shop.claim(1);
+    let code = Presented::Code(claim.code);
+    let staff = StaffName::parse("manager").unwrap();
+    let redeem = shop.show(&code).unwrap();
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+
+    let undone = shop
+        .wallet
+        .undo(redeem.redemption, &staff, shop.now)
+        .unwrap();
+    shop.happen(Event::RedeemUndone(undone));
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    assert!(!shop.wallet.is_redeemed(claim.coupon));
+
+    assert!(shop.show(&code).is_ok());
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    assert!(shop.wallet.is_redeemed(claim.coupon));
+}
+
+/// Entries that gateways in shops have on their disks.
+const COUPON_ENTRY: &str = r#"{"coupon":{"claim":{"cpn":"00000000000000000000000000000001","cd":"7K3F","cmp":"quiet-hours","tp":"22222222","tap":"00000000000000000000000000000002","vid":"00000000000000000000000000000003","nb":1796110200123,"na":1796715000123,"gift":{"zh":"毛肚","en":"Tripe"},"rem":1797319800123,"off":true},"store":"SZ01","issued_at":1796110200123,"day":"2026-12-01","consented":true}}"#;
+const REDEMPTION_ENTRY: &str = r#"{"redemption":{"redeem":{"red":"00000000000000000000000000000004","cpn":"00000000000000000000000000000001","cmp":"quiet-hours","stf":"xiaochen","dev":"00000000000000000000000000000005","vid":"00000000000000000000000000000003","rem":1797319800123,"off":true},"at":1796110800456}}"#;
+
+#[test]
+fn what_is_packed_in_memory_is_the_same_bytes_in_the_checkpoint() {
+    let mut wallet = Wallet::default();
+    let coupon = CouponId::from_entropy(1_u128.to_be_bytes());
+    for (key, text) in [
+        (Key::Coupon(coupon), COUPON_ENTRY),
+        (Key::Redemption(coupon), REDEMPTION_ENTRY),
+    ] {
+        wallet.restore(serde_json::from_str(text).unwrap());
+        let entry = wallet.entry(&key).unwrap();
+        assert_eq!(serde_json::to_string(&entry).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_place_in_memory_that_was_freed_is_used_again() {
+    let mut shop = TestShop::open();
+    let mut kept = std::collections::BTreeMap::new();
+    shop.campaign.ends = jiff::civil::date(2027, 12, 31);
+    let old = shop.claim(1);
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    shop.weeks_of_ordinary_life(3);
+    shop.wallet.take_changes();
+    assert_eq!(shop.wallet.coupon(old.coupon), None);
+    assert_eq!(shop.wallet.of_tap(old.tap), None);
+
+    let new = shop.claim(2);
+    assert_eq!(shop.wallet.coupon(old.coupon), None);
+    let found = shop.wallet.of_tap(new.tap).map(|coupon| coupon.claim);
+    assert_eq!(found.as_ref(), Some(&new));
+    assert_eq!(shop.wallet.diner(new.vid).claimed, 1);
+    assert_eq!(shop.wallet.diner(old.vid).claimed, 0);
+    assert_eq!(shop.wallet.shown(&Presented::Code(old.code)), None);
 }

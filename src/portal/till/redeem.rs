@@ -203,7 +203,7 @@ impl Asked {
 /// What was promised: as written on our own coupon, else as the campaign says.
 fn gift(wallet: &Wallet, bundle: &Bundle, coupon: CouponId, campaign: &CampaignId) -> Option<Text> {
     let own = wallet.coupon(coupon);
-    own.map(|coupon| coupon.claim.gift.clone())
+    own.map(|coupon| coupon.claim.gift)
         .or_else(|| Some(bundle.campaign(campaign)?.offer.gift.text()))
 }
 
