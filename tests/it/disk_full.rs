@@ -6,7 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Crowd, Held, Phone, Tasks, TestStore, eventually, tap_again, write_chain};
+use crate::powercut::line::Laid;
+use crate::support::{
+    Crowd, Held, Phone, Sending, Tasks, TestChain, TestStore, eventually, settings, tap_again,
+    write_chain,
+};
 
 const DISK_MIB: u64 = 32;
 
@@ -90,6 +94,45 @@ async fn a_full_disk_promises_nothing_and_goes_on_by_itself_when_there_is_room()
     store.process.kill();
     let store = TestStore::start(dir.path(), "alone", settings).await;
     all_are_kept(&store, &held).await;
+    store.process.stop();
+}
+
+/// A full disk cannot take what an acknowledgement has to write, so some room is held back for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_drained_as_soon_as_headquarters_answers() {
+    let laid = Laid::lay().await;
+    let chain = TestChain::start_behind(laid.port());
+    let disk = SmallDisk::mount(&chain.path("."));
+    chain.enroll_store_in("disk/store");
+    let line = laid.carry(chain.sync(), chain.path("hq"), || 0);
+    let more = "[journal]\nprofile = \"small\"\ngeneration_frames = 120\n";
+    let settings = settings("store", "disk/store", Sending::AtOnce) + more;
+    let store = TestStore::start(&chain.path("."), "store", &settings).await;
+
+    line.hold();
+    let crowd = Crowd::of(4, || 0);
+    crowd.come_in(store.portal());
+    holds(&crowd, 300).await;
+    let filler = disk.fill();
+    eventually("honest refusals", || async {
+        (crowd.refused() > 20).then_some(())
+    })
+    .await;
+    let while_full = crowd.held() as u64;
+    line.let_go();
+    let totals = chain.totals_with(while_full).await;
+    assert_eq!((totals.coupons, totals.frames_twice), (while_full, 0));
+    eventually("the acknowledgement", || async {
+        let readiness = store.ops("/readyz").await;
+        readiness.contains("\"0 captures wait").then_some(())
+    })
+    .await;
+
+    fs_err::remove_file(filler).unwrap();
+    let held = crowd.go_home().await;
+    all_are_kept(&store, &held).await;
+    let totals = chain.totals_with(held.len() as u64).await;
+    assert_eq!(totals.claims, totals.coupons);
     store.process.stop();
 }
 

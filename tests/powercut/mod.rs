@@ -15,7 +15,7 @@ mod examine;
 #[cfg(feature = "fault")]
 pub(crate) mod fault;
 pub(crate) mod ledger;
-mod line;
+pub(crate) mod line;
 mod recorder;
 mod recording;
 

@@ -181,7 +181,12 @@ impl TestChain {
 
     /// Enrols the box for store SZ01, whose state is in `store`.
     pub(crate) fn enroll_store(&self) {
-        self.enroll(&["--store", "SZ01"], "store");
+        self.enroll_store_in("store");
+    }
+
+    /// The same with its state somewhere else.
+    pub(crate) fn enroll_store_in(&self, state: &str) {
+        self.enroll(&["--store", "SZ01"], state);
     }
 
     /// Starts the box of SZ01, enrolled before.
