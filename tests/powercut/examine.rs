@@ -12,11 +12,13 @@ use maitred::journal::{
 use maitred::ops::clock::SystemClock;
 use maitred::ops::tasks::Tasks;
 use maitred::portal::ledger::{Ledger, SharedWallet};
+use tokio::runtime::Runtime;
 
-use super::Left;
+use super::disk::{self, Disk, Fate};
 use super::ledger::{Arrived, Place, claimed_in};
 use super::line::Marks;
 use super::recording::{GENERATION_FRAMES, Recording};
+use super::{Left, Tape, recorder};
 use crate::support::{Dice, Starting, claim, maitred, table, tap_again};
 
 /// What is wrong with what was left; all empty is as it should be.
@@ -129,8 +131,13 @@ pub(crate) fn examine(
     if left.number.is_multiple_of(ONE_WITH_THE_GATEWAY_IN) {
         left.write(&dir.join("store"));
         let asked = ask_the_gateway(dir, recording, left.at, &mut findings);
-        if let Err(why) = runtime.block_on(asked) {
-            findings.broken.push(why);
+        match runtime.block_on(asked) {
+            Ok(recovery) => {
+                findings.add(cut_again(
+                    recording, left.at, &recovery, dir, dice, &runtime,
+                ));
+            }
+            Err(why) => findings.broken.push(why),
         }
     }
     findings
@@ -198,20 +205,60 @@ async fn open_and_look(
     still_works(&opened).await
 }
 
-/// Starts the real gateway on `dir/store`, without headquarters, and taps once more.
+/// Cuts the power again, while the gateway recovered from the first cut or just after.
+fn cut_again(
+    recording: &Recording,
+    at: u64,
+    recovery: &Tape,
+    dir: &Path,
+    dice: &mut Dice,
+    runtime: &Runtime,
+) -> Findings {
+    const CUTS: usize = 4;
+    let mut findings = Findings::default();
+    let records = recorder::read(&recovery.log);
+    for number in 0..CUTS {
+        let mut disk = recovery.begin.clone();
+        for record in &records[..dice.below(records.len() + 1)] {
+            disk.replay(record);
+        }
+        let again = dir.join("again");
+        disk::write(
+            &disk.after_cut(Fate::ALL[number % Fate::ALL.len()], dice),
+            &again,
+        );
+        let looked = open_and_look(&again, recording, at, Ending::Crashed, &mut findings);
+        if let Err(why) = runtime.block_on(looked) {
+            findings.broken.push(format!("cut again: {why}"));
+        }
+        fs_err::remove_dir_all(again).unwrap();
+    }
+    findings
+}
+
+/// Starts the real gateway on `dir/store`, without headquarters, and taps once more. Its start is recorded.
 async fn ask_the_gateway(
     dir: &Path,
     recording: &Recording,
     at: u64,
     findings: &mut Findings,
-) -> Result<(), String> {
+) -> Result<Tape, String> {
     /// The last ones are in the greatest danger.
     const TAPS: usize = 20;
     let file = dir.join("store.toml");
     fs_err::copy(recording.chain.path("store.toml"), &file).unwrap();
-    let command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
+    let mut command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
+    let recorder = recording
+        .recorder
+        .elsewhere(&dir.join("store"), dir.join("recovery"));
+    let begin = Disk::of(&dir.join("store"));
+    recorder.watch(&mut command, None);
     let process = Starting::spawn(command, &dir.join("store.log")).ready();
     let process = process.map_err(|ended| ended.why)?;
+    let recovery = Tape {
+        begin,
+        log: fs_err::read(recorder.log()).unwrap(),
+    };
     let portal = process.address("portal");
     let held: Vec<_> = recording.held_at(at).collect();
     for held in held.iter().rev().take(TAPS) {
@@ -227,7 +274,7 @@ async fn ask_the_gateway(
         claim(portal, &table(1)).await;
     }
     process.kill();
-    Ok(())
+    Ok(recovery)
 }
 
 /// A number that headquarters knows must not be given again: what came under it would be trimmed.

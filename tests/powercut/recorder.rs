@@ -28,6 +28,15 @@ impl Recorder {
         }
     }
 
+    /// The same for another directory and another log.
+    pub(crate) fn elsewhere(&self, root: &Path, log: PathBuf) -> Self {
+        Self {
+            library: self.library.clone(),
+            root: fs_err::canonicalize(root).unwrap(),
+            log,
+        }
+    }
+
     /// Has the program recorded; it dies right after `die_at` records, if that is given.
     pub(crate) fn watch(&self, command: &mut Command, die_at: Option<u64>) {
         command

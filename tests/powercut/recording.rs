@@ -53,6 +53,7 @@ pub(crate) struct Recording {
     pub(crate) arrivals: Arrivals,
     /// The directory, the settings in it and headquarters.
     pub(crate) chain: TestChain,
+    pub(crate) recorder: Recorder,
 }
 
 impl Recording {
@@ -142,6 +143,7 @@ impl Shop {
             notes: self.line.notes(),
             arrivals: ledger::arrivals(&self.chain.path("hq")),
             chain: self.chain,
+            recorder: self.recorder,
         }
     }
 
