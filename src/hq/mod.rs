@@ -9,7 +9,7 @@
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
-//! | [`db`] | the ledger: the trait [`db::Ledger`] and its SQLite form, the only place that knows SQL |
+//! | [`db`] | the ledger: the trait [`db::Ledger`], in SQLite or PostgreSQL, the only place that knows SQL |
 //! | [`routes`] | what gateways and probes talk to: sync, enroll and ops listeners |
 //! | [`console`] | what the chain's people look at |
 //! | [`server`] | puts these together: [`server::Headquarters::start`] |

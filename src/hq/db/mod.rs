@@ -3,6 +3,13 @@
 //! [`Ledger`] is all that the rest of `hq` sees. It promises that a frame is counted once however often it
 //! is sent: the mark of its stream moves in the same transaction that stores and counts it. Nothing outside
 //! this folder knows SQL, or which database it is.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
+//! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
+//! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
+//! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -49,6 +49,8 @@ const PUT_ASIDE: [Type; 6] = [
     Type::TIMESTAMPTZ,
 ];
 
+type Rows<'a> = [(i32, &'a NewFrame<'a>)];
+
 /// Rows on their way into one table.
 struct Copy {
     writer: std::pin::Pin<Box<BinaryCopyInWriter>>,
@@ -72,7 +74,10 @@ impl Copy {
 }
 
 /// Stores frames, each with the number of its stream's row.
-pub(super) async fn frames(tx: &Transaction<'_>, frames: &[(i32, &NewFrame<'_>)]) -> Sql<()> {
+pub(super) async fn frames(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
+    if frames.is_empty() {
+        return Ok(());
+    }
     let mut copy = Copy::into(tx, FRAMES, &FRAME).await?;
     for (stream, new) in frames {
         let frame = new.frame;
@@ -92,7 +97,10 @@ pub(super) async fn frames(tx: &Transaction<'_>, frames: &[(i32, &NewFrame<'_>)]
 }
 
 /// Stores the events of those frames that could be read.
-pub(super) async fn events(tx: &Transaction<'_>, frames: &[(i32, &NewFrame<'_>)]) -> Sql<()> {
+pub(super) async fn events(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
+    if frames.iter().all(|(_, new)| new.frame.events.is_empty()) {
+        return Ok(());
+    }
     let mut copy = Copy::into(tx, EVENTS, &EVENT).await?;
     for (stream, new) in frames {
         for event in &new.frame.events {
@@ -116,7 +124,7 @@ pub(super) async fn events(tx: &Transaction<'_>, frames: &[(i32, &NewFrame<'_>)]
 }
 
 /// Keeps what could not be counted, with the reason.
-pub(super) async fn put_aside(tx: &Transaction<'_>, frames: &[(i32, &NewFrame<'_>)]) -> Sql<()> {
+pub(super) async fn put_aside(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
     if frames.iter().all(|(_, new)| new.frame.put_aside.is_empty()) {
         return Ok(());
     }

@@ -66,11 +66,6 @@ async fn write(
 ) -> Answer<()> {
     let frames = settlement.frames.iter();
     let frames: Vec<_> = frames.map(|new| (known[&new.stream].no, new)).collect();
-    if !frames.is_empty() {
-        copy::frames(tx, &frames).await?;
-        copy::events(tx, &frames).await?;
-        copy::put_aside(tx, &frames).await?;
-    }
     for gap in &settlement.gaps {
         run(
             tx,
@@ -85,8 +80,12 @@ async fn write(
         )
         .await?;
     }
-    // None needs another's answer, so all three go out at once, and are done in this order.
+    // None needs another's answer, so all go out at once, and are done in this order.
     tokio::try_join!(
+        biased;
+        copy::frames(tx, &frames),
+        copy::events(tx, &frames),
+        copy::put_aside(tx, &frames),
         add_figures(tx, &settlement.tally),
         add_visits(tx, &settlement.tally),
         move_marks(tx, settlement, known),

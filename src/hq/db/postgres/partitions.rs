@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::{Answer, Sql, run};
+use super::{Answer, Sql, one, run};
 
 /// How far ahead: if making a part fails for days, somebody has time to look.
 const DAYS_AHEAD: i32 = 7;
@@ -33,13 +33,10 @@ impl Partitions {
         if self.has(today) && self.has(tomorrow) {
             return Ok(());
         }
-        for ahead in 0..=DAYS_AHEAD {
-            let day = today.saturating_add(ahead.days());
-            if !self.has(day) {
-                make(db, day).await?;
-                self.days().insert(day);
-            }
-        }
+        let week = (0..=DAYS_AHEAD).map(|ahead| today.saturating_add(ahead.days()));
+        let missing: Vec<Date> = week.filter(|day| !self.has(*day)).collect();
+        make(db, &missing).await?;
+        self.days().extend(missing);
         Ok(())
     }
 
@@ -52,18 +49,31 @@ impl Partitions {
     }
 }
 
-async fn make(db: &mut Object, day: Date) -> Sql<()> {
-    let next = day.saturating_add(1.day());
+async fn make(db: &mut Object, days: &[Date]) -> Sql<()> {
     let tx = db.transaction().await?;
     run(&tx, "select pg_advisory_xact_lock($1)", &[&MAKING]).await?;
-    for table in ["frame", "event"] {
-        // A date is digits and dashes, so it can stand in the text; a parameter cannot.
-        let name = format!("{table}_{}", day.strftime("%Y%m%d"));
-        tx.batch_execute(&format!(
-            "create table if not exists {name} partition of {table}
-             for values from ('{day} 00:00:00+00') to ('{next} 00:00:00+00')"
-        ))
-        .await?;
+    for day in days {
+        for table in ["frame", "event"] {
+            make_one(&tx, table, *day).await?;
+        }
     }
     tx.commit().await
+}
+
+async fn make_one(tx: &Transaction<'_>, table: &str, day: Date) -> Sql<()> {
+    // A date is digits and dashes, so it can stand in the text; a parameter cannot.
+    let name = format!("{table}_{}", day.strftime("%Y%m%d"));
+    let made = "select to_regclass($1) is not null";
+    if one(tx, made, &[&name]).await?.get(0) {
+        return Ok(());
+    }
+    let next = day.saturating_add(1.day());
+    // Attached and not made in its place: that would have to wait for a long audit, and everybody who
+    // brings frames would wait behind it.
+    tx.batch_execute(&format!(
+        "create table {name} (like {table});
+         alter table {table} attach partition {name}
+         for values from ('{day} 00:00:00+00') to ('{next} 00:00:00+00')"
+    ))
+    .await
 }
