@@ -100,8 +100,8 @@ impl Generation {
         for (seq, value) in values {
             insert(&opened.database, &opened.queue, *seq, value)?;
         }
-        put_mark(&opened.database, &ready, Which::Base, base)?;
-        put_mark(&opened.database, &ready, Which::Next, next)?;
+        put_mark(&opened.database, &ready, Which::Base, base, 0)?;
+        put_mark(&opened.database, &ready, Which::Next, next, 0)?;
         opened.database.finish(parent, &ready)?;
         let tally = opened.tally_from(base.seq)?;
         Ok(Self {
@@ -214,7 +214,7 @@ impl Generation {
             insert(&opened.database, &opened.queue, next.seq, &value)?;
             next = next.past(&frame);
         }
-        put_mark(&opened.database, &ready, Which::Next, next)?;
+        put_mark(&opened.database, &ready, Which::Next, next, 0)?;
         opened.database.sync()?;
         (self.next, self.tally) = (next, tally);
         Ok(())
@@ -370,7 +370,11 @@ impl Generation {
     fn set_base(&mut self, base: Mark) -> Result<(), StorageError> {
         let ready = self.ready;
         let opened = self.open()?;
-        put_mark(&opened.database, &ready, Which::Base, base)?;
+        let (before, turn) = opened
+            .mark(Which::Base, ready.stream_number)?
+            .unwrap_or((base, 0));
+        let turn = turn.saturating_add(u16::from(base.seq < before.seq));
+        put_mark(&opened.database, &ready, Which::Base, base, turn)?;
         opened.database.sync()?;
         self.base = base;
         Ok(())
@@ -429,12 +433,12 @@ impl Opened {
         Ok(Self { database, queue })
     }
 
-    /// A mark, or `None` where there is none or it is not one.
+    /// A mark with its turn, or `None` where there is none or it is not one.
     pub(super) fn mark(
         &self,
         which: Which,
         stream_number: u32,
-    ) -> Result<Option<Mark>, StorageError> {
+    ) -> Result<Option<(Mark, u16)>, StorageError> {
         let value = self
             .database
             .numbers()
@@ -507,8 +511,9 @@ fn put_mark(
     ready: &Ready,
     which: Which,
     mark: Mark,
+    turn: u16,
 ) -> Result<(), StorageError> {
-    let value = mark.encode(which, ready.stream_number);
+    let value = mark.encode(which, ready.stream_number, turn);
     database
         .numbers()
         .insert(which.key(), value.as_slice())

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::ids::{FrameId, StreamId};
+use crate::domain::ids::{Chain, FrameId, StreamId};
 use crate::ops::clock::Clock;
 
 use super::damage::{Finding, Reports};
@@ -165,7 +165,7 @@ impl Row {
             .filter(|end| end.seq == name.first);
         let start = Mark {
             seq: 1,
-            chain: Some(crate::domain::ids::Chain::START),
+            chain: Some(Chain::START),
         };
         Ok(Ready {
             profile: self.making.profile,
@@ -433,17 +433,16 @@ impl Row {
         if self.first_held() == Some(self.generations.len() - 1) {
             self.rotate()?;
         }
-        let oldest = self
-            .first_held()
-            .and_then(|place| self.generations.remove(place));
-        match oldest {
-            Some(generation) => {
-                let frames = generation.tally().frames;
+        let mut frames = 0;
+        let through = self.first_held().map_or(0, |place| place + 1);
+        // What is kept before it would come back with a gap that nobody can tell from damage.
+        for _ in 0..through {
+            if let Some(generation) = self.generations.pop_front() {
+                frames += generation.tally().frames;
                 generation.discard()?;
-                Ok(frames)
             }
-            None => Ok(0),
         }
+        Ok(frames)
     }
 
     /// Puts every generation away in order.
@@ -478,7 +477,7 @@ impl Row {
             stream: self.new_stream()?,
             stream_number: numbers.into_iter().max().unwrap_or(0) + 1,
             first: 1,
-            before: Some(crate::domain::ids::Chain::START),
+            before: Some(Chain::START),
         };
         self.push(ready)
     }

@@ -41,6 +41,7 @@ impl Found {
     pub(super) fn scan(file: &[u8], stream_number: u32, first: u64) -> Self {
         let mut found = Self::default();
         let mut spots = Vec::new();
+        let mut base_place = (0, 0);
         for_each_magic(file, |at, rest| {
             if let Some((frame, length)) = StoredFrame::at_start(rest) {
                 if frame.stream_number == stream_number && frame.seq >= first {
@@ -49,10 +50,13 @@ impl Found {
                 }
                 return length;
             }
-            if let Some(mark) = Mark::decode(rest, Which::Next, stream_number) {
+            if let Some((mark, _)) = Mark::decode(rest, Which::Next, stream_number) {
                 found.take_next(mark);
-            } else if let Some(mark) = Mark::decode(rest, Which::Base, stream_number) {
-                found.base = later(found.base, Some(mark));
+            } else if let Some((mark, turn)) = Mark::decode(rest, Which::Base, stream_number)
+                && base_place <= (turn, mark.seq)
+            {
+                base_place = (turn, mark.seq);
+                found.base = Some(mark);
             }
             1
         });
@@ -140,7 +144,7 @@ mod tests {
 
     fn next(seq: u64) -> Vec<u8> {
         let mark = Mark { seq, chain: None };
-        mark.encode(Which::Next, 7).to_vec()
+        mark.encode(Which::Next, 7, 0).to_vec()
     }
 
     #[test]
@@ -169,6 +173,14 @@ mod tests {
         let found = Found::scan(&file, 7, 1);
         assert_eq!(found.frames.len(), 1);
         assert_eq!(found.frames[0].bytes(&file), frame(7, 1, 9));
+    }
+
+    #[test]
+    fn a_base_that_was_taken_back_is_newer_than_one_further_on() {
+        let base = |seq, turn| Mark { seq, chain: None }.encode(Which::Base, 7, turn);
+        let file = [base(4, 0), base(3, 1), base(9, 0), base(2, 1)].concat();
+        let found = Found::scan(&file, 7, 1);
+        assert_eq!(found.base.map(|mark| mark.seq), Some(3));
     }
 
     #[test]

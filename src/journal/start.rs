@@ -360,8 +360,9 @@ impl Case<'_> {
     }
 
     fn base(&self, view: Option<&View>, end: Mark) -> Mark {
-        let known = later(self.closed.map(|closed| closed.base), self.found.base);
-        let known = later(known, view.and_then(|view| view.base));
+        // What was put away is exact; what was found is at least as new as what sled still shows.
+        let known = self.closed.map(|closed| closed.base).or(self.found.base);
+        let known = known.or(view.and_then(|view| view.base));
         match later(known, Some(self.start())) {
             Some(base) if base.seq < end.seq => base,
             Some(_) | None => end,
@@ -384,6 +385,7 @@ struct View {
 impl View {
     fn open(path: &Path, ready: &Ready) -> Result<Self, StorageError> {
         let opened = Opened::open(path, ready)?;
+        let number = ready.stream_number;
         let (mut seqs, mut last_made_at) = (Vec::new(), 0);
         let mut walked = Mark {
             seq: ready.first,
@@ -397,8 +399,8 @@ impl View {
         })?;
         Ok(Self {
             seqs,
-            base: opened.mark(Which::Base, ready.stream_number)?,
-            next: opened.mark(Which::Next, ready.stream_number)?,
+            base: opened.mark(Which::Base, number)?.map(|(mark, _)| mark),
+            next: opened.mark(Which::Next, number)?.map(|(mark, _)| mark),
             last_made_at,
             walked,
             opened,

@@ -273,3 +273,22 @@ async fn the_oldest_of_what_is_kept_goes_when_it_is_too_much() {
         written(&journal).next
     );
 }
+
+#[tokio::test]
+async fn what_was_taken_back_is_still_wanted_when_the_generation_is_rebuilt() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..8).await;
+    let stream = written(&journal).stream;
+    let outbox = journal.outbox();
+    outbox.acknowledge(Spool::P0, stream, 6).await.unwrap();
+    assert_eq!(outbox.take_back(Spool::P0, stream, 2).await.unwrap(), 3);
+    drop((journal, outbox));
+    let conf = shop.path(&format!("p0/{}/conf", generation(1)));
+    fs_err::write(conf, "torn in the middle").unwrap();
+
+    let journal = shop.open();
+    assert_eq!(journal.damage().borrow().reports, 1);
+    assert_eq!(drain(&journal, Spool::P0).await, numbered(3..8));
+    assert_ne!(written(&journal).stream, stream, "its end cannot be proven");
+}
