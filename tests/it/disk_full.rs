@@ -105,7 +105,7 @@ async fn a_full_disk_is_drained_as_soon_as_headquarters_answers() {
     let disk = SmallDisk::mount(&chain.path("."));
     chain.enroll_store_in("disk/store");
     let line = laid.carry(chain.sync(), chain.path("hq"), || 0);
-    let more = "[journal]\nprofile = \"small\"\ngeneration_frames = 120\n";
+    let more = "profile = \"small\"\ngeneration_frames = 120\n";
     let settings = settings("store", "disk/store", Sending::AtOnce) + more;
     let store = TestStore::start(&chain.path("."), "store", &settings).await;
 

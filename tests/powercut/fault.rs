@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use maitred::journal::{Book, Change, Journal, Options, Profile, Rotation};
+use maitred::journal::{Book, Change, Journal, Memory, Options, Profile, Rotation};
 use maitred::ops::clock::SystemClock;
 
 use super::disk::Disk;
@@ -81,6 +81,7 @@ impl Numbers {
         let mut options = Options::for_profile(Profile::Small);
         options.rotation = Rotation::after(u64::MAX);
         options.checkpoint_frames = u64::MAX;
+        options.memory = Memory::Allow;
         let open = || Journal::open(dir, options, Arc::new(SystemClock), heard.clone());
         let opened = std::panic::catch_unwind(AssertUnwindSafe(open));
         let mut findings = Findings::default();

@@ -30,7 +30,7 @@ impl Day {
         Self {
             dice,
             guests: 12,
-            coupons: 2_500,
+            coupons: 1_500,
             fault: None,
         }
     }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use maitred::journal::{Book, Change, Journal, Options, Profile, Rotation, Verdict};
+use maitred::journal::{Book, Change, Journal, Memory, Options, Profile, Rotation, Verdict};
 use maitred::ops::clock::SystemClock;
 
 const TASKS: u64 = 1_500;
@@ -36,6 +36,7 @@ async fn main() -> anyhow::Result<()> {
     options.rotation = Rotation::after(u64::MAX);
     // A book that knows nothing has nothing to checkpoint: every number is read again at start.
     options.checkpoint_frames = u64::MAX;
+    options.memory = Memory::Allow;
     let journal = Journal::open(&state, options, Arc::new(SystemClock), NoBook)?;
     let promised = Arc::new(Mutex::new(String::new()));
     let mut tasks = tokio::task::JoinSet::new();
