@@ -71,7 +71,7 @@ async fn make_one(tx: &Transaction<'_>, table: &str, day: Date) -> Sql<()> {
     // Attached and not made in its place: that would have to wait for a long audit, and everybody who
     // brings frames would wait behind it.
     tx.batch_execute(&format!(
-        "create table {name} (like {table});
+        "create table {name} (like {table} including constraints);
          alter table {table} attach partition {name}
          for values from ('{day} 00:00:00+00') to ('{next} 00:00:00+00')"
     ))
