@@ -66,6 +66,9 @@ async fn write(
 ) -> Answer<()> {
     let frames = settlement.frames.iter();
     let frames: Vec<_> = frames.map(|new| (known[&new.stream].no, new)).collect();
+    copy::frames(tx, &frames).await?;
+    copy::events(tx, &frames).await?;
+    copy::put_aside(tx, &frames).await?;
     for gap in &settlement.gaps {
         run(
             tx,
@@ -80,12 +83,10 @@ async fn write(
         )
         .await?;
     }
-    // None needs another's answer, so all go out at once, and are done in this order.
+    // None needs another's answer, so all three go out at once, and are done in this order. A COPY does
+    // not go with them: one that fails would take the connection along.
     tokio::try_join!(
         biased;
-        copy::frames(tx, &frames),
-        copy::events(tx, &frames),
-        copy::put_aside(tx, &frames),
         add_figures(tx, &settlement.tally),
         add_visits(tx, &settlement.tally),
         move_marks(tx, settlement, known),
