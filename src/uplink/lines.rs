@@ -13,7 +13,7 @@ use crate::wire::link::SOFTWARE;
 ///
 /// `mark` is what headquarters has of the stream; where the frames begin later than that, a gap line says
 /// that what is between will never come, or the stream would be stuck for ever.
-pub(super) fn batch(
+pub fn batch(
     peeked: Peeked,
     spool: Spool,
     mark: u64,

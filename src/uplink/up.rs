@@ -23,7 +23,7 @@ use crate::ops::clock::{Anchored, Clock, Known, Placed};
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
-use crate::wire::batch::{self, Closed, Receipt, Time, TimeQuality};
+use crate::wire::batch::{self, Closed, Line, Receipt, Time, TimeQuality};
 use crate::wire::encoding::gzip;
 use crate::wire::frame;
 use crate::wire::link::{Hello, HelloReply, SOFTWARE, StreamMark, StreamOffer};
@@ -152,9 +152,6 @@ impl Up {
     ) -> Result<(), NotSettled> {
         let settled = match Standing::of(own, mark) {
             Standing::Agrees => Ok(()),
-            Standing::Acknowledged { through } => {
-                self.outbox.acknowledge(spool, own.stream, through).await
-            }
             Standing::Closed => {
                 tracing::warn!(
                     spool = spool.name(),
@@ -214,12 +211,12 @@ impl Up {
                 return Said::Failed;
             }
         };
-        let Some(last) = peeked.frames.last().map(|frame| frame.seq) else {
+        if peeked.frames.is_empty() {
             return Said::Committed {
                 wait: Duration::ZERO,
             };
-        };
-        let (stream, count) = (peeked.stream, peeked.frames.len() as u64);
+        }
+        let stream = peeked.stream;
         let Some(mark) = self.marks.get(&stream).copied() else {
             // Begun since the last hello.
             return self.hello(depths).await;
@@ -229,6 +226,7 @@ impl Up {
             Spool::P1 => &depths.p1,
         };
         let batch = lines::batch(peeked, spool, mark, depth, |frame| self.date(frame));
+        let last = batch.lines.last().map_or(mark, Line::end);
         let body = gzip(&batch::encode(&batch));
         let path = format!("/v1/up/{stream}");
         let request = Request::post(path, body, Content::GzippedLines, ANSWER_WITHIN);
@@ -242,7 +240,9 @@ impl Up {
             StatusCode::OK => match serde_json::from_slice::<Receipt>(&response.body) {
                 Ok(receipt) if receipt.acked >= last => {
                     self.set_the_clock(receipt.now, asked.elapsed());
-                    self.take_receipt(spool, stream, &receipt, count).await
+                    ::metrics::counter!(metrics::UPLINK_FRAMES_SENT)
+                        .increment(batch.lines.len() as u64);
+                    self.take_receipt(spool, stream, last, &receipt).await
                 }
                 Ok(_) | Err(_) => self.unexpected(&response),
             },
@@ -261,8 +261,8 @@ impl Up {
         &mut self,
         spool: Spool,
         stream: StreamId,
+        last: u64,
         receipt: &Receipt,
-        frames: u64,
     ) -> Said {
         for refused in &receipt.refused {
             tracing::warn!(
@@ -271,9 +271,10 @@ impl Up {
                 "headquarters put an event aside"
             );
         }
-        ::metrics::counter!(metrics::UPLINK_FRAMES_SENT).increment(frames);
-        // The frames stay where this cannot be written down, are sent again and counted once.
-        if let Err(error) = self.outbox.acknowledge(spool, stream, receipt.acked).await {
+        // Only what was sent: past it there may be frames of a copy of this box, and ours under the same
+        // numbers are not there. Frames stay where this cannot be written down, are sent again and counted
+        // once.
+        if let Err(error) = self.outbox.acknowledge(spool, stream, last).await {
             tracing::error!(%error, "an acknowledgement could not be kept");
             return Said::Failed;
         }
