@@ -19,6 +19,7 @@ mod packaging;
 mod power;
 mod power_cut;
 mod restored;
+mod simulation;
 mod street;
 mod tap;
 mod till;
