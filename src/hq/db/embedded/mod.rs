@@ -32,6 +32,12 @@ const QUEUE: usize = 256;
 /// How long a job waits for another process, such as `maitred hq token`, that is writing.
 const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// What SQLite keeps in memory.
+const CACHE_KIB: i64 = 32 << 10;
+
+/// Pages of 4 KiB after which the log is copied into the file: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 8_000;
+
 /// Work for the ledger's thread.
 enum Job {
     Work(Box<dyn FnOnce(&mut Connection) + Send>),
@@ -133,6 +139,10 @@ fn connect(path: &Path) -> Answer<Connection> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // With less than FULL a power cut could take back what a receipt has promised.
     connection.pragma_update(None, "synchronous", "full")?;
+    // The pages of figures and diners change again and again: with more of them in memory, and the log
+    // copied back less often, each is written once where it was written many times.
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     migrations::migrations::runner()
         .run(&mut connection)
         .map_err(|error| storage(&error))?;
