@@ -28,11 +28,13 @@ pub(super) fn sync_file(path: &Path) -> io::Result<()> {
     fs_err::File::open(path)?.sync_all()
 }
 
-/// Makes sure of a directory that is still there after a power cut.
+/// Makes sure of a directory that is still there after a power cut, with everything that is in it now.
 ///
-/// It may be left from a run that was killed before its sync, so the parent is synced in any case.
+/// A run that was killed may have left names that only the kernel's memory holds, its own or those of
+/// generations in it; whoever builds on them would lose both. So it is synced, and its parent, in any case.
 pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
     fs_err::create_dir_all(dir)?;
+    sync_dir(dir)?;
     match dir.parent() {
         Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(parent) => sync_dir(parent),
