@@ -1,12 +1,18 @@
 //! What one transaction does for all the deliveries that waited for it: decided here, written by a ledger.
 //!
-//! A group has each stream once, so no delivery's decision depends on another's. The ledger reads where the
-//! streams stand, asks [`Group::questions`] of its frames, and writes the [`Settlement`] as a whole or not
-//! at all.
+//! A group has each stream once, so where one stands depends on no other delivery. The ledger reads where the
+//! streams stand, asks [`Group::questions`] and [`Group::names`] of its frames, and writes the [`Settlement`]
+//! as a whole or not at all.
+//!
+//! A frame can come under two numbers: when a stream is closed, whoever held its frames gives them new ones,
+//! and two boxes from one image both do; or a ledger from a backup takes it under the old number again. So
+//! a gateway that has left a stream is asked for the names of what is older than its newest one, and what is
+//! there already is stored as a name without a body and not counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan};
 use super::tally::Tally;
@@ -24,7 +30,14 @@ pub(super) struct Standing {
 /// Deliveries with what is to be done about each.
 pub(super) struct Group<'a> {
     planned: Vec<(&'a Delivery, Verdict)>,
+    families: &'a Families,
 }
+
+/// Every stream that a gateway has ever named.
+pub(super) type Families = BTreeMap<GatewayId, Vec<StreamId>>;
+
+/// One for captures and one for views: whoever has more has left one.
+const ORDINARY_STREAMS: usize = 2;
 
 enum Verdict {
     /// Another gateway's stream.
@@ -32,14 +45,21 @@ enum Verdict {
     Own(Mark, Plan),
 }
 
-/// Ids of stored frames by stream and number.
-pub(super) type Held = BTreeMap<(StreamId, u64), FrameId>;
+/// What is stored of the frames that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Ids by stream and number.
+    pub(super) numbers: BTreeMap<(StreamId, u64), FrameId>,
+    /// Whatever their streams and numbers are.
+    pub(super) names: BTreeSet<FrameId>,
+}
 
 impl<'a> Group<'a> {
     /// Every delivery's stream must be among the standings.
     pub(super) fn plan(
         deliveries: impl Iterator<Item = &'a Delivery>,
         standings: &BTreeMap<StreamId, Standing>,
+        families: &'a Families,
     ) -> Self {
         let verdict = |delivery: &Delivery| {
             let new = Standing {
@@ -57,6 +77,7 @@ impl<'a> Group<'a> {
             planned: deliveries
                 .map(|delivery| (delivery, verdict(delivery)))
                 .collect(),
+            families,
         }
     }
 
@@ -76,9 +97,28 @@ impl<'a> Group<'a> {
         self.planned.iter().filter_map(question).collect()
     }
 
+    /// Names that the settlement has to know, with the streams that they may be stored in.
+    pub(super) fn names(&self) -> Vec<(&[StreamId], Vec<FrameId>)> {
+        let question = |(delivery, verdict): &(&Delivery, Verdict)| {
+            let Verdict::Own(_, Plan::Take(take)) = verdict else {
+                return None;
+            };
+            let family = self.families.get(&delivery.gateway)?;
+            let new = frames(&delivery.entries[take.skip..]).map(|frame| frame.id);
+            let names: Vec<_> = new.filter(|id| may_be_elsewhere(*id, family)).collect();
+            (!names.is_empty()).then_some((family.as_slice(), names))
+        };
+        self.planned.iter().filter_map(question).collect()
+    }
+
     pub(super) fn settle(self, held: &Held) -> Settlement<'a> {
-        let mut settlement = Settlement::default();
+        let mut settlement = Settlement {
+            names: held.names.clone(),
+            ..Settlement::default()
+        };
+        let none = Vec::new();
         for (delivery, verdict) in self.planned {
+            let family = self.families.get(&delivery.gateway).unwrap_or(&none);
             let outcome = match verdict {
                 Verdict::Foreign(owner) => settlement.refuse(delivery, owner),
                 Verdict::Own(_, Plan::Expected { acked }) => IngestOutcome::Expected { acked },
@@ -90,12 +130,23 @@ impl<'a> Group<'a> {
                 Verdict::Own(mark, Plan::Take(_)) if contradicts(delivery, held) => {
                     settlement.close(delivery, mark, Disagreement::Frames, held)
                 }
-                Verdict::Own(_, Plan::Take(take)) => settlement.take(delivery, &take),
+                Verdict::Own(_, Plan::Take(take)) => settlement.take(delivery, &take, family),
             };
             settlement.outcomes.push(outcome);
         }
         settlement
     }
+}
+
+/// Whether a frame may be stored in another stream of its gateway: it is older than the newest of them.
+fn may_be_elsewhere(frame: FrameId, family: &[StreamId]) -> bool {
+    let begun = |stream: &StreamId| unix_millis(stream.0);
+    family.len() > ORDINARY_STREAMS && family.iter().map(begun).max() >= Some(unix_millis(frame.0))
+}
+
+/// What a version 7 UUID begins with (RFC 9562, section 5.7).
+fn unix_millis(id: Uuid) -> u64 {
+    u64::try_from(id.as_u128() >> 80).expect("48 bits are left")
 }
 
 fn frames(entries: &[Entry]) -> impl Iterator<Item = &Frame> {
@@ -108,7 +159,7 @@ fn frames(entries: &[Entry]) -> impl Iterator<Item = &Frame> {
 /// Frames of the delivery that are stored under their numbers.
 fn known(delivery: &Delivery, held: &Held) -> Vec<u64> {
     frames(&delivery.entries)
-        .filter(|frame| held.get(&(delivery.stream, frame.seq)) == Some(&frame.id))
+        .filter(|frame| held.numbers.get(&(delivery.stream, frame.seq)) == Some(&frame.id))
         .map(|frame| frame.seq)
         .collect()
 }
@@ -116,7 +167,7 @@ fn known(delivery: &Delivery, held: &Held) -> Vec<u64> {
 /// Whether another frame is stored under a number of the delivery.
 fn contradicts(delivery: &Delivery, held: &Held) -> bool {
     frames(&delivery.entries).any(|frame| {
-        let stored = held.get(&(delivery.stream, frame.seq));
+        let stored = held.numbers.get(&(delivery.stream, frame.seq));
         stored.is_some_and(|id| *id != frame.id)
     })
 }
@@ -132,6 +183,8 @@ pub(super) struct Settlement<'a> {
     pub(super) gaps: Vec<NewGap>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
+    /// Of frames that are stored and may come under another number, those of this group included.
+    names: BTreeSet<FrameId>,
 }
 
 /// A stream's mark moves.
@@ -155,7 +208,10 @@ pub(super) struct Closing {
 pub(super) struct NewFrame<'a> {
     pub(super) stream: StreamId,
     pub(super) received: Timestamp,
-    pub(super) frame: &'a Frame,
+    pub(super) seq: u64,
+    pub(super) id: FrameId,
+    /// None: it is here under another number, and only its name is kept under this one.
+    pub(super) frame: Option<&'a Frame>,
 }
 
 #[derive(Debug)]
@@ -196,7 +252,7 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    fn take(&mut self, delivery: &'a Delivery, take: &Take) -> IngestOutcome {
+    fn take(&mut self, delivery: &'a Delivery, take: &Take, family: &[StreamId]) -> IngestOutcome {
         let (again, new) = delivery.entries.split_at(take.skip);
         let resent = frames(again).count() as u64;
         let mut taken = Taken {
@@ -206,15 +262,22 @@ impl<'a> Settlement<'a> {
             put_aside: Vec::new(),
         };
         for frame in frames(new) {
+            let is_here = may_be_elsewhere(frame.id, family) && !self.names.insert(frame.id);
+            self.frames.push(NewFrame {
+                stream: delivery.stream,
+                received: delivery.received,
+                seq: frame.seq,
+                id: frame.id,
+                frame: (!is_here).then_some(frame),
+            });
+            if is_here {
+                taken.resent += 1;
+                continue;
+            }
             taken.fresh += 1;
             let aside = frame.put_aside.iter().map(|aside| (frame.seq, aside.code));
             taken.put_aside.extend(aside);
             self.tally.add(frame);
-            self.frames.push(NewFrame {
-                stream: delivery.stream,
-                received: delivery.received,
-                frame,
-            });
         }
         let gap = |hole: &Hole| NewGap {
             stream: delivery.stream,
@@ -236,8 +299,8 @@ impl<'a> Settlement<'a> {
             stream: delivery.stream,
             gateway: delivery.gateway,
             mark: take.mark,
-            resent,
-            waiting: delivery.waiting.saturating_sub(resent + taken.fresh),
+            resent: taken.resent,
+            waiting: delivery.waiting.saturating_sub(taken.resent + taken.fresh),
             received: delivery.received,
         });
         IngestOutcome::Taken(taken)

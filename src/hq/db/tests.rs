@@ -42,6 +42,8 @@ mod golden;
 of_every_ledger! {
     a_batch_that_comes_again_is_counted_once_and_acknowledged_again,
     a_frame_that_came_on_two_streams_is_a_frame_stored_twice,
+    a_capture_that_was_given_a_new_number_counts_once,
+    two_boxes_from_one_image_that_move_the_same_capture_bring_it_once,
     a_batch_with_a_hole_before_it_is_told_where_to_go_on,
     a_stream_belongs_to_the_gateway_that_began_it,
     a_gateway_that_went_back_in_time_has_its_stream_closed_for_ever,
@@ -73,6 +75,16 @@ async fn send(hq: &Scratch, gateway: GatewayId, sent: Vec<Entry>) -> IngestOutco
         .ingest(delivery(gateway, stream(1), sent))
         .await
         .unwrap()
+}
+
+/// Frames with names that those of other streams do not have.
+fn of_its_own(number: u8, mut sent: Vec<Entry>) -> Vec<Entry> {
+    for entry in &mut sent {
+        if let Entry::Frame(frame) = entry {
+            frame.id = FrameId::from_time_and_entropy(frame.seq, [number; 10]);
+        }
+    }
+    sent
 }
 
 /// Marks without anything closed now, as pairs of the mark and whether it is closed.
@@ -149,6 +161,55 @@ async fn a_frame_that_came_on_two_streams_is_a_frame_stored_twice(hq: &Scratch) 
     }
     let totals = hq.ledger.totals().await.unwrap();
     assert_eq!((totals.frames, totals.frames_twice), (2, 1));
+}
+
+/// A gateway with a stream for views, one that it has left, and the new one: 2, 1 and 3.
+async fn has_left_a_stream(hq: &Scratch) -> GatewayId {
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    let offers = [(1, 1, 1), (2, 1, 1), (3, 1, 1)];
+    greet(hq.ledger.as_ref(), gateway, &offers).await;
+    gateway
+}
+
+async fn a_capture_that_was_given_a_new_number_counts_once(hq: &Scratch) {
+    let gateway = has_left_a_stream(hq).await;
+    send(hq, gateway, frames(1, vec![claim(1, 1), view(None)])).await;
+    // The box did not hear of it, and gave both new numbers; their ids are of their first numbers.
+    let moved = frames(1, vec![claim(1, 1), view(None), claim(3, 3)]);
+    let outcome = hq.ledger.ingest(delivery(gateway, stream(3), moved)).await;
+    let expected = IngestOutcome::Taken(Taken {
+        acked: 3,
+        fresh: 1,
+        resent: 2,
+        put_aside: Vec::new(),
+    });
+    assert_eq!(outcome.unwrap(), expected);
+    let totals = hq.ledger.totals().await.unwrap();
+    assert_eq!((totals.claims, totals.coupons, totals.views), (2, 2, 1));
+    assert_eq!(totals.frames_twice, 0);
+    let figures = figures_of_the_first(hq).await;
+    assert_eq!((figures.came, figures.claimed), (1, 2));
+    for stream in hq.ledger.audit_streams().await.unwrap() {
+        assert_eq!(stream.frames + stream.lost, stream.acked, "a number each");
+    }
+}
+
+async fn two_boxes_from_one_image_that_move_the_same_capture_bring_it_once(hq: &Scratch) {
+    let gateway = has_left_a_stream(hq).await;
+    let bring = |number| {
+        let moved = frames(1, vec![claim(1, 1)]);
+        hq.ledger.ingest(delivery(gateway, stream(number), moved))
+    };
+    let (one, other) = tokio::join!(bring(1), bring(3));
+    let fresh = |outcome: IngestOutcome| match outcome {
+        IngestOutcome::Taken(taken) => taken.fresh,
+        other @ (IngestOutcome::Expected { .. }
+        | IngestOutcome::Closed { .. }
+        | IngestOutcome::ForeignStream) => panic!("{other:?}"),
+    };
+    assert_eq!(fresh(one.unwrap()) + fresh(other.unwrap()), 1);
+    let totals = hq.ledger.totals().await.unwrap();
+    assert_eq!((totals.claims, totals.frames_twice), (1, 0));
 }
 
 async fn a_batch_with_a_hole_before_it_is_told_where_to_go_on(hq: &Scratch) {
@@ -575,12 +636,9 @@ async fn many_gateways_at_once_share_transactions_and_nothing_else(hq: &Scratch)
     for number in 0..40 {
         // Every fourth is somebody else's stream, and every fourth comes twice.
         let from = if number % 4 == 1 { stranger } else { gateway };
-        let to = stream(if number % 4 == 3 { number - 1 } else { number });
-        let owner = delivery(
-            gateway,
-            to,
-            frames(1, vec![view(Some(1)), claim(number, 1)]),
-        );
+        let to = if number % 4 == 3 { number - 1 } else { number };
+        let sent = frames(1, vec![view(Some(1)), claim(number, 1)]);
+        let owner = delivery(gateway, stream(to), of_its_own(to, sent));
         if number % 4 == 1 {
             hq.ledger.ingest(owner.clone()).await.unwrap();
         }
@@ -616,7 +674,8 @@ async fn one_delivery_that_cannot_be_written_does_not_hold_up_the_others(hq: &Sc
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
     let of_store = |number, id| {
         let lines = vec![line(1, &store(id), now(), view(None))];
-        delivery(gateway, stream(number), examine(&Serves::Street, lines))
+        let sent = of_its_own(number, examine(&Serves::Street, lines));
+        delivery(gateway, stream(number), sent)
     };
     // An accident in the database: nothing of one store can be written.
     let broken = match hq.place {

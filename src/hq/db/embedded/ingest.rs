@@ -1,13 +1,13 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{people, signed, streams};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
-use crate::hq::db::settle::{Group, Held, Move, NewFrame, Settlement, reason};
+use crate::hq::db::settle::{Families, Group, Held, Move, NewFrame, Settlement, reason};
 use crate::hq::db::tally::{Sums, Tally};
 use crate::hq::db::{Delivery, IngestOutcome};
 
@@ -24,7 +24,11 @@ pub(super) fn ingest(
             standings.insert(delivery.stream, known.standing);
         }
     }
-    let group = Group::plan(deliveries.iter(), &standings);
+    let mut families = Families::new();
+    for delivery in deliveries {
+        families.insert(delivery.gateway, streams::family(&tx, delivery.gateway)?);
+    }
+    let group = Group::plan(deliveries.iter(), &standings, &families);
     let held = held(&tx, &group)?;
     let settlement = group.settle(&held);
     write(&tx, &settlement)?;
@@ -33,7 +37,7 @@ pub(super) fn ingest(
 }
 
 fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
-    let mut held = Held::new();
+    let mut held = Held::default();
     let mut query = tx.prepare_cached("select id from frame where stream = ?1 and seq = ?2")?;
     for (stream, numbers) in group.questions() {
         for seq in numbers {
@@ -41,7 +45,20 @@ fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
                 .query_row(params![stream.0.as_bytes(), signed(seq)], |row| row.get(0))
                 .optional()?;
             if let Some(id) = id {
-                held.insert((stream, seq), FrameId(uuid::Uuid::from_bytes(id)));
+                let id = FrameId(uuid::Uuid::from_bytes(id));
+                held.numbers.insert((stream, seq), id);
+            }
+        }
+    }
+    // Seldom, so a look through the gateway's frames is cheaper than an index for everybody's.
+    let mut names = tx.prepare_cached("select id from frame where stream = ?1")?;
+    for (family, asked) in group.names() {
+        let asked: BTreeSet<FrameId> = asked.into_iter().collect();
+        for stream in family {
+            let mut rows = names.query([stream.0.as_bytes()])?;
+            while let Some(row) = rows.next()? {
+                let id = FrameId(uuid::Uuid::from_bytes(row.get(0)?));
+                held.names.extend(asked.get(&id).copied());
             }
         }
     }
@@ -110,14 +127,20 @@ fn store(tx: &Transaction<'_>, frames: &[NewFrame<'_>]) -> rusqlite::Result<()> 
          values (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for new in frames {
-        let frame = new.frame;
-        let (stream, seq) = (new.stream.0.as_bytes(), signed(frame.seq));
+        let (stream, seq) = (new.stream.0.as_bytes(), signed(new.seq));
+        let (id, received) = (new.id.0.as_bytes(), new.received.as_millisecond());
+        let Some(frame) = new.frame else {
+            let (none, no_body): (Option<i64>, &[u8]) = (None, &[]);
+            frame_row.execute(params![
+                stream, seq, id, none, no_body, received, none, none
+            ])?;
+            continue;
+        };
         let store = frame.store.as_ref().map(StoreId::as_str);
-        let received = new.received.as_millisecond();
         frame_row.execute(params![
             stream,
             seq,
-            frame.id.0.as_bytes(),
+            id,
             store,
             frame.body,
             received,

@@ -189,7 +189,7 @@ impl Ledger for Embedded {
     }
 
     async fn totals(&self) -> Answer<Totals> {
-        self.run(|db| figures::totals(db)).await
+        self.run(figures::totals).await
     }
 
     async fn coupons(&self) -> Answer<Coupons> {

@@ -42,6 +42,15 @@ pub(super) fn of(db: &Connection, stream: StreamId) -> rusqlite::Result<Option<K
     .optional()
 }
 
+/// Every stream that a gateway has ever named.
+pub(super) fn family(db: &Connection, gateway: GatewayId) -> rusqlite::Result<Vec<StreamId>> {
+    db.prepare_cached("select id from stream where gateway = ?1")?
+        .query_map([gateway.0], |row| {
+            Ok(StreamId(uuid::Uuid::from_bytes(row.get(0)?)))
+        })?
+        .collect()
+}
+
 pub(super) fn close(db: &Connection, stream: StreamId, now: Timestamp) -> rusqlite::Result<()> {
     db.prepare_cached("update stream set closed = ?2 where id = ?1 and closed is null")?
         .execute(params![stream.0.as_bytes(), now.as_millisecond()])?;

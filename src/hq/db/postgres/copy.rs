@@ -80,15 +80,16 @@ pub(super) async fn frames(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
     }
     let mut copy = Copy::into(tx, FRAMES, &FRAME).await?;
     for (stream, new) in frames {
-        let frame = new.frame;
+        let time = new.frame.and_then(|frame| frame.time);
+        let store = new.frame.and_then(|frame| frame.store.as_ref());
         copy.row(&[
             stream,
-            &signed(frame.seq),
-            &frame.id.0,
-            &frame.store.as_ref().map(StoreId::as_str),
-            &frame.time.map(|time| time.unix_ms),
-            &frame.time.map(|time| i16::from(time.quality as u8)),
-            &frame.body,
+            &signed(new.seq),
+            &new.id.0,
+            &store.map(StoreId::as_str),
+            &time.map(|time| time.unix_ms),
+            &time.map(|time| i16::from(time.quality as u8)),
+            &new.frame.map_or(&[][..], |frame| &frame.body),
             &new.received,
         ])
         .await?;
@@ -98,19 +99,24 @@ pub(super) async fn frames(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
 
 /// Stores the events of those frames that could be read.
 pub(super) async fn events(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
-    if frames.iter().all(|(_, new)| new.frame.events.is_empty()) {
+    let whole = || {
+        frames
+            .iter()
+            .filter_map(|(no, new)| Some((no, new, new.frame?)))
+    };
+    if whole().all(|(_, _, frame)| frame.events.is_empty()) {
         return Ok(());
     }
     let mut copy = Copy::into(tx, EVENTS, &EVENT).await?;
-    for (stream, new) in frames {
-        for event in &new.frame.events {
+    for (stream, new, frame) in whole() {
+        for event in &frame.events {
             copy.row(&[
                 stream,
-                &signed(new.frame.seq),
+                &signed(new.seq),
                 // The registry's numbers have three digits.
                 &i16::try_from(event.kind).unwrap_or(i16::MAX),
                 &i16::from(event.quality as u8),
-                &new.frame.store.as_ref().map_or("", StoreId::as_str),
+                &frame.store.as_ref().map_or("", StoreId::as_str),
                 &event.at,
                 &event.campaign.as_ref().map(|id| id.as_str()),
                 &event.coupon.map(|id| Uuid::from_bytes(id.to_bytes())),
@@ -125,15 +131,20 @@ pub(super) async fn events(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
 
 /// Keeps what could not be counted, with the reason.
 pub(super) async fn put_aside(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
-    if frames.iter().all(|(_, new)| new.frame.put_aside.is_empty()) {
+    let whole = || {
+        frames
+            .iter()
+            .filter_map(|(no, new)| Some((no, new, new.frame?)))
+    };
+    if whole().all(|(_, _, frame)| frame.put_aside.is_empty()) {
         return Ok(());
     }
     let mut copy = Copy::into(tx, ASIDE, &PUT_ASIDE).await?;
-    for (stream, new) in frames {
-        for aside in &new.frame.put_aside {
+    for (stream, new, frame) in whole() {
+        for aside in &frame.put_aside {
             copy.row(&[
                 stream,
-                &signed(new.frame.seq),
+                &signed(new.seq),
                 &aside.kind.map(i32::from),
                 &aside.code,
                 &text(&aside.reason),

@@ -68,8 +68,14 @@ pub(super) async fn people_of_day(
 
 pub(super) async fn totals(db: &Object) -> Answer<Totals> {
     let of_kind = |kind: Kind| kind as i16;
-    let frames = one(db, "select count(*), count(distinct id) from frame", &[]).await?;
-    let (frames, distinct) = (count(&frames, 0), count(&frames, 1));
+    // Without a body it is a name that is here under another number.
+    let frames = one(
+        db,
+        "select count(*), count(*) filter (where length(body) > 0), count(distinct id) from frame",
+        &[],
+    )
+    .await?;
+    let (frames, bodies, distinct) = (count(&frames, 0), count(&frames, 1), count(&frames, 2));
     let resent = one(
         db,
         "select coalesce(sum(resent), 0)::bigint from stream",
@@ -94,7 +100,7 @@ pub(super) async fn totals(db: &Object) -> Answer<Totals> {
     Ok(Totals {
         frames,
         frames_resent: count(&resent, 0),
-        frames_twice: frames.saturating_sub(distinct),
+        frames_twice: bodies.saturating_sub(distinct),
         events: count(&events, 0),
         views: count(&events, 1),
         claims: count(&events, 2),

@@ -35,7 +35,9 @@ pub(super) async fn ingest(
         .unwrap_or_default();
     let known = streams::lock(&tx, &owners.collect(), now).await?;
     let standings = known.iter().map(|(id, known)| (*id, known.standing));
-    let group = Group::plan(deliveries.iter(), &standings.collect());
+    let gateways = deliveries.iter().map(|one| one.gateway).collect();
+    let families = streams::families(&tx, &gateways).await?;
+    let group = Group::plan(deliveries.iter(), &standings.collect(), &families);
     let held = held(&tx, &group, &known).await?;
     let settlement = group.settle(&held);
     write(&tx, &settlement, &known).await?;
@@ -48,13 +50,24 @@ async fn held(
     group: &Group<'_>,
     known: &BTreeMap<StreamId, Known>,
 ) -> Answer<Held> {
-    let mut held = Held::new();
+    let mut held = Held::default();
     for (stream, numbers) in group.questions() {
         let numbers: Vec<i64> = numbers.into_iter().map(signed).collect();
         let sql = "select seq, id from frame where stream = $1 and seq = any($2)";
         for row in all(tx, sql, &[&known[&stream].no, &numbers]).await? {
-            held.insert((stream, unsigned(row.get(0))), FrameId(row.get(1)));
+            let number = (stream, unsigned(row.get(0)));
+            held.numbers.insert(number, FrameId(row.get(1)));
         }
+    }
+    // Seldom, so a look through the gateway's frames is cheaper than an index for everybody's.
+    for (family, names) in group.names() {
+        let family: Vec<Uuid> = family.iter().map(|stream| stream.0).collect();
+        let names: Vec<Uuid> = names.into_iter().map(|name| name.0).collect();
+        let sql = "select frame.id from frame join stream on stream.no = frame.stream
+                   where stream.id = any($1) and frame.id = any($2)";
+        let rows = all(tx, sql, &[&family, &names]).await?;
+        held.names
+            .extend(rows.iter().map(|row| FrameId(row.get(0))));
     }
     Ok(held)
 }

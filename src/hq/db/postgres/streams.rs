@@ -11,7 +11,7 @@ use super::{Answer, all, corrupt, gateway_id, number, people, run, signed, unsig
 use crate::domain::ids::{Chain, GatewayId, StreamId};
 use crate::hq::db::greet::{Hearing, hear_all};
 use crate::hq::db::plan::Mark;
-use crate::hq::db::settle::Standing;
+use crate::hq::db::settle::{Families, Standing};
 use crate::hq::db::{Greeting, Marks};
 
 /// A stream's row.
@@ -51,6 +51,21 @@ pub(super) async fn lock(
         known.extend(read(&all(tx, sql, &[&ids]).await?)?);
     }
     Ok(known)
+}
+
+/// Every stream that these gateways have ever named.
+pub(super) async fn families(
+    tx: &impl GenericClient,
+    gateways: &BTreeSet<GatewayId>,
+) -> Answer<Families> {
+    let asked: Vec<i32> = gateways.iter().map(|gateway| number(*gateway)).collect();
+    let sql = "select gateway, id from stream where gateway = any($1)";
+    let mut families = Families::new();
+    for row in all(tx, sql, &[&asked]).await? {
+        let family = families.entry(gateway_id(row.get(0))).or_default();
+        family.push(StreamId(row.get(1)));
+    }
+    Ok(families)
 }
 
 fn read(rows: &[Row]) -> Answer<BTreeMap<StreamId, Known>> {
