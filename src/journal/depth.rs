@@ -23,7 +23,7 @@ pub struct Depth {
     pub streams: Vec<StreamDepth>,
 }
 
-/// One stream with frames that wait, or the one that is written.
+/// One stream of which something is on disk: a headquarters from a backup may ask for what is only kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamDepth {
     pub stream: StreamId,

@@ -208,8 +208,6 @@ impl Row {
                 }),
             }
         }
-        let written = self.last().stream();
-        streams.retain(|depth| depth.floor < depth.next || depth.stream == written);
         let oldest = self
             .first_held()
             .and_then(|place| self.generations[place].tally().oldest);
