@@ -22,11 +22,11 @@ use crate::config::written::{Firewall, JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
 use crate::domain::ids::{Issuer, StoreId};
 use crate::journal::{Journal, Memory, Options, Profile, Rotation};
+use crate::ops::ask;
 use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
 use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
-use crate::ops::{ask, metrics};
 use crate::portal::Pairing;
 use crate::portal::keys::Keys;
 use crate::portal::ledger::{Ledger, SharedWallet};
@@ -148,7 +148,6 @@ struct Place {
 impl Gateway {
     /// Starts everything.
     pub async fn start(settings: GatewaySettings, shop_time: ShopTime) -> anyhow::Result<Self> {
-        let metrics = metrics::install();
         let sockets = Sockets {
             portal: bind(settings.portal_listen, "portal").await?,
             ops: bind(settings.ops_listen, "ops listener").await?,
@@ -197,7 +196,6 @@ impl Gateway {
         );
         let codes = Arc::clone(&pairing);
         let control = control::router(control::Parts {
-            metrics,
             outbox: journal.outbox(),
             wall,
             checks: checks(&journal, bundle.clone(), link),
@@ -212,7 +210,6 @@ impl Gateway {
             serve(&tasks, listener, router);
         };
         stop_with_the_journal(&journal, &tasks);
-        metrics::keep_up(&tasks);
         listen("portal", sockets.portal, portal);
         listen("ops", sockets.ops, control);
         Ok(Self {

@@ -9,11 +9,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
 use crate::admission::Wall;
 use crate::journal::{Depth, Outbox};
+use crate::ops::metrics;
 
 /// One thing that readiness depends on, or that an operator wants to see beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,7 +35,6 @@ pub enum Verdict {
 
 /// What the listener is made of; built once, in `cli`.
 pub struct Parts {
-    pub metrics: PrometheusHandle,
     pub outbox: Outbox,
     pub wall: Arc<Wall>,
     /// Checks beyond those made here.
@@ -49,7 +48,7 @@ pub fn router(parts: Parts) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(show_metrics))
+        .route("/metrics", get(async || metrics::text()))
         .route("/api/v1/journal", get(journal))
         .route("/api/v1/sessions", get(sessions))
         .route("/api/v1/till/pairing", post(pair_till))
@@ -71,11 +70,6 @@ async fn ready(State(parts): State<Arc<Parts>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(Readiness { ready, checks })).into_response()
-}
-
-async fn show_metrics(State(parts): State<Arc<Parts>>) -> String {
-    parts.metrics.run_upkeep();
-    parts.metrics.render()
 }
 
 /// A spool as an operator sees it.

@@ -23,7 +23,7 @@ use crate::config::settings::HqSettings;
 use crate::ops::clock::Clock;
 use crate::ops::serve::{Limits, Listener, bind, serve, serve_tls};
 use crate::ops::tasks::Tasks;
-use crate::ops::{metrics, tls};
+use crate::ops::tls;
 
 /// Refusals of each kind a stranger can cause that are written down per minute; the rest are only counted.
 const REFUSALS_NOTED_PER_MINUTE: u32 = 60;
@@ -187,7 +187,7 @@ impl Sockets {
                 Some(tls) => serve_tls(tasks, listener, tls, router),
             }
         };
-        let ops_router = ops::router(Arc::clone(hq), metrics::install());
+        let ops_router = ops::router(Arc::clone(hq));
         start(
             "sync",
             Limits::HQ,

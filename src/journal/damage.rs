@@ -79,7 +79,7 @@ impl Reports {
             reason = %finding.reason,
             "the journal was damaged; DAMAGE in the state directory tells what was saved"
         );
-        ::metrics::counter!(metrics::JOURNAL_DAMAGE_TOTAL).increment(1);
+        metrics::count(metrics::JOURNAL_DAMAGE_TOTAL);
         let path = self.dir.join(NAME);
         let mut file = fs_err::OpenOptions::new()
             .create(true)

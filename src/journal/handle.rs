@@ -115,8 +115,7 @@ impl<B: Book> Journal<B> {
                 self.requests.send(Request::Note(note)).ok()
             });
         if sent.is_none() {
-            ::metrics::counter!(metrics::JOURNAL_P1_DROPPED_TOTAL, "reason" => "queue")
-                .increment(1);
+            metrics::add_of(metrics::JOURNAL_P1_DROPPED_TOTAL, ("reason", "queue"), 1);
         }
     }
 

@@ -273,16 +273,18 @@ impl<B: Book> Owner<B> {
                 // commit of its own and the others wait for two syncs.
                 std::thread::yield_now();
                 let took = self.place.clock.since_boot().saturating_sub(started);
-                ::metrics::counter!(metrics::JOURNAL_COMMITS_TOTAL).increment(1);
-                ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p0")
-                    .increment(frames);
-                ::metrics::histogram!(metrics::JOURNAL_COMMIT_SECONDS).record(took.as_secs_f64());
+                metrics::count(metrics::JOURNAL_COMMITS_TOTAL);
+                metrics::add_of(metrics::JOURNAL_FRAMES_TOTAL, ("spool", "p0"), frames);
+                metrics::took(metrics::JOURNAL_COMMIT_SECONDS, took);
                 self.after_commit();
             }
             Err(error) => {
                 let refusal = CommitError::Storage(error.clone());
-                ::metrics::counter!(metrics::JOURNAL_COMMIT_ERRORS_TOTAL, "code" => refusal.code())
-                    .increment(1);
+                metrics::add_of(
+                    metrics::JOURNAL_COMMIT_ERRORS_TOTAL,
+                    ("code", refusal.code()),
+                    1,
+                );
                 release_all(commit.answers, &Err(refusal));
                 self.recover(&error);
             }
@@ -380,8 +382,7 @@ impl<B: Book> Owner<B> {
                 store.evict_if_due(place)
             });
             match outcome {
-                Ok(()) => ::metrics::counter!(metrics::JOURNAL_FRAMES_TOTAL, "spool" => "p1")
-                    .increment(count),
+                Ok(()) => metrics::add_of(metrics::JOURNAL_FRAMES_TOTAL, ("spool", "p1"), count),
                 Err(error) => {
                     (0..count).for_each(|_| dropped("storage"));
                     self.recover(&error);
@@ -537,7 +538,7 @@ impl<B: Book> Owner<B> {
         }
         let store = open_store(&self.place, &mut self.book, &mut self.doubtful)?;
         self.store = Some(store);
-        ::metrics::counter!(metrics::JOURNAL_REOPENS_TOTAL).increment(1);
+        metrics::count(metrics::JOURNAL_REOPENS_TOTAL);
         Ok(())
     }
 
@@ -600,5 +601,5 @@ fn release_all(answers: Vec<Box<dyn Release>>, outcome: &Result<(), CommitError>
 }
 
 fn dropped(reason: &'static str) {
-    ::metrics::counter!(metrics::JOURNAL_P1_DROPPED_TOTAL, "reason" => reason).increment(1);
+    metrics::add_of(metrics::JOURNAL_P1_DROPPED_TOTAL, ("reason", reason), 1);
 }

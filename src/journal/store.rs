@@ -247,8 +247,11 @@ impl Store {
     /// Drops the oldest generation of P1; headquarters is told of the gap.
     pub(super) fn evict(&mut self) -> Result<(), StorageError> {
         let frames = self.p1.evict()?;
-        ::metrics::counter!(metrics::JOURNAL_P1_DROPPED_TOTAL, "reason" => "evicted")
-            .increment(frames);
+        metrics::add_of(
+            metrics::JOURNAL_P1_DROPPED_TOTAL,
+            ("reason", "evicted"),
+            frames,
+        );
         Ok(())
     }
 

@@ -1,13 +1,15 @@
-//! The names of all metrics, and the recorder behind `/metrics`.
+//! The names of all metrics, and the registry behind `/metrics`.
 //!
 //! Names are `<area>_<thing>_<unit>_total` for counters, without `_total` for gauges. No label carries
 //! anything that belongs to a person.
 
+mod registry;
+
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use registry::Registry;
 
-use super::tasks::Tasks;
+pub use registry::Label;
 
 pub const PANICS: &str = "process_panics_total";
 pub const CONNECTIONS_REFUSED: &str = "serve_connections_refused_total";
@@ -57,37 +59,35 @@ pub const HQ_BATCHES_PUT_OFF: &str = "hq_batches_put_off_total";
 pub const HQ_EVENTS_QUARANTINED: &str = "hq_events_quarantined_total";
 pub const HQ_ENROLMENTS_REFUSED: &str = "hq_enrolments_refused_total";
 
+/// A process has one, as it has one `/metrics`; so have the servers of a test or the demo together.
+static REGISTRY: Registry = Registry::new();
+
 /// Counts one.
 pub fn count(name: &'static str) {
-    metrics::counter!(name).increment(1);
+    REGISTRY.add(name, None, 1);
 }
 
-/// Folds recorded times into their sums every half minute, whether or not anybody scrapes: unfolded, each
-/// commit would leave a number in memory for ever.
-pub fn keep_up(tasks: &Tasks) {
-    let (recorder, own) = (install(), tasks.clone());
-    tasks.spawn("metrics", async move {
-        let mut every = tokio::time::interval(Duration::from_secs(30));
-        loop {
-            tokio::select! {
-                _ = every.tick() => recorder.run_upkeep(),
-                () = own.stopping() => return,
-            }
-        }
-    });
+/// Counts `more`.
+pub fn add(name: &'static str, more: u64) {
+    REGISTRY.add(name, None, more);
 }
 
-/// Installs the recorder; a process has one. In tests and the demo, whoever comes first installs it.
-pub fn install() -> PrometheusHandle {
-    use std::sync::OnceLock;
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
-            let handle = recorder.handle();
-            // Only fails where another recorder is installed, and nobody else installs one.
-            metrics::set_global_recorder(recorder).ok();
-            handle
-        })
-        .clone()
+/// Counts `more` of one kind.
+pub fn add_of(name: &'static str, label: Label, more: u64) {
+    REGISTRY.add(name, Some(label), more);
+}
+
+/// Says how it is now with one kind.
+pub fn set_of(name: &'static str, label: Label, now: u64) {
+    REGISTRY.set(name, Some(label), now);
+}
+
+/// Counts something that took `time`.
+pub fn took(name: &'static str, time: Duration) {
+    REGISTRY.took(name, time);
+}
+
+/// What `/metrics` answers.
+pub fn text() -> String {
+    REGISTRY.text()
 }

@@ -121,8 +121,7 @@ impl Down {
                 Err(NoNews)
             }
             Err(error) => {
-                ::metrics::counter!(metrics::BUNDLES_REFUSED, "reason" => error.code())
-                    .increment(1);
+                metrics::add_of(metrics::BUNDLES_REFUSED, ("reason", error.code()), 1);
                 tracing::error!(%error, bundle.version = pointer.v, "a bundle was refused; the last good one stays");
                 self.report(pointer.v, BundleState::Refused, error.to_string())
                     .await;

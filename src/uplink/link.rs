@@ -115,8 +115,8 @@ impl Link {
         if changed {
             tracing::info!(link.state = worse.name(), "the way to headquarters changed");
             for each in LinkState::ALL {
-                ::metrics::gauge!(metrics::UPLINK_STATE, "state" => each.name())
-                    .set(if each == worse { 1.0 } else { 0.0 });
+                let label = ("state", each.name());
+                metrics::set_of(metrics::UPLINK_STATE, label, u64::from(each == worse));
             }
         }
     }

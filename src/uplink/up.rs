@@ -240,8 +240,7 @@ impl Up {
             StatusCode::OK => match serde_json::from_slice::<Receipt>(&response.body) {
                 Ok(receipt) if receipt.acked >= last => {
                     self.set_the_clock(receipt.now, asked.elapsed());
-                    ::metrics::counter!(metrics::UPLINK_FRAMES_SENT)
-                        .increment(batch.lines.len() as u64);
+                    metrics::add(metrics::UPLINK_FRAMES_SENT, batch.lines.len() as u64);
                     self.take_receipt(spool, stream, last, &receipt).await
                 }
                 Ok(_) | Err(_) => self.unexpected(&response),
@@ -398,11 +397,10 @@ const fn waiting(depths: &Depths) -> Waiting {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is for looking at")]
 fn report(depths: &Depths) {
     for (spool, depth) in [(Spool::P0, &depths.p0), (Spool::P1, &depths.p1)] {
-        ::metrics::gauge!(metrics::JOURNAL_WAITING_FRAMES, "spool" => spool.name())
-            .set(depth.frames as f64);
+        let label = ("spool", spool.name());
+        metrics::set_of(metrics::JOURNAL_WAITING_FRAMES, label, depth.frames);
     }
 }
 

@@ -6,20 +6,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
 use super::not_found;
 use crate::hq::state::Shared;
+use crate::ops::metrics;
 
 /// A ledger that takes longer to say yes is not one to send gateways to.
 const LEDGER_WITHIN: Duration = Duration::from_secs(2);
 
-pub fn router(hq: Shared, metrics: PrometheusHandle) -> Router {
+pub fn router(hq: Shared) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(async move || metrics.render()))
+        .route("/metrics", get(async || metrics::text()))
         .fallback(not_found)
         .with_state(hq)
 }

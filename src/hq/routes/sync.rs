@@ -131,7 +131,7 @@ async fn hello(
 /// Counts a stream that has just been closed. The box goes on in a new one by itself; that it was copied or
 /// put back is for people to know.
 pub(super) fn note_closed(gateway: GatewayId, stream: StreamId, why: Disagreement) {
-    ::metrics::counter!(metrics::HQ_STREAMS_CLOSED, "why" => why.code()).increment(1);
+    metrics::add_of(metrics::HQ_STREAMS_CLOSED, ("why", why.code()), 1);
     tracing::error!(
         gateway.id = %gateway,
         stream.id = %stream,

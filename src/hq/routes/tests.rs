@@ -423,7 +423,7 @@ async fn a_renewed_certificate_works_and_retires_the_old_one() {
 async fn readiness_tells_a_broken_folder_and_stays_ready() {
     let hq = TestHq::new().await;
     let ready = async || {
-        let router = ops::router(Arc::clone(&hq.state), crate::ops::metrics::install());
+        let router = ops::router(Arc::clone(&hq.state));
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
         call(router, request, None).await
     };

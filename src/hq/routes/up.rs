@@ -47,7 +47,7 @@ impl FromRequestParts<Shared> for Turn {
 }
 
 fn too_many(code: &'static str, message: &dyn std::fmt::Display) -> Refused {
-    ::metrics::counter!(metrics::HQ_BATCHES_PUT_OFF, "code" => code).increment(1);
+    metrics::add_of(metrics::HQ_BATCHES_PUT_OFF, ("code", code), 1);
     Refused::new(StatusCode::TOO_MANY_REQUESTS, code, message)
 }
 
@@ -184,11 +184,11 @@ async fn read_batch(
 }
 
 fn count(taken: &Taken) {
-    ::metrics::counter!(metrics::HQ_FRAMES).increment(taken.fresh);
-    ::metrics::counter!(metrics::HQ_FRAMES_RESENT).increment(taken.resent);
+    metrics::add(metrics::HQ_FRAMES, taken.fresh);
+    metrics::add(metrics::HQ_FRAMES_RESENT, taken.resent);
     if !taken.put_aside.is_empty() {
         let count = taken.put_aside.len();
-        ::metrics::counter!(metrics::HQ_EVENTS_QUARANTINED).increment(count as u64);
+        metrics::add(metrics::HQ_EVENTS_QUARANTINED, count as u64);
         tracing::warn!(
             count,
             "events were put aside; see the quarantine of the ledger"
