@@ -1,5 +1,6 @@
 //! TLS configurations: rustls with ring, TLS 1.3 between gateway and headquarters.
 
+mod provider;
 mod time;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub enum BadIdentity {
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
+/// Everything ring has: browsers come to the console, with whatever certificate its owner bought.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -85,7 +87,7 @@ pub fn client(
     key_pem: &str,
     time: Arc<CertificateTime>,
 ) -> Result<Arc<ClientConfig>, BadIdentity> {
-    let config = ClientConfig::builder_with_details(provider(), time)
+    let config = ClientConfig::builder_with_details(provider::for_gateways(), time)
         .with_protocol_versions(&[&version::TLS13])?
         .with_root_certificates(roots(server_ca_pem)?)
         .with_client_auth_cert(certificates(chain_pem)?, private_key(key_pem)?)?;
@@ -100,9 +102,9 @@ pub fn client_by_pin(
 ) -> Result<Arc<ClientConfig>, BadIdentity> {
     let verifier = PinVerifier {
         authority_sha256,
-        provider: provider(),
+        provider: provider::for_gateways(),
     };
-    let config = ClientConfig::builder_with_details(provider(), time)
+    let config = ClientConfig::builder_with_details(provider::for_gateways(), time)
         .with_protocol_versions(&[&version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))

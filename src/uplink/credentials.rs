@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::ClientConfig;
 
-use super::enroll::signing_request;
 use super::identity::Identity;
+use super::key::NewKey;
 use crate::ops::clock::SystemClock;
 use crate::ops::tls::{BadIdentity, CertificateTime};
 use crate::wire::link::Renewed;
@@ -35,9 +34,6 @@ struct Held {
 /// Changes with the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Edition(u32);
-
-/// A key that headquarters is asked to certify.
-pub(super) struct NewKey(KeyPair);
 
 impl Credentials {
     pub(super) fn new(identity: Identity, identity_dir: PathBuf) -> Self {
@@ -66,19 +62,12 @@ impl Credentials {
         ends - now.as_second() < RENEW_BEFORE.as_secs()
     }
 
-    /// A new key, and the request to certify it.
-    pub(super) fn new_key() -> anyhow::Result<(NewKey, String)> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making a new key")?;
-        let request = signing_request(&key)?;
-        Ok((NewKey(key), request))
-    }
-
     /// Keeps what headquarters certified, and shows it from the next connection on.
     pub(super) fn renew(&self, key: &NewKey, renewed: Renewed) -> anyhow::Result<()> {
         let mut enrolled = self.held().identity.enrolled.clone();
         enrolled.certificate_pem = renewed.certificate_pem;
         enrolled.certificate_ends = renewed.certificate_ends;
-        let identity = Identity::new(enrolled, key.0.serialize_pem());
+        let identity = Identity::new(enrolled, key.to_pem());
         // What does not fit together must not replace what does.
         identity
             .tls(CertificateTime::new(Arc::new(SystemClock)))

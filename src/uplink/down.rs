@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::backoff::Backoff;
 use super::bundle::{NotTaken, Slots};
 use super::credentials::Credentials;
+use super::key::NewKey;
 use super::link::Link;
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use super::up::chance;
@@ -142,7 +143,8 @@ impl Down {
     }
 
     async fn renew(&self) -> anyhow::Result<()> {
-        let (key, request) = Credentials::new_key()?;
+        let key = NewKey::make().context("making a new key")?;
+        let request = key.signing_request()?;
         let path = "/v1/renew".to_owned();
         let request = Request::post(path, request.into_bytes(), Content::Json, POLL_MARGIN);
         let Ok(response) = self.ask(request).await else {

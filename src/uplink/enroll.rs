@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::StatusCode;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 
 use super::http::{Https, Trust};
 use super::identity::Identity;
+use super::key::NewKey;
 use super::transport::{Content, Request, Transport};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::Tasks;
@@ -41,10 +41,10 @@ pub async fn enroll(
     if !invitation.url.starts_with("https://") {
         bail!("the address of headquarters begins with https://");
     }
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making the gateway's key")?;
+    let key = NewKey::make().context("making the gateway's key")?;
     let request = EnrollRequest {
         token: invitation.token.trim().to_owned(),
-        csr_pem: signing_request(&key)?,
+        csr_pem: key.signing_request()?,
         coupon_key,
         sw: SOFTWARE.to_owned(),
     };
@@ -68,7 +68,7 @@ pub async fn enroll(
     }
     let enrolled: Enrolled = serde_json::from_slice(&response.body)
         .context("reading headquarters' answer to the enrolment")?;
-    let identity = Identity::new(enrolled, key.serialize_pem());
+    let identity = Identity::new(enrolled, key.to_pem());
     identity
         .store(identity_dir)
         .context("keeping the gateway's identity")?;
@@ -87,19 +87,6 @@ fn read_pin(text: &str) -> anyhow::Result<[u8; 32]> {
     bytes
         .and_then(|bytes| bytes.try_into().ok())
         .context("the pin is 64 hexadecimal digits, as `maitred hq init` printed it")
-}
-
-/// A request that only proves possession of the key: headquarters writes every name itself.
-pub(super) fn signing_request(key: &KeyPair) -> anyhow::Result<String> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "maitred gateway");
-    params
-        .serialize_request(key)
-        .and_then(|request| request.pem())
-        .context("writing the signing request")
 }
 
 #[cfg(test)]

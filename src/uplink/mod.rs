@@ -15,6 +15,7 @@ mod down;
 pub mod enroll;
 mod http;
 pub mod identity;
+mod key;
 pub mod lines;
 mod link;
 pub mod standing;
