@@ -7,7 +7,7 @@ pub mod dry;
 pub mod firewall;
 pub mod plan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Wall {
         let session = SignedDuration::try_from(self.session).unwrap_or(SignedDuration::MAX);
         let until = now.saturating_add(session).unwrap_or(Timestamp::MAX);
         let mut sessions = self.lock();
-        let before = sessions.keys().copied().collect();
+        let before: Vec<_> = sessions.keys().copied().collect();
         sessions.retain(|_, end| *end > now);
         if sessions.len() >= MOST_SESSIONS && !sessions.contains_key(&device) {
             self.enforce(&before, &sessions);
@@ -68,7 +68,7 @@ impl Wall {
     /// Ends the sessions whose time is over.
     pub fn sweep(&self, now: Timestamp) {
         let mut sessions = self.lock();
-        let before = sessions.keys().copied().collect();
+        let before: Vec<_> = sessions.keys().copied().collect();
         sessions.retain(|_, end| *end > now);
         self.enforce(&before, &sessions);
     }
@@ -81,8 +81,8 @@ impl Wall {
         self.lock().is_empty()
     }
 
-    fn enforce(&self, before: &BTreeSet<Device>, sessions: &BTreeMap<Device, Timestamp>) {
-        let wanted = sessions.keys().copied().collect();
+    fn enforce(&self, before: &[Device], sessions: &BTreeMap<Device, Timestamp>) {
+        let wanted: Vec<_> = sessions.keys().copied().collect();
         self.firewall.apply(&plan(&wanted, before));
     }
 

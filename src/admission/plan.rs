@@ -1,7 +1,5 @@
 //! What a firewall has to change: the difference between the devices wanted and those present.
 
-use std::collections::BTreeSet;
-
 use super::Device;
 
 /// A firewall's work, in no particular order.
@@ -11,12 +9,17 @@ pub struct Plan {
     pub remove: Vec<Device>,
 }
 
-/// The way from `present` to `wanted`.
-pub fn plan(wanted: &BTreeSet<Device>, present: &BTreeSet<Device>) -> Plan {
+/// The way from `present` to `wanted`, which are both in order.
+pub fn plan(wanted: &[Device], present: &[Device]) -> Plan {
     Plan {
-        admit: wanted.difference(present).copied().collect(),
-        remove: present.difference(wanted).copied().collect(),
+        admit: without(wanted, present),
+        remove: without(present, wanted),
     }
+}
+
+fn without(devices: &[Device], others: &[Device]) -> Vec<Device> {
+    let missing = |device: &&Device| others.binary_search(device).is_err();
+    devices.iter().filter(missing).copied().collect()
 }
 
 #[cfg(test)]
@@ -28,7 +31,7 @@ mod tests {
     #[test]
     fn only_the_difference_is_work() {
         let [a, b, c] = [1, 2, 3].map(|last| Device(IpAddr::from([10, 0, 0, last])));
-        let plan = plan(&[a, b].into(), &[b, c].into());
+        let plan = plan(&[a, b], &[b, c]);
         assert_eq!((plan.admit, plan.remove), (vec![a], vec![c]));
     }
 }

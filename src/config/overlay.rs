@@ -21,15 +21,16 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The variables of this process that begin with `MAITRED_`.
     pub fn of_process() -> Self {
-        Self(
-            // Not `vars`: it panics where any variable of the process, ours or not, is no UTF-8.
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .filter(|(name, _)| name.starts_with(PREFIX))
-                .collect(),
-        )
+        let mut ours = BTreeMap::new();
+        // Not `vars`: it panics where any variable of the process, ours or not, is no UTF-8.
+        for (name, value) in std::env::vars_os() {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string())
+                && name.starts_with(PREFIX)
+            {
+                ours.insert(name, value);
+            }
+        }
+        Self(ours)
     }
 
     pub fn of(pairs: &[(&str, &str)]) -> Self {

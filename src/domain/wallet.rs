@@ -299,13 +299,15 @@ impl Wallet {
 
     /// The redemptions that can still be taken back at `now`, newest first.
     pub fn undoable(&self, now: Timestamp) -> Vec<Redemption> {
-        let mut recent: Vec<_> = self
-            .redemptions
-            .iter()
-            .filter(|done| now.duration_since(done.at.into()) <= UNDO_WITHIN)
-            .map(|done| done.unpack(&self.names))
-            .collect();
-        recent.sort_by_key(|redemption| std::cmp::Reverse(redemption.at));
+        let mut recent: Vec<Redemption> = Vec::new();
+        for done in self.redemptions.iter() {
+            if now.duration_since(done.at.into()) <= UNDO_WITHIN {
+                let done = done.unpack(&self.names);
+                // A few minutes at one till: too few for anything cleverer than their place.
+                let place = recent.partition_point(|other| other.at >= done.at);
+                recent.insert(place, done);
+            }
+        }
         recent
     }
 

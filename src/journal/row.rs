@@ -589,6 +589,7 @@ struct Listed {
 /// The generations of a row in order; what was never finished is removed.
 fn list(start: &Start<'_>) -> Result<Vec<Listed>, StorageError> {
     let mut listed = Vec::new();
+    // Sorted by their text, and names sort as numbers do.
     for text in database::generations_in(start.parent)? {
         let path = start.parent.join(&text);
         let Some(name) = DirName::parse(&text) else {
@@ -615,7 +616,6 @@ fn list(start: &Start<'_>) -> Result<Vec<Listed>, StorageError> {
         };
         listed.push(Listed { name, ready });
     }
-    listed.sort_unstable_by_key(|listed| listed.name);
     Ok(listed)
 }
 

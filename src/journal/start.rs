@@ -546,9 +546,10 @@ pub(super) fn discard_old_quarantines(parent: &Path) -> Result<(), StorageError>
     let mut all: Vec<(i64, PathBuf, String)> = Vec::new();
     for name in quarantines(parent)? {
         let path = parent.join(&name);
-        all.push((fs_err::metadata(&path)?.mtime(), path, name));
+        let made = fs_err::metadata(&path)?.mtime();
+        let place = all.partition_point(|(other, ..)| *other <= made);
+        all.insert(place, (made, path, name));
     }
-    all.sort_unstable();
     let surplus = all.len().saturating_sub(MOST_QUARANTINES);
     for (_, path, name) in all.into_iter().take(surplus) {
         if path.join(SALVAGED).exists() {
