@@ -15,9 +15,8 @@
 //!    again, and the book is rebuilt. A failed fdatasync is never tried again on the same descriptor, and the
 //!    file it failed on is rewritten before it is trusted. What an earlier run left unsynced is synced at
 //!    open, before anyone builds on it.
-//! 5. Sequences count the frames of a stream from 1 and outlive them. A number is given out once: where the
-//!    next one cannot be proven, a new stream begins, so that headquarters can never take a new diner for an
-//!    old one.
+//! 5. Sequences count the frames of a stream from 1 and outlive them. Where the next one cannot be proven, a
+//!    new stream begins, so that no number is given out twice; the one case that a box cannot see is in 7.
 //! 6. A P0 frame leaves the disk only when headquarters has acknowledged it, a durable checkpoint of the book
 //!    contains it, and a week has passed, or the kept ones exceed 4 MiB, or room is short. Until then
 //!    [`Outbox::take_back`] brings it back.
