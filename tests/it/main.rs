@@ -11,6 +11,7 @@ mod certificates;
 mod clock;
 mod configuration;
 mod disk_full;
+mod golden_state;
 mod headquarters_away;
 mod kill;
 mod ledger;

@@ -308,8 +308,9 @@ pub(crate) fn write_chain(to: &Path) {
         )
         .replace("from = \"14:00\"", "from = \"00:00\"")
         .replace("to = \"17:00\"", "to = \"00:00\"")
-        .replace("per_table_per_day = 4", "per_table_per_day = 10000")
-        .replace("per_store_per_day = 20", "per_store_per_day = 10000");
+        .replace("total = 5000", "total = 5000000")
+        .replace("per_table_per_day = 4", "per_table_per_day = 1000000")
+        .replace("per_store_per_day = 20", "per_store_per_day = 1000000");
     fs_err::write(campaign, text).unwrap();
 }
 
