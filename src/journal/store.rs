@@ -160,7 +160,9 @@ impl Store {
         place: &Place,
         book: &mut impl Book,
     ) -> Result<(), StorageError> {
-        if self.unsaved_frames >= OVERDUE * place.options.checkpoint_frames {
+        // As many as can be counted: never.
+        let overdue = place.options.checkpoint_frames.saturating_mul(OVERDUE);
+        if self.unsaved_frames >= overdue {
             self.checkpoint(book)?;
         }
         Ok(())
