@@ -127,15 +127,20 @@ impl Up {
             let Some((spool, stream)) = own else {
                 continue;
             };
-            if self.settle(spool, stream, mark).await.is_err() {
-                return Said::Failed;
-            }
-            self.marks.insert(mark.id, mark.acked);
             let written = match spool {
                 Spool::P0 => depths.p0.written(),
                 Spool::P1 => depths.p1.written(),
             };
-            if mark.closed && mark.id == written.stream {
+            let is_written = mark.id == written.stream;
+            self.marks.insert(mark.id, mark.acked);
+            if mark.closed && !is_written {
+                // Left before. What it still holds moves on when it is sent.
+                continue;
+            }
+            if self.settle(spool, stream, mark).await.is_err() {
+                return Said::Failed;
+            }
+            if mark.closed {
                 // Asked again after a wait, so that a headquarters that closes everything is not spun on.
                 said = Said::OutOfStep;
             }
