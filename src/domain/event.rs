@@ -8,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
+use super::command::CommandDone;
 use super::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
@@ -83,6 +84,8 @@ registry! {
         27 Bill "bill",
         28 EraseRequested "erase_requested",
         29 Gap "gap",
+        30 CommandDone "command_done",
+        31 CouponVoided "coupon_voided",
     }
     P1 {
         101 Associated "associated",
@@ -132,6 +135,8 @@ pub enum Event {
     TouchpointView(View),
     PortalView(View),
     Admitted(Admitted),
+    CommandDone(CommandDone),
+    CouponVoided(CouponVoided),
 }
 
 impl Event {
@@ -146,6 +151,8 @@ impl Event {
             Self::TouchpointView(_) => Kind::TouchpointView,
             Self::PortalView(_) => Kind::PortalView,
             Self::Admitted(_) => Kind::Admitted,
+            Self::CommandDone(_) => Kind::CommandDone,
+            Self::CouponVoided(_) => Kind::CouponVoided,
         }
     }
 }
@@ -263,6 +270,7 @@ pub enum RefusalReason {
     NotYetValid,
     Expired,
     OutsideHours,
+    Voided,
 }
 
 /// A page was opened.
@@ -285,6 +293,16 @@ pub struct View {
 pub struct Admitted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vid: Option<Vid>,
+}
+
+/// Headquarters has taken a coupon back: nobody gives anything on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CouponVoided {
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    /// Until when somebody might show it.
+    #[serde(rename = "rem", with = "unix_millis")]
+    pub remember_until: Timestamp,
 }
 
 #[expect(
@@ -320,7 +338,7 @@ mod tests {
             assert_eq!(Kind::from_number(*kind as u16), Some(*kind));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(30), None);
+        assert_eq!(Kind::from_number(32), None);
     }
 
     /// Boxes in the field and ledgers of years ago speak in these numbers.

@@ -362,6 +362,11 @@ random_id!(
     "redemption id"
 );
 random_id!(
+    /// One command of headquarters, whatever number it has at a gateway.
+    CommandId,
+    "command id"
+);
+random_id!(
     /// A till device that has been paired with this gateway.
     DeviceId,
     "device id"

@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod campaign;
+pub mod command;
 pub mod event;
 pub mod ids;
 pub mod offer;

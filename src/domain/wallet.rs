@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::calendar::business_day;
 use super::campaign::{Campaign, RedeemableAt};
 use super::event::{
-    Claim, Event, Moment, Occurrence, Redeem, RedeemRefused, RedeemUndone, RefusalReason,
-    unix_millis,
+    Claim, CouponVoided, Event, Moment, Occurrence, Redeem, RedeemRefused, RedeemUndone,
+    RefusalReason, unix_millis,
 };
 use super::ids::{
     CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
@@ -45,6 +45,9 @@ const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// A short code is not given out again until this long after its coupon has expired.
 const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A void coupon that was issued elsewhere may be shown for so long: its own end is not known here.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// Above this many remembered coupons a short code has five characters.
 ///
@@ -92,6 +95,9 @@ pub struct Wallet {
     coupons: Coupons,
     redemptions: Redemptions,
     wrong_pins: HashMap<DeviceId, WrongPins>,
+    /// Coupons that nobody gives anything on, and until when somebody might show them. Also such as were
+    /// issued elsewhere: their signature is good.
+    voided: HashMap<CouponId, Timestamp>,
     /// Claims of coupons that have been forgotten, which a campaign's total still counts.
     forgotten: HashMap<CampaignId, u32>,
     tally: HashMap<Tally, u32>,
@@ -209,6 +215,7 @@ pub enum TillRefused {
     AskForQr,
     OtherStore(StoreId),
     AlreadyRedeemed(Timestamp),
+    Voided,
     NotYet(Timestamp),
     Expired(Timestamp),
     OutsideHours,
@@ -221,6 +228,7 @@ impl TillRefused {
             Self::AskForQr => RefusalReason::StreetCode,
             Self::OtherStore(_) => RefusalReason::OtherStore,
             Self::AlreadyRedeemed(_) => RefusalReason::AlreadyRedeemed,
+            Self::Voided => RefusalReason::Voided,
             Self::NotYet(_) => RefusalReason::NotYetValid,
             Self::Expired(_) => RefusalReason::Expired,
             Self::OutsideHours => RefusalReason::OutsideHours,
@@ -447,6 +455,9 @@ impl Wallet {
         if let Some(before) = self.redemptions.of(shown.coupon) {
             return Err(TillRefused::AlreadyRedeemed(before.at.into()));
         }
+        if self.is_voided(shown.coupon) {
+            return Err(TillRefused::Voided);
+        }
         if asked.now > shown.not_after {
             return Err(TillRefused::Expired(shown.not_after));
         }
@@ -514,13 +525,29 @@ impl Wallet {
         if now.duration_since(found.at) > UNDO_WITHIN {
             return Err(UndoRefused::TooLate);
         }
-        Ok(RedeemUndone {
-            redemption,
-            coupon: found.redeem.coupon,
-            campaign: found.redeem.campaign,
-            staff: staff.clone(),
-            redeemed_at: found.at,
-            off_peak: found.redeem.off_peak,
+        Ok(undone(found, staff))
+    }
+
+    /// Takes back a coupon's redemption for headquarters, however long ago it was; none if there is none here.
+    pub fn take_back(&self, coupon: CouponId, by: &StaffName) -> Option<RedeemUndone> {
+        Some(undone(self.redemption(coupon)?, by))
+    }
+
+    pub fn is_voided(&self, coupon: CouponId) -> bool {
+        self.voided.contains_key(&coupon)
+    }
+
+    /// Decides whether a coupon may be made void; none where it has been redeemed.
+    pub fn void(&self, coupon: CouponId, now: Timestamp) -> Option<CouponVoided> {
+        if self.is_redeemed(coupon) {
+            return None;
+        }
+        let own = self.coupons.get(coupon);
+        let remember_until =
+            own.map_or(later_by(now, SHOWN_WITHIN), |own| own.remember_until.into());
+        Some(CouponVoided {
+            coupon,
+            remember_until,
         })
     }
 
@@ -577,7 +604,14 @@ impl Wallet {
                 self.dirty.insert(Key::Redemption(undone.coupon));
             }
             Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
-            Event::TouchpointView(_) | Event::PortalView(_) | Event::Admitted(_) => {}
+            Event::CouponVoided(voided) => {
+                self.voided.insert(voided.coupon, voided.remember_until);
+                self.dirty.insert(Key::Voided(voided.coupon));
+            }
+            Event::TouchpointView(_)
+            | Event::PortalView(_)
+            | Event::Admitted(_)
+            | Event::CommandDone(_) => {}
         }
     }
 
@@ -650,6 +684,17 @@ impl Wallet {
 enum Consented {
     Yes,
     No,
+}
+
+fn undone(done: Redemption, by: &StaffName) -> RedeemUndone {
+    RedeemUndone {
+        redemption: done.redeem.redemption,
+        coupon: done.redeem.coupon,
+        campaign: done.redeem.campaign,
+        staff: by.clone(),
+        redeemed_at: done.at,
+        off_peak: done.redeem.off_peak,
+    }
 }
 
 fn tallies(coupon: &coupons::Record) -> [Tally; 3] {

@@ -102,6 +102,7 @@ enum Standing {
         at: String,
     },
     Expired,
+    Voided,
 }
 
 fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -> Standing {
@@ -109,6 +110,9 @@ fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -
     if let Some(redemption) = state.wallet.read().redemption(claim.coupon) {
         let at = on_the_wall(store, redemption.at);
         return Standing::Redeemed { at };
+    }
+    if state.wallet.read().is_voided(claim.coupon) {
+        return Standing::Voided;
     }
     if state.now() > claim.not_after {
         return Standing::Expired;

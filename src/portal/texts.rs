@@ -51,13 +51,14 @@ texts! {
     wifi Wifi { title continue_button online_title online_text }
     coupon Coupon {
         title say_code valid_until only_hours how how_text screenshot redeemed expired redeemed_at
+        voided voided_text
         stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
     }
     till Till {
         title pair_title pair_text pair_code pair_button pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code code_hint redeem ok no undo undone undo_unknown undo_late recent
-        unknown_code street_code bad_token other_store already_redeemed not_yet expired outside_hours
-        staff_only staff_only_text
+        unknown_code street_code bad_token other_store already_redeemed voided not_yet expired
+        outside_hours staff_only staff_only_text
     }
     counter Counter {
         title link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad

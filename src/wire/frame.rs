@@ -109,6 +109,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::RedeemRefused(x) => serde_json::value::to_raw_value(x),
         Event::TouchpointView(x) | Event::PortalView(x) => serde_json::value::to_raw_value(x),
         Event::Admitted(x) => serde_json::value::to_raw_value(x),
+        Event::CommandDone(x) => serde_json::value::to_raw_value(x),
+        Event::CouponVoided(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -208,6 +210,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::TouchpointView => Event::TouchpointView(read(payload)?),
         Kind::PortalView => Event::PortalView(read(payload)?),
         Kind::Admitted => Event::Admitted(read(payload)?),
+        Kind::CommandDone => Event::CommandDone(read(payload)?),
+        Kind::CouponVoided => Event::CouponVoided(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }
@@ -217,8 +221,11 @@ mod tests {
     use jiff::tz::Offset;
 
     use super::*;
-    use crate::domain::event::{Claim, View};
-    use crate::domain::ids::{CampaignId, CouponId, ShortCode, TapId, TouchpointCode, Vid};
+    use crate::domain::command::{CommandDone, Cursor, Outcome};
+    use crate::domain::event::{Claim, CouponVoided, View};
+    use crate::domain::ids::{
+        CampaignId, CommandId, CouponId, ShortCode, TapId, TouchpointCode, Vid,
+    };
     use crate::domain::text::Text;
 
     fn claim_and_view() -> Contents {
@@ -289,6 +296,45 @@ mod tests {
             view.moment.at.duration_since(claim.moment.at),
             SignedDuration::from_millis(1_250)
         );
+    }
+
+    #[test]
+    fn what_a_command_did_and_that_it_was_dealt_with_are_one_frame() {
+        let body = br#"{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[
+            {"k":31,"x":{"cpn":"01010101010101010101010101010101","rem":1797319800000}},
+            {"k":30,"x":{"c":7,"id":"02020202020202020202020202020202","kind":"void_coupon","out":"done"}}]}"#;
+        let decoded = decode(body).unwrap();
+        assert!(decoded.undecoded.is_empty(), "{:?}", decoded.undecoded);
+        let events: Vec<Event> = decoded
+            .occurrences
+            .iter()
+            .map(|occurrence| occurrence.event.clone())
+            .collect();
+        let coupon = CouponId::from_entropy([1; 16]);
+        let cursor = Cursor {
+            number: 7,
+            id: CommandId::from_entropy([2; 16]),
+        };
+        let expected = [
+            Event::CouponVoided(CouponVoided {
+                coupon,
+                remember_until: Timestamp::from_millisecond(1_797_319_800_000).unwrap(),
+            }),
+            Event::CommandDone(CommandDone::new(cursor, "void_coupon", Outcome::Done)),
+        ];
+        assert_eq!(events, expected);
+        let contents = Contents {
+            store: decoded.store,
+            boot_time: BootTime { boot: 1, millis: 2 },
+            moment: decoded.occurrences[0].moment,
+            events: events
+                .into_iter()
+                .map(|event| (SignedDuration::ZERO, event))
+                .collect(),
+        };
+        let written = String::from_utf8(encode(&contents)).unwrap();
+        let wanted: String = String::from_utf8_lossy(body).split_whitespace().collect();
+        assert_eq!(written, wanted);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub enum Key {
     Coupon(CouponId),
     Redemption(CouponId),
     WrongPins(DeviceId),
+    Voided(CouponId),
 }
 
 /// One entry as it is kept.
@@ -35,6 +36,7 @@ pub(super) enum Kept {
     WrongPins(DeviceId, WrongPins),
     Forgotten(CampaignId, u32),
     Steady(#[serde(with = "unix_millis")] Timestamp),
+    Voided(CouponId, #[serde(with = "unix_millis")] Timestamp),
 }
 
 impl Wallet {
@@ -73,6 +75,7 @@ impl Wallet {
                 Kept::Forgotten(campaign.clone(), *self.forgotten.get(campaign)?)
             }
             Key::Steady => Kept::Steady(self.steady),
+            Key::Voided(coupon) => Kept::Voided(*coupon, *self.voided.get(coupon)?),
         };
         Some(Entry(kept))
     }
@@ -83,6 +86,9 @@ impl Wallet {
             Kept::Coupon(coupon) => self.remember(&coupon, Saved::AsItIs),
             Kept::Redemption(redemption) => self.hand_over(&redemption, Saved::AsItIs),
             Kept::Steady(time) => self.steady = time,
+            Kept::Voided(coupon, until) => {
+                self.voided.insert(coupon, until);
+            }
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);
             }
@@ -109,6 +115,13 @@ impl Wallet {
                 self.dirty.insert(Key::Coupon(coupon.coupon));
             },
         );
+        self.voided.retain(|coupon, until| {
+            let stays = *until >= self.steady;
+            if !stays {
+                self.dirty.insert(Key::Voided(*coupon));
+            }
+            stays
+        });
         self.redemptions.forget(
             |done| done.saved != Saved::Never && done.remember_until < steady,
             |done| {

@@ -499,3 +499,58 @@ fn a_place_in_memory_that_was_freed_is_used_again() {
     assert_eq!(shop.wallet.diner(old.vid).claimed, 0);
     assert_eq!(shop.wallet.shown(&Presented::Code(old.code)), None);
 }
+
+#[test]
+fn a_void_coupon_is_refused_wherever_it_was_issued() {
+    let mut shop = TestShop::open();
+    let own = shop.claim(1);
+    let street = TokenClaims {
+        coupon: CouponId::from_entropy([5; 16]),
+        campaign: shop.campaign.id.clone(),
+        store: shop.store.id.clone(),
+        not_before: shop.now,
+        not_after: shop.now + SignedDuration::from_hours(48),
+    };
+    for coupon in [own.coupon, street.coupon] {
+        let voided = shop.wallet.void(coupon, shop.now).unwrap();
+        shop.happen(Event::CouponVoided(voided));
+    }
+    for shown in [Presented::Code(own.code), Presented::Token(street)] {
+        assert_eq!(shop.show(&shown), Err(TillRefused::Voided));
+    }
+    assert_eq!(shop.tap(1, None), Ok(Tapped::Held(own.coupon)));
+}
+
+#[test]
+fn what_was_redeemed_is_too_late_to_be_void_until_it_is_taken_back() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    shop.show(&Presented::Code(claim.code)).unwrap();
+    assert_eq!(shop.wallet.void(claim.coupon, shop.now), None);
+    // Headquarters' word has no ten minutes.
+    shop.later(24 * 60);
+    let headquarters = StaffName::parse("headquarters").unwrap();
+    let undone = shop.wallet.take_back(claim.coupon, &headquarters).unwrap();
+    shop.happen(Event::RedeemUndone(undone));
+    assert_eq!(shop.wallet.take_back(claim.coupon, &headquarters), None);
+    assert!(shop.wallet.void(claim.coupon, shop.now).is_some());
+}
+
+#[test]
+fn a_void_coupon_is_remembered_by_checkpoints_for_as_long_as_it_could_be_shown() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    let voided = shop.wallet.void(claim.coupon, shop.now).unwrap();
+    shop.happen(Event::CouponVoided(voided));
+    let changes = shop.wallet.take_changes();
+    let mut again = Wallet::default();
+    for entry in changes.iter().filter_map(|key| shop.wallet.entry(key)) {
+        again.restore(entry);
+    }
+    assert!(again.is_voided(claim.coupon));
+    shop.weeks_of_ordinary_life(3);
+    assert!(shop.wallet.is_voided(claim.coupon));
+    let gone = shop.wallet.take_changes();
+    assert!(gone.contains(&Key::Voided(claim.coupon)));
+    assert!(!shop.wallet.is_voided(claim.coupon));
+}

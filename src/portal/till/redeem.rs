@@ -330,6 +330,7 @@ fn said(
                 TillRefused::AskForQr => t.street_code.clone(),
                 TillRefused::OtherStore(store) => format!("{} {store}", t.other_store),
                 TillRefused::AlreadyRedeemed(at) => format!("{} {}", t.already_redeemed, wall(at)),
+                TillRefused::Voided => t.voided.clone(),
                 TillRefused::NotYet(from) => format!("{} {}", t.not_yet, wall(from)),
                 TillRefused::Expired(at) => format!("{} {}", t.expired, wall(at)),
                 TillRefused::OutsideHours => t.outside_hours.clone(),

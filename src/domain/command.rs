@@ -1,0 +1,133 @@
+//! What headquarters asks of a box, and what the box says became of it.
+//!
+//! Commands are numbered at each gateway and carried out in that order, each once in effect: what a command
+//! changes and that it was dealt with are one frame of the journal. Nothing here asks or answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{CommandId, CouponId};
+
+/// The name of a command's kind is cut to so many characters before a box repeats it.
+const MAX_KIND_CHARS: usize = 32;
+
+/// What this version can do. More kinds may come down the line; a box that does not know one says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Get a new certificate now, for a new key.
+    Renew,
+    /// Say hello again, and send whatever headquarters turns out to lack.
+    AskResend,
+    /// Give nothing on this coupon any more, whoever shows it.
+    VoidCoupon(CouponId),
+    /// Take back the redemption of this coupon, however long ago it was.
+    UndoRedemption(CouponId),
+}
+
+impl Command {
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Renew => "renew",
+            Self::AskResend => "ask_resend",
+            Self::VoidCoupon(_) => "void_coupon",
+            Self::UndoRedemption(_) => "undo_redemption",
+        }
+    }
+
+    /// The coupon that it is about.
+    pub const fn coupon(&self) -> Option<CouponId> {
+        match self {
+            Self::VoidCoupon(coupon) | Self::UndoRedemption(coupon) => Some(*coupon),
+            Self::Renew | Self::AskResend => None,
+        }
+    }
+
+    /// `None` where this version does not know the kind, or the kind is about a coupon and there is none.
+    pub fn of(kind: &str, coupon: Option<CouponId>) -> Option<Self> {
+        match (kind, coupon) {
+            ("renew", _) => Some(Self::Renew),
+            ("ask_resend", _) => Some(Self::AskResend),
+            ("void_coupon", Some(coupon)) => Some(Self::VoidCoupon(coupon)),
+            ("undo_redemption", Some(coupon)) => Some(Self::UndoRedemption(coupon)),
+            _ => None,
+        }
+    }
+}
+
+/// How far a box has come with its commands.
+///
+/// The id tells a headquarters that was put back to an older state, and has given the number out again, that
+/// this was another command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    #[serde(rename = "c")]
+    pub number: u64,
+    pub id: CommandId,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Done,
+    /// There is nothing here that it could be about.
+    NotFound,
+    /// The coupon had been redeemed before it was to be void.
+    TooLate,
+    /// It was tried and did not work; the box's log says why.
+    Failed,
+    /// This version does not know the kind.
+    Unsupported,
+}
+
+impl Outcome {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotFound => "not_found",
+            Self::TooLate => "too_late",
+            Self::Failed => "failed",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// A command has been dealt with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandDone {
+    #[serde(flatten)]
+    pub cursor: Cursor,
+    pub kind: String,
+    #[serde(rename = "out")]
+    pub outcome: Outcome,
+}
+
+impl CommandDone {
+    pub fn new(cursor: Cursor, kind: &str, outcome: Outcome) -> Self {
+        Self {
+            cursor,
+            kind: kind.chars().take(MAX_KIND_CHARS).collect(),
+            outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_reads_back_and_one_of_the_future_does_not() {
+        let coupon = CouponId::from_entropy([1; 16]);
+        for command in [
+            Command::Renew,
+            Command::AskResend,
+            Command::VoidCoupon(coupon),
+            Command::UndoRedemption(coupon),
+        ] {
+            let read = Command::of(command.kind(), command.coupon());
+            assert_eq!(read, Some(command));
+        }
+        assert_eq!(Command::of("void_coupon", None), None);
+        assert_eq!(Command::of("dance", Some(coupon)), None);
+    }
+}
