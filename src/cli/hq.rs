@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use super::{block_on, print, start_logging};
 use crate::config;
 use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
-use crate::domain::ids::{GatewayId, StaffName, StoreId};
+use crate::domain::command::Command;
+use crate::domain::ids::{CouponId, GatewayId, StaffName, StoreId};
 use crate::hq::db::{self, Ledger, Place, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
@@ -22,6 +23,7 @@ use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
 
 mod audit;
+mod commands;
 
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -72,6 +74,35 @@ enum Action {
         #[arg(value_parser = gateway)]
         gateway: GatewayId,
     },
+    /// Ask a gateway to do something, now or when it comes back
+    Tell {
+        /// Its number, as on the console: gw-000123
+        #[arg(value_parser = gateway)]
+        gateway: GatewayId,
+        what: Ask,
+    },
+    /// Make a coupon void: no till gives anything on it any more
+    Void {
+        /// The store that it is for
+        #[arg(long)]
+        store: StoreId,
+        /// Its id, as in the address of its page
+        coupon: CouponId,
+    },
+    /// Take back the redemption of a coupon, however long ago it was
+    Undo {
+        /// The store that it was redeemed in
+        #[arg(long)]
+        store: StoreId,
+        /// Its id, as in the address of its page
+        coupon: CouponId,
+    },
+    /// List what a gateway was asked to do, and what came of it
+    Commands {
+        /// Its number, as on the console: gw-000123
+        #[arg(value_parser = gateway)]
+        gateway: GatewayId,
+    },
     /// Count a store's day again from the stored frames, and compare it with the figures
     Audit {
         #[arg(long)]
@@ -85,6 +116,23 @@ enum Action {
         #[command(subcommand)]
         action: StaffAction,
     },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Ask {
+    /// Get a new certificate for a new key
+    Renew,
+    /// Say what it has, and send what is missing here
+    Resend,
+}
+
+impl From<Ask> for Command {
+    fn from(ask: Ask) -> Self {
+        match ask {
+            Ask::Renew => Self::Renew,
+            Ask::Resend => Self::AskResend,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -124,12 +172,20 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             valid,
         }) => print_token(&settings()?, store, valid),
         Some(Action::Revoke { gateway }) => revoke(&settings()?, gateway),
+        Some(Action::Tell { gateway, what }) => with_ledger(&settings()?, |ledger| {
+            commands::tell(ledger, gateway, what.into())
+        }),
+        Some(Action::Void { store, coupon }) => {
+            with_ledger(&settings()?, |ledger| commands::void(ledger, store, coupon))
+        }
+        Some(Action::Undo { store, coupon }) => {
+            with_ledger(&settings()?, |ledger| commands::undo(ledger, store, coupon))
+        }
+        Some(Action::Commands { gateway }) => {
+            with_ledger(&settings()?, |ledger| commands::list(ledger, gateway))
+        }
         Some(Action::Audit { store, day }) => {
-            let settings = settings()?;
-            block_on(async {
-                let ledger = open_ledger(&settings).await?;
-                audit::audit(ledger.as_ref(), store, day).await
-            })?
+            with_ledger(&settings()?, |ledger| audit::audit(ledger, store, day))
         }
         Some(Action::Staff {
             action: StaffAction::Add { store, name },
@@ -140,6 +196,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn with_ledger<F>(
+    settings: &HqSettings,
+    work: impl FnOnce(Arc<dyn Ledger>) -> F,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    block_on(async { work(open_ledger(settings).await?).await })?
 }
 
 async fn open_ledger(settings: &HqSettings) -> anyhow::Result<Arc<dyn Ledger>> {

@@ -2,7 +2,7 @@
 //! when the contents change.
 //!
 //! One task looks at the folder and at the register of gateways every second and publishes what changed;
-//! a waiting long poll is answered at once. A folder that is being written publishes nothing until two looks
+//! a waiting long poll is answered at once, also where the register says that a command was given. A folder that is being written publishes nothing until two looks
 //! in a row find the same, so no gateway gets half of somebody's edit, nor a new one the state before. A folder with a mistake publishes
 //! nothing: gateways keep what they have, and the mistake is logged, shown on the console and told by
 //! `/readyz`.
@@ -58,6 +58,8 @@ type Shelf = BTreeMap<GatewayId, Arc<Ready>>;
 pub struct Bundles {
     known: ArcSwap<Known>,
     shelf: ArcSwap<Shelf>,
+    /// The number of each gateway's last command: whoever gives one may be another process.
+    commands: ArcSwap<BTreeMap<GatewayId, u64>>,
     changed: watch::Sender<()>,
     look_now: Notify,
 }
@@ -90,6 +92,7 @@ impl Bundles {
         Self {
             known: ArcSwap::default(),
             shelf: ArcSwap::default(),
+            commands: ArcSwap::default(),
             changed: watch::Sender::new(()),
             look_now: Notify::new(),
         }
@@ -117,7 +120,24 @@ impl Bundles {
         self.of(gateway).map(|ready| ready.pointer.clone())
     }
 
-    /// Wakes when what is published changes, or what is known of the folder.
+    /// The number of the last command to `gateway` that was seen; 0 before the first.
+    pub fn last_command(&self, gateway: GatewayId) -> u64 {
+        let commands = self.commands.load();
+        commands.get(&gateway).copied().unwrap_or_default()
+    }
+
+    fn tell_of_commands(&self, gateways: &[Gateway]) {
+        let given = gateways
+            .iter()
+            .map(|gateway| (gateway.id, gateway.commands.given));
+        let given: BTreeMap<_, _> = given.filter(|(_, last)| *last > 0).collect();
+        if **self.commands.load() != given {
+            self.commands.store(Arc::new(given));
+            self.changed.send_replace(());
+        }
+    }
+
+    /// Wakes when what is published changes, what is known of the folder, or a command was given.
     pub fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -184,6 +204,7 @@ impl Publisher {
 
     async fn publish_changes(&mut self, bundles: &Bundles, at: At) -> anyhow::Result<()> {
         let gateways = self.ledger.gateways().await?;
+        bundles.tell_of_commands(&gateways);
         let register = register_stamp(&gateways, &bundles.shelf.load());
         let stamp = self.folder_stamp().await?;
         let newly_read = match at {

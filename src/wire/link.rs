@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::signing::PublicKey;
-use crate::domain::ids::{Chain, GatewayId, Slug, StoreId, StreamId};
+use crate::domain::command::{Command, Cursor};
+use crate::domain::ids::{Chain, CouponId, GatewayId, Slug, StoreId, StreamId};
 
 /// This version, as both sides tell it.
 pub const SOFTWARE: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +49,44 @@ pub struct StreamMark {
     pub closed: bool,
 }
 
-/// `GET /v1/down`: the bundle that a gateway should have.
+/// `GET /v1/down?v=&c=&i=&wait=`: what is new for a gateway that says how far it has come with its commands.
+/// One that says nothing of commands gets a [`BundlePointer`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct News {
+    /// Where it is newer than the gateway's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundlePointer>,
+    /// In the order of their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+}
+
+/// A numbered command. What a kind needs beyond this comes in keys that older gateways leave alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    #[serde(flatten)]
+    pub cursor: Cursor,
+    pub kind: String,
+    #[serde(rename = "cpn", default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<CouponId>,
+}
+
+impl Item {
+    pub fn new(cursor: Cursor, command: Command) -> Self {
+        Self {
+            cursor,
+            kind: command.kind().to_owned(),
+            coupon: command.coupon(),
+        }
+    }
+
+    /// `None` where this version does not know it.
+    pub fn command(&self) -> Option<Command> {
+        Command::of(&self.kind, self.coupon)
+    }
+}
+
+/// The bundle that a gateway should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundlePointer {
     pub v: u64,

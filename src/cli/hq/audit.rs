@@ -1,6 +1,7 @@
 //! `maitred hq audit`: a store's day counted again from the stored frames, beside what was kept.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::bail;
 use jiff::civil::{Date, DateTime};
@@ -12,7 +13,11 @@ use crate::hq::db::audit::{DayAudit, DayCount, StreamCount};
 use crate::hq::db::tally::COLUMN_NAMES;
 
 /// Prints the comparison; fails where anything differs.
-pub(super) async fn audit(ledger: &dyn Ledger, store: StoreId, day: Date) -> anyhow::Result<()> {
+pub(super) async fn audit(
+    ledger: Arc<dyn Ledger>,
+    store: StoreId,
+    day: Date,
+) -> anyhow::Result<()> {
     let audited = ledger.audit_day(store.clone(), day).await?;
     let mut streams = ledger.audit_streams().await?;
     // Those of this store are shown; any other only if it is wrong.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
+//! | [`commands`] | how a gateway's cursor is understood |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
 
@@ -21,13 +22,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::config::settings::{Database, HqSettings};
+use crate::domain::command::Cursor;
 use crate::domain::ids::{CampaignId, Chain, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
 use crate::domain::uptake::{Cell, Fact};
 use crate::wire::batch::{Gap, Time, TimeQuality};
-use crate::wire::link::{BundleState, Serves, StreamMark, StreamOffer};
+use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer};
 use crate::wire::signing::PublicKey;
 
 pub mod audit;
+pub mod commands;
 mod embedded;
 mod greet;
 pub mod plan;
@@ -41,6 +44,7 @@ pub mod tally;
 mod tests;
 
 use audit::{DayAudit, StreamCount};
+use commands::{Given, Order};
 use plan::Disagreement;
 
 /// Where the ledger of a headquarters is.
@@ -153,6 +157,19 @@ pub trait Ledger: Send + Sync {
     /// Uses up a token and gives the gateway its number, in one transaction. A box that comes again with
     /// its key keeps the number, a revoked one, too: the token says that it is in good hands.
     async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>>;
+
+    /// Gives a gateway a command, under the next number; none where there is no such gateway.
+    async fn give(&self, order: Order) -> Answer<Option<u64>>;
+    /// Takes in how far a gateway has come, and says what comes next. The audit has it when the gateway was
+    /// ahead of this ledger.
+    async fn commands_after(
+        &self,
+        gateway: GatewayId,
+        cursor: Option<Cursor>,
+        now: Timestamp,
+    ) -> Answer<Vec<Item>>;
+    /// A gateway's commands in the order of their numbers, with what became of them.
+    async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>>;
 
     /// The bundle last published for a gateway.
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
@@ -359,6 +376,7 @@ pub struct Gateway {
     /// Frames that wait there, over all streams, as it last said; none before it has said anything.
     pub waiting: Option<u64>,
     pub reported: Option<ReportedBundle>,
+    pub commands: commands::Row,
 }
 
 impl Gateway {

@@ -6,9 +6,12 @@ use jiff::civil::date;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::commands::Row;
 use super::scratch::meddle;
 use super::*;
+use crate::domain::command::{Command, CommandDone, Outcome};
 use crate::domain::event::Event;
+use crate::domain::ids::CommandId;
 use crate::hq::examine::examine;
 use crate::hq::testing::{
     Kind, Scratch, at_store, claim, coupon_key, delivery, frames, line, now, redeem, store, stream,
@@ -68,6 +71,9 @@ of_every_ledger! {
     a_bundles_version_never_goes_back_and_a_report_is_kept,
     a_ledger_is_made_once_and_found_by_whoever_looks_in_the_right_place,
     coupons_are_listed_by_what_became_of_them,
+    commands_are_numbered_at_each_gateway_and_given_until_it_has_dealt_with_them,
+    what_became_of_a_command_is_read_from_the_gateways_journal,
+    a_ledger_behind_its_gateway_gives_the_commands_that_wait_numbers_it_has_not_seen,
 }
 
 async fn send(hq: &Scratch, gateway: GatewayId, sent: Vec<Entry>) -> IngestOutcome {
@@ -877,4 +883,114 @@ async fn coupons_are_listed_by_what_became_of_them(hq: &Scratch) {
     assert_eq!(coupons.claimed, [1, 2, 3].map(id).into());
     assert_eq!(coupons.redeemed, [2, 4].map(id).into());
     assert_eq!(coupons.redeemed_twice, [4].map(id).into());
+}
+
+fn command_id(number: u8) -> CommandId {
+    CommandId::from_entropy([number; 16])
+}
+
+/// Gives a command to `gateway`; its number.
+async fn give(hq: &Scratch, gateway: GatewayId, id: u8, command: Command) -> Option<u64> {
+    let order = Order {
+        gateway,
+        id: command_id(id),
+        command,
+        made: now(),
+    };
+    hq.ledger.give(order).await.unwrap()
+}
+
+/// What comes after the command that has this number and id, as numbers and ids.
+async fn after(
+    hq: &Scratch,
+    gateway: GatewayId,
+    cursor: Option<(u64, u8)>,
+) -> Vec<(u64, CommandId)> {
+    let cursor = cursor.map(|(number, id)| Cursor {
+        number,
+        id: command_id(id),
+    });
+    let items = hq.ledger.commands_after(gateway, cursor, now()).await;
+    let cursors = items.unwrap().into_iter().map(|item| item.cursor);
+    cursors.map(|cursor| (cursor.number, cursor.id)).collect()
+}
+
+async fn commands_are_numbered_at_each_gateway_and_given_until_it_has_dealt_with_them(
+    hq: &Scratch,
+) {
+    let (one, _) = hq.enrol(at_store("SZ01")).await;
+    let (other, _) = hq.enrol(at_store("SZ01")).await;
+    let coupon = CouponId::from_entropy([9; 16]);
+    assert_eq!(give(hq, one, 1, Command::Renew).await, Some(1));
+    assert_eq!(give(hq, one, 2, Command::VoidCoupon(coupon)).await, Some(2));
+    assert_eq!(give(hq, other, 3, Command::AskResend).await, Some(1));
+    assert_eq!(give(hq, GatewayId(99), 4, Command::Renew).await, None);
+
+    let items = hq.ledger.commands_after(one, None, now()).await.unwrap();
+    let commands: Vec<_> = items.iter().map(Item::command).collect();
+    let expected = [Command::Renew, Command::VoidCoupon(coupon)];
+    assert_eq!(commands, expected.map(Some));
+    assert_eq!(after(hq, one, Some((1, 1))).await, [(2, command_id(2))]);
+    assert_eq!(after(hq, one, Some((2, 2))).await, []);
+    // A box that was put back to an older state has what it lacks once more.
+    assert_eq!(after(hq, one, Some((1, 1))).await, [(2, command_id(2))]);
+    let gateways = hq.ledger.gateways().await.unwrap();
+    assert_eq!(gateways[0].commands, Row { given: 2, done: 2 });
+    assert_eq!(gateways[1].commands, Row { given: 1, done: 0 });
+    assert_eq!(noted(hq, "command_given").await, 3);
+}
+
+async fn what_became_of_a_command_is_read_from_the_gateways_journal(hq: &Scratch) {
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    for id in 1..=3 {
+        give(hq, gateway, id, Command::Renew).await;
+    }
+    let done = |number, id, outcome| {
+        let cursor = Cursor {
+            number,
+            id: command_id(id),
+        };
+        Event::CommandDone(CommandDone::new(cursor, "renew", outcome))
+    };
+    let events = vec![done(1, 1, Outcome::Done), done(2, 2, Outcome::Unsupported)];
+    send(hq, gateway, frames(1, events)).await;
+    after(hq, gateway, Some((2, 2))).await;
+    let given = hq.ledger.commands(gateway).await.unwrap();
+    let became: Vec<_> = given
+        .iter()
+        .map(|given| (given.is_dealt_with, given.outcome))
+        .collect();
+    let expected = [
+        (true, Some(Outcome::Done)),
+        (true, Some(Outcome::Unsupported)),
+        (false, None),
+    ];
+    assert_eq!(became, expected);
+    assert_eq!(given[0].made, now());
+    assert_eq!(hq.ledger.totals().await.unwrap().quarantined, 0);
+}
+
+async fn a_ledger_behind_its_gateway_gives_the_commands_that_wait_numbers_it_has_not_seen(
+    hq: &Scratch,
+) {
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    for id in 1..=3 {
+        give(hq, gateway, id, Command::Renew).await;
+    }
+    after(hq, gateway, Some((1, 1))).await;
+    // It has dealt with a third command that is not the one here.
+    let expected = [(4, command_id(2)), (5, command_id(3))];
+    for _ in 0..2 {
+        assert_eq!(after(hq, gateway, Some((3, 8))).await, expected);
+    }
+    assert_eq!(give(hq, gateway, 4, Command::Renew).await, Some(6));
+    // And one far beyond what is known here.
+    let moved = [
+        (51, command_id(2)),
+        (52, command_id(3)),
+        (53, command_id(4)),
+    ];
+    assert_eq!(after(hq, gateway, Some((50, 8))).await, moved);
+    assert_eq!(after(hq, gateway, Some((53, 4))).await, []);
+    assert_eq!(noted(hq, "commands_behind").await, 2);
 }

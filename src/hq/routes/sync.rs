@@ -16,8 +16,10 @@ use axum::{Json, Router, middleware};
 use serde::Deserialize;
 
 use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, up, within_time};
-use crate::domain::ids::{GatewayId, StreamId};
+use crate::domain::command::Cursor;
+use crate::domain::ids::{CommandId, GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
+use crate::hq::db::commands::Row;
 use crate::hq::db::plan::Disagreement;
 use crate::hq::db::{
     AuditEntry, Caller, Certificate, Gateway, Greeting, Marks, Report, ReportedBundle,
@@ -25,7 +27,7 @@ use crate::hq::db::{
 use crate::hq::state::Shared;
 use crate::ops::metrics;
 use crate::ops::serve::Peer;
-use crate::wire::link::{BundleState, Hello, HelloReply, Renewed, Reported};
+use crate::wire::link::{BundleState, Hello, HelloReply, Item, News, Renewed, Reported};
 
 /// Middleboxes close what is silent for a minute.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
@@ -151,12 +153,26 @@ pub(super) fn foreign_stream() -> Refused {
 struct Poll {
     /// The version that the gateway has.
     v: u64,
-    /// Seconds to wait for a newer one.
+    /// Seconds to wait for news.
     #[serde(default)]
     wait: u64,
+    /// The number of the last command that it has dealt with, 0 before the first; none from a gateway of
+    /// version 0.1, which knows of no commands.
+    c: Option<u64>,
+    /// The id of that command.
+    i: Option<CommandId>,
 }
 
-/// Answers as soon as there is a newer bundle, or with nothing when the wait is over.
+impl Poll {
+    fn cursor(&self) -> Option<Cursor> {
+        Some(Cursor {
+            number: self.c?,
+            id: self.i?,
+        })
+    }
+}
+
+/// Answers as soon as there is a newer bundle or a command, or with nothing when the wait is over.
 async fn down(
     State(hq): State<Shared>,
     Known(gateway): Known,
@@ -172,24 +188,53 @@ async fn down(
     {
         note_ahead(&hq, &gateway, poll.v).await?;
     }
-    let newer = async {
-        loop {
-            match hq.bundles.pointer(gateway.id) {
-                Some(pointer) if pointer.v > poll.v => return Some(pointer),
-                _ if changed.changed().await.is_err() => return None,
-                _ => {}
+    let bundle = || {
+        let pointer = hq.bundles.pointer(gateway.id);
+        pointer.filter(|pointer| pointer.v > poll.v)
+    };
+    let mut items = Vec::new();
+    if is_to_hear(&gateway, &poll) {
+        items = commands(&hq, &gateway, &poll).await?;
+    }
+    let news = async {
+        while items.is_empty() && bundle().is_none() {
+            if changed.changed().await.is_err() {
+                break;
+            }
+            if poll
+                .c
+                .is_some_and(|c| hq.bundles.last_command(gateway.id) > c)
+            {
+                items = commands(&hq, &gateway, &poll).await?;
             }
         }
+        Ok::<_, Refused>(News {
+            bundle: bundle(),
+            items,
+        })
     };
     let wait = Duration::from_secs(poll.wait).min(LONGEST_POLL);
-    let found = tokio::select! {
-        found = tokio::time::timeout(wait, newer) => found.ok().flatten(),
-        () = hq.tasks.stopping() => None,
+    let news = tokio::select! {
+        news = tokio::time::timeout(wait, news) => news.unwrap_or_else(|_| Ok(News::default()))?,
+        () = hq.tasks.stopping() => News::default(),
     };
-    Ok(match found {
-        Some(pointer) => Json(pointer).into_response(),
-        None => StatusCode::NO_CONTENT.into_response(),
+    Ok(match (news.bundle, poll.c) {
+        (Some(pointer), None) => Json(pointer).into_response(),
+        (None, _) if news.items.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        (bundle, _) => Json(News { bundle, ..news }).into_response(),
     })
+}
+
+/// Whether the ledger has to be asked: most polls bring nothing that the register does not say.
+fn is_to_hear(gateway: &Gateway, poll: &Poll) -> bool {
+    let Row { given, done } = gateway.commands;
+    poll.c.is_some_and(|c| c < given || c != done)
+}
+
+async fn commands(hq: &Shared, gateway: &Gateway, poll: &Poll) -> Result<Vec<Item>, Refused> {
+    let now = hq.clock.now();
+    let items = hq.ledger.commands_after(gateway.id, poll.cursor(), now);
+    Ok(items.await?)
 }
 
 /// Headquarters came back from a backup and the gateway has run on: it takes only what is newer than it

@@ -10,9 +10,11 @@ use rcgen::{CertificateParams, KeyPair};
 use serde::Serialize;
 
 use super::{enroll, ops, sync};
+use crate::domain::command::Command;
 use crate::domain::event::Event;
-use crate::domain::ids::StreamId;
+use crate::domain::ids::{CommandId, StreamId};
 use crate::hq::authority::new_key;
+use crate::hq::db::commands::Order;
 use crate::hq::testing::{
     Answer, TestHq, at_store, call, campaign, claim, coupon_key, line, now, open_store, store,
     stream, view,
@@ -23,8 +25,8 @@ use crate::wire::batch::{
 use crate::wire::bundle::open;
 use crate::wire::encoding::gzip;
 use crate::wire::link::{
-    BundlePointer, BundleState, EnrollRequest, Enrolled, Hello, HelloReply, Renewed, Reported,
-    Serves, StreamOffer,
+    BundlePointer, BundleState, EnrollRequest, Enrolled, Hello, HelloReply, News, Renewed,
+    Reported, Serves, StreamOffer,
 };
 use crate::wire::signing::PublicKey;
 
@@ -305,6 +307,41 @@ async fn a_waiting_gateway_is_answered_as_soon_as_a_campaign_is_edited() {
     };
     let (answer, ()) = tokio::join!(gateway.get(&path), edit);
     assert_eq!(answer.json::<BundlePointer>().v, had.v + 1);
+}
+
+#[tokio::test]
+async fn a_waiting_gateway_hears_a_command_and_one_of_version_0_1_is_left_alone() {
+    let hq = TestHq::new().await;
+    let gateway = TestGateway::enrol(&hq, at_store("SZ01")).await;
+    let had: BundlePointer = gateway.get("/v1/down?v=0").await.json();
+    let order = Order {
+        gateway: gateway.enrolled.gateway,
+        id: CommandId::from_entropy([1; 16]),
+        command: Command::Renew,
+        made: now(),
+    };
+    let path = format!("/v1/down?v={}&c=0&wait=50", had.v);
+    let give = async {
+        hq.state.ledger.give(order).await.unwrap();
+        hq.state.bundles.look_now();
+    };
+    let (answer, ()) = tokio::join!(gateway.get(&path), give);
+    let news: News = answer.json();
+    assert!(news.bundle.is_none(), "it has the newest");
+    let [item] = news.items.as_slice() else {
+        panic!("one command, not {news:?}");
+    };
+    assert_eq!(item.command(), Some(Command::Renew));
+
+    // At the next question it is there at once, and no more when it was dealt with.
+    assert_eq!(gateway.get(&path).await.json::<News>().items, news.items);
+    let id = item.cursor.id;
+    let done = format!("/v1/down?v={}&c=1&i={id}&wait=0", had.v);
+    assert_eq!(gateway.get(&done).await.status, 204);
+    let both = gateway.get("/v1/down?v=0&c=0").await.json::<News>();
+    assert_eq!((both.bundle, both.items.len()), (Some(had.clone()), 1));
+    let old = gateway.get(&format!("/v1/down?v={}&wait=0", had.v)).await;
+    assert_eq!(old.status, 204);
 }
 
 #[tokio::test]

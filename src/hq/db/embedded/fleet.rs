@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 use super::{corrupt, people, signed, time, unsigned};
 use crate::domain::ids::{GatewayId, StoreId};
+use crate::hq::db::commands;
 use crate::hq::db::{
     AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
     ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
@@ -17,7 +18,7 @@ const SEEN_EVERY_MILLIS: i64 = 10_000;
 
 const GATEWAY: &str = "select id, serves, coupon_key, software, enrolled, revoked, last_seen,
     (select sum(waiting) from stream where stream.gateway = gateway.id),
-    reported, reported_state, reported_why from gateway";
+    reported, reported_state, reported_why, commands_given, commands_done from gateway";
 
 pub(super) fn gateways(db: &Connection) -> rusqlite::Result<Vec<Gateway>> {
     db.prepare_cached(&format!("{GATEWAY} order by id"))?
@@ -49,6 +50,10 @@ fn gateway(row: &Row<'_>) -> rusqlite::Result<Gateway> {
         last_seen: row.get::<_, Option<i64>>(6)?.map(time),
         waiting: row.get::<_, Option<i64>>(7)?.map(unsigned),
         reported,
+        commands: commands::Row {
+            given: unsigned(row.get(11)?),
+            done: unsigned(row.get(12)?),
+        },
     })
 }
 

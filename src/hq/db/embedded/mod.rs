@@ -17,6 +17,7 @@ use super::*;
 use crate::ops::files::{self, Readers};
 
 mod audit;
+mod commands;
 mod figures;
 mod fleet;
 mod ingest;
@@ -232,6 +233,24 @@ impl Ledger for Embedded {
 
     async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>> {
         self.run(move |db| fleet::enrol(db, &enrolment)).await
+    }
+
+    async fn give(&self, order: Order) -> Answer<Option<u64>> {
+        self.run(move |db| commands::give(db, &order)).await
+    }
+
+    async fn commands_after(
+        &self,
+        gateway: GatewayId,
+        cursor: Option<Cursor>,
+        now: Timestamp,
+    ) -> Answer<Vec<Item>> {
+        self.run(move |db| commands::after(db, gateway, cursor, now))
+            .await
+    }
+
+    async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
+        self.run(move |db| commands::all(db, gateway)).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

@@ -9,6 +9,7 @@ use super::{
     text, unsigned,
 };
 use crate::domain::ids::{GatewayId, StoreId};
+use crate::hq::db::commands;
 use crate::hq::db::{
     AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
     ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
@@ -21,7 +22,7 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 const GATEWAY: &str = "select id, serves, coupon_key, software, enrolled, revoked, last_seen,
     (select sum(waiting)::bigint from stream where stream.gateway = gateway.id),
-    reported, reported_state, reported_why from gateway";
+    reported, reported_state, reported_why, commands_given, commands_done from gateway";
 
 pub(super) async fn gateways(db: &Object) -> Answer<Vec<Gateway>> {
     let rows = all(db, &format!("{GATEWAY} order by id"), &[]).await?;
@@ -51,6 +52,10 @@ fn gateway(row: &Row) -> Answer<Gateway> {
         last_seen: row.get(6),
         waiting: row.get::<_, Option<i64>>(7).map(unsigned),
         reported,
+        commands: commands::Row {
+            given: unsigned(row.get(11)),
+            done: unsigned(row.get(12)),
+        },
     })
 }
 

@@ -20,6 +20,7 @@ use super::*;
 use crate::ops::tasks::Tasks;
 
 mod audit;
+mod commands;
 mod connect;
 mod copy;
 mod figures;
@@ -337,6 +338,23 @@ impl Ledger for Postgres {
 
     async fn enrol(&self, enrolment: Enrolment) -> Answer<Result<GatewayId, TokenRefusal>> {
         fleet::enrol(&mut self.client().await?, &enrolment).await
+    }
+
+    async fn give(&self, order: Order) -> Answer<Option<u64>> {
+        commands::give(&mut self.client().await?, &order).await
+    }
+
+    async fn commands_after(
+        &self,
+        gateway: GatewayId,
+        cursor: Option<Cursor>,
+        now: Timestamp,
+    ) -> Answer<Vec<Item>> {
+        commands::after(&mut self.client().await?, gateway, cursor, now).await
+    }
+
+    async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
+        commands::given(&self.client().await?, gateway).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {
