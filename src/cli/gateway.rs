@@ -20,20 +20,23 @@ use crate::config::overlay::Environment;
 use crate::config::settings::{BundleFrom, GatewaySettings};
 use crate::config::written::{Firewall, JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
+use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{Issuer, StoreId};
 use crate::journal::{Journal, Memory, Options, Profile, Rotation};
 use crate::ops::ask;
 use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
-use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
+use crate::ops::tasks::{BoxFuture, Ended, Tasks, asked_to_stop};
 use crate::portal::Pairing;
+use crate::portal::commands::Commands;
 use crate::portal::keys::Keys;
 use crate::portal::ledger::{Ledger, SharedWallet};
 use crate::uplink::bundle::Slots;
+use crate::uplink::commands::Obey;
 use crate::uplink::identity::Identity;
 use crate::wire::bundle::Bundle;
-use crate::wire::link::{LinkState, Serves};
+use crate::wire::link::{Item, LinkState, Serves};
 use crate::{config, portal, uplink};
 
 /// How long requests that have begun may take to finish.
@@ -160,14 +163,9 @@ impl Gateway {
         let (journal, wallet) = open_journal(&settings, own.clone()).await?;
 
         let tasks = Tasks::new();
-        let News { bundle, link } = News::start(
-            place.upstream,
-            own,
-            place.bundle,
-            &settings,
-            &journal,
-            &tasks,
-        )?;
+        let (store, issuer) = (place.store.clone(), place.issuer);
+        let clocks = (own, Arc::clone(&shop));
+        let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
         let wall = Arc::new(Wall::new(
             settings.session,
             match settings.firewall {
@@ -182,8 +180,8 @@ impl Gateway {
                 bundle: bundle.clone(),
                 clock: shop,
                 keys,
-                issuer: place.issuer,
-                store: place.store,
+                issuer,
+                store,
                 base_url: settings.portal_base_url,
                 till_networks: settings.till_networks,
                 wall: Arc::clone(&wall),
@@ -269,16 +267,22 @@ struct News {
 impl News {
     /// Starts the uplink, if there is somewhere to link up to.
     fn start(
-        upstream: Option<(Identity, Slots)>,
-        clock: Option<Arc<Anchored>>,
-        bundle: Bundle,
+        place: Place,
+        (own, shop): (Option<Arc<Anchored>>, Arc<dyn Clock>),
         settings: &GatewaySettings,
         journal: &Journal<Ledger>,
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
-        let (sender, bundle) = watch::channel(Arc::new(bundle));
-        let Some((identity, slots)) = upstream else {
+        let (sender, bundle) = watch::channel(Arc::new(place.bundle));
+        let Some((identity, slots)) = place.upstream else {
             return Ok(Self { bundle, link: None });
+        };
+        let commands = Commands {
+            journal: journal.clone(),
+            bundle: bundle.clone(),
+            store: place.store,
+            clock: shop,
+            boot: boot_number(),
         };
         let parts = uplink::Parts {
             identity,
@@ -287,14 +291,29 @@ impl News {
             outbox: journal.outbox(),
             slots,
             bundle: sender,
-            clock,
+            clock: own,
             boot: boot_number(),
+            obey: Box::new(commands),
         };
         let link = uplink::start(parts, tasks).context("preparing the uplink")?;
         Ok(Self {
             bundle,
             link: Some(link),
         })
+    }
+}
+
+impl Obey for Commands {
+    fn cursor(&self) -> BoxFuture<'_, anyhow::Result<Option<Cursor>>> {
+        Box::pin(async { Ok(Self::cursor(self).await?) })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        item: &'a Item,
+        told: Option<Outcome>,
+    ) -> BoxFuture<'a, anyhow::Result<Outcome>> {
+        Box::pin(async move { Ok(Self::settle(self, item, told).await?) })
     }
 }
 

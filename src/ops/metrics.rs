@@ -25,6 +25,8 @@ pub const REDEMPTIONS_REFUSED: &str = "portal_redemptions_refused_total";
 pub const UPLINK_STATE: &str = "uplink_state";
 pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";
 pub const UPLINK_FAILURES: &str = "uplink_failures_total";
+/// Commands of headquarters that were dealt with, by `outcome`.
+pub const UPLINK_COMMANDS: &str = "uplink_commands_total";
 pub const JOURNAL_WAITING_FRAMES: &str = "journal_waiting_frames";
 /// Commits of the journal that reached stable storage.
 pub const JOURNAL_COMMITS_TOTAL: &str = "journal_commits_total";

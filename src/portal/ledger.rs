@@ -1,4 +1,5 @@
-//! The wallet as the journal keeps it: frames in, checkpoint entries out.
+//! The wallet as the journal keeps it: frames in, checkpoint entries out; and beside it the cursor of the
+//! commands that headquarters has given.
 //!
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same lock for microseconds.
@@ -7,11 +8,15 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
+use crate::domain::command::Cursor;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::store::Store;
-use crate::domain::wallet::{Entry, Wallet, moment_at};
+use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
+
+/// The checkpoint's key of the cursor. Those of the wallet are JSON.
+const CURSOR: &[u8] = b"cursor";
 
 /// A handle to the wallet for reading.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +38,8 @@ impl SharedWallet {
 #[derive(Debug, Default)]
 pub struct Ledger {
     wallet: SharedWallet,
+    cursor: Option<Cursor>,
+    cursor_has_changed: bool,
 }
 
 impl Ledger {
@@ -41,12 +48,18 @@ impl Ledger {
         let wallet = SharedWallet::default();
         let ledger = Self {
             wallet: wallet.clone(),
+            ..Self::default()
         };
         (ledger, wallet)
     }
 
     pub fn wallet(&self) -> RwLockReadGuard<'_, Wallet> {
         self.wallet.read()
+    }
+
+    /// How far this box has come with its commands.
+    pub(super) const fn cursor(&self) -> Option<Cursor> {
+        self.cursor
     }
 }
 
@@ -72,14 +85,18 @@ pub(super) const fn only_say<A>(answer: A) -> Verdict<A> {
 impl Book for Ledger {
     fn reset(&mut self) {
         *self.wallet.write() = Wallet::default();
+        self.cursor = None;
+        self.cursor_has_changed = false;
     }
 
-    fn restore(&mut self, _key: &[u8], value: &[u8]) {
-        match serde_json::from_slice::<Entry>(value) {
-            Ok(entry) => self.wallet.write().restore(entry),
-            Err(error) => {
-                tracing::error!(%error, "an entry of the checkpoint cannot be read and is left out");
-            }
+    fn restore(&mut self, key: &[u8], value: &[u8]) {
+        let restored = if key == CURSOR {
+            serde_json::from_slice(value).map(|cursor| self.cursor = Some(cursor))
+        } else {
+            serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
+        };
+        if let Err(error) = restored {
+            tracing::error!(%error, "an entry of the checkpoint cannot be read and is left out");
         }
     }
 
@@ -94,12 +111,22 @@ impl Book for Ledger {
         let mut wallet = self.wallet.write();
         for occurrence in &decoded.occurrences {
             wallet.apply(occurrence);
+            if let Event::CommandDone(done) = &occurrence.event {
+                // Of frames that are applied again the last is the newest, whatever its number.
+                self.cursor = Some(done.cursor);
+                self.cursor_has_changed = true;
+            }
         }
     }
 
     fn take_changes(&mut self) -> Vec<Change> {
         // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
+        let cursor = std::mem::take(&mut self.cursor_has_changed).then_some(self.cursor);
+        let cursor = cursor.flatten().map(|cursor| Change::Put {
+            key: CURSOR.to_vec(),
+            value: serde_json::to_vec(&cursor).expect("a cursor is plain data"),
+        });
         changes
             .into_iter()
             .map(|changed| {
@@ -113,6 +140,7 @@ impl Book for Ledger {
                     None => Change::Delete { key },
                 }
             })
+            .chain(cursor)
             .collect()
     }
 }

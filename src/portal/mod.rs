@@ -14,6 +14,7 @@
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
 mod admit;
+pub mod commands;
 mod cookie;
 mod counter;
 mod coupon;

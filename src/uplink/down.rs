@@ -1,4 +1,5 @@
-//! The listener: asks headquarters for news with a long poll and puts new bundles in force.
+//! The listener: asks headquarters for news with a long poll, puts new bundles in force and has commands
+//! carried out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +10,19 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::bundle::{NotTaken, Slots};
+use super::commands::{self, BrokenOff, Commands, Link as _};
 use super::credentials::Credentials;
 use super::key::NewKey;
 use super::link::Link;
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
 use super::up::chance;
 use crate::config::settings::UplinkSettings;
+use crate::domain::command::{Cursor, Outcome};
 use crate::ops::clock::Clock;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::Bundle;
-use crate::wire::link::{BundlePointer, BundleState, Reported, SOFTWARE};
+use crate::wire::link::{BundlePointer, BundleState, News, Reported, SOFTWARE};
 
 /// A bundle of a street gateway on a bad line.
 const FETCH_WITHIN: Duration = Duration::from_secs(120);
@@ -36,10 +39,17 @@ pub(super) struct Down {
     pub(super) link: Link,
     pub(super) credentials: Arc<Credentials>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) commands: Commands,
 }
 
-/// The question came to nothing.
+/// The question came to nothing, or what it brought could not be dealt with yet.
 struct NoNews;
+
+impl From<BrokenOff> for NoNews {
+    fn from(BrokenOff: BrokenOff) -> Self {
+        Self
+    }
+}
 
 impl Down {
     pub(super) async fn run(self, tasks: &Tasks) {
@@ -56,18 +66,23 @@ impl Down {
         self.greet(seen).await;
         loop {
             self.renew_if_due().await;
-            match self.poll(seen).await {
-                Ok(None) => backoff.reset(),
-                Ok(Some(pointer)) => match self.fetch(&pointer).await {
-                    Ok(()) => {
-                        seen = seen.max(pointer.v);
-                        backoff.reset();
-                    }
-                    Err(NoNews) => tokio::time::sleep(backoff.next(chance())).await,
-                },
+            match self.hear(&mut seen).await {
+                Ok(()) => backoff.reset(),
                 Err(NoNews) => tokio::time::sleep(backoff.next(chance())).await,
             }
         }
+    }
+
+    /// Asks once, and does what the answer wants done.
+    async fn hear(&self, seen: &mut u64) -> Result<(), NoNews> {
+        let cursor = self.commands.cursor().await?;
+        let news = self.poll(*seen, cursor).await?;
+        if let Some(pointer) = news.bundle {
+            self.fetch(&pointer).await?;
+            *seen = (*seen).max(pointer.v);
+        }
+        self.commands.deal_with(&news.items, self).await?;
+        Ok(())
     }
 
     /// Says at start which bundle is in force, so that headquarters' table is right at once.
@@ -78,15 +93,21 @@ impl Down {
         }
     }
 
-    async fn poll(&self, seen: u64) -> Result<Option<BundlePointer>, NoNews> {
+    async fn poll(&self, seen: u64, cursor: Option<Cursor>) -> Result<News, NoNews> {
         let wait = jittered(self.settings.long_poll);
-        let path = format!("/v1/down?v={seen}&wait={}", wait.as_secs());
+        let mut path = format!("/v1/down?v={seen}&wait={}", wait.as_secs());
+        match cursor {
+            Some(Cursor { number, id }) => path.push_str(&format!("&c={number}&i={id}")),
+            None => path.push_str("&c=0"),
+        }
         let response = self.ask(Request::get(path, wait + POLL_MARGIN)).await?;
         match response.status {
-            StatusCode::NO_CONTENT => Ok(None),
+            StatusCode::NO_CONTENT => Ok(News::default()),
+            // An answer that brings nothing is one of somebody else's: asking again at once would spin.
             StatusCode::OK => serde_json::from_slice(&response.body)
-                .map(Some)
-                .map_err(|_| NoNews),
+                .ok()
+                .filter(|news: &News| news.bundle.is_some() || !news.items.is_empty())
+                .ok_or(NoNews),
             _ => Err(NoNews),
         }
     }
@@ -137,18 +158,16 @@ impl Down {
         if self.clock.doubt().is_some() || !self.credentials.is_due(self.clock.now()) {
             return;
         }
-        if let Err(error) = self.renew().await {
-            tracing::warn!(error = %format!("{error:#}"), "the certificate could not be renewed yet");
-        }
+        self.renew().await;
     }
 
-    async fn renew(&self) -> anyhow::Result<()> {
+    async fn get_certificate(&self) -> anyhow::Result<Answered> {
         let key = NewKey::make().context("making a new key")?;
         let request = key.signing_request()?;
         let path = "/v1/renew".to_owned();
         let request = Request::post(path, request.into_bytes(), Content::Json, POLL_MARGIN);
         let Ok(response) = self.ask(request).await else {
-            bail!("headquarters did not answer");
+            return Ok(Answered::No);
         };
         if response.status != StatusCode::OK {
             bail!("headquarters answered {}", response.status);
@@ -156,7 +175,7 @@ impl Down {
         let renewed = serde_json::from_slice(&response.body).context("reading the answer")?;
         self.credentials.renew(&key, renewed)?;
         tracing::info!("the certificate has been renewed");
-        Ok(())
+        Ok(Answered::Yes)
     }
 
     async fn report(&self, v: u64, state: BundleState, why: String) {
@@ -178,6 +197,25 @@ impl Down {
         self.link.note(&answer);
         answer.map_err(|_| NoNews)
     }
+}
+
+impl commands::Link for Down {
+    async fn renew(&self) -> Option<Outcome> {
+        match self.get_certificate().await {
+            Ok(Answered::Yes) => Some(Outcome::Done),
+            Ok(Answered::No) => None,
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "the certificate could not be renewed");
+                Some(Outcome::Failed)
+            }
+        }
+    }
+}
+
+/// Whether headquarters said anything.
+enum Answered {
+    Yes,
+    No,
 }
 
 /// Between 55 % and 100 % of the time, so that stores do not ask in step.

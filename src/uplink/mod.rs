@@ -1,15 +1,16 @@
-//! From the journal to headquarters, and bundles back.
+//! From the journal to headquarters, and bundles and commands back.
 //!
 //! The journal is the queue: a frame leaves it only after headquarters has acknowledged it, so a gateway
 //! that is cut off for a month loses nothing and a request that is sent twice counts once. Nothing here can
 //! make a diner wait: the portal does not know this module.
 //!
 //! What to do next is decided by a pure state machine ([`step`]); the workers only perform it. There is one
-//! batch in flight at a time, and the long poll for bundles has a connection of its own.
+//! batch in flight at a time, and the long poll for news has a connection of its own.
 
 pub mod backoff;
 pub mod bundle;
 mod captive;
+pub mod commands;
 mod credentials;
 mod down;
 pub mod enroll;
@@ -39,6 +40,7 @@ use crate::wire::link::LinkState;
 
 use bundle::Slots;
 use captive::Probe;
+use commands::{Commands, Obey};
 use credentials::Credentials;
 use http::{Https, Trust};
 use identity::Identity;
@@ -58,6 +60,8 @@ pub struct Parts {
     /// demo: its frames keep the times that they were written with.
     pub clock: Option<Arc<Anchored>>,
     pub boot: u32,
+    /// Who carries out what headquarters asks.
+    pub obey: Box<dyn Obey>,
 }
 
 /// Starts both workers; the receiver tells how the way to headquarters is.
@@ -77,6 +81,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         let trust = Trust::Certificate(Arc::clone(&credentials), time);
         Ok::<_, BadIdentity>(Https::new(&url, trust, tasks, name))
     };
+    let (hello_again, asked_for_hello) = watch::channel(0);
     let up = up::Up {
         transport: Box::new(https("uplink up")?),
         outbox: parts.outbox,
@@ -85,6 +90,7 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         settings: parts.settings.clone(),
         link: link.on(Lane::Up),
         boot: parts.boot,
+        asked_for_hello,
         marks: BTreeMap::new(),
     };
     let down = down::Down {
@@ -95,6 +101,10 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         link: link.on(Lane::Down),
         credentials,
         clock,
+        commands: Commands {
+            book: parts.obey,
+            hello_again,
+        },
     };
     let own = tasks.clone();
     tasks.spawn("uplink up", async move { up.run(&own).await });

@@ -54,6 +54,8 @@ pub enum Said {
     },
     /// The two did not agree on where a stream stands.
     OutOfStep,
+    /// Headquarters wants to hear what there is.
+    AskedForHello,
     /// Frames of a closed stream have been given new numbers.
     MovedOn,
     TooLarge,
@@ -141,6 +143,7 @@ impl Machine {
             // No reason to be hopeful yet: a headquarters that greets and cannot write would be asked again
             // and again at the shortest wait.
             Said::Greeted => self.greeted = true,
+            Said::AskedForHello => self.greeted = false,
             Said::Committed { wait } => {
                 self.backoff.reset();
                 self.not_before = now + wait.min(CAP);

@@ -3,11 +3,13 @@
 //! A frame leaves the journal only here, and only up to what headquarters has acknowledged.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::captive::{Probe, Upstream};
@@ -43,8 +45,19 @@ pub(super) struct Up {
     pub(super) settings: UplinkSettings,
     pub(super) link: Link,
     pub(super) boot: u32,
+    /// Changes when headquarters asks what there is.
+    pub(super) asked_for_hello: watch::Receiver<u64>,
     /// What headquarters has of each stream, as it last said.
     pub(super) marks: BTreeMap<StreamId, u64>,
+}
+
+/// What ended a rest.
+enum Rest {
+    Over,
+    /// Headquarters wants to know what there is.
+    Asked,
+    /// The journal has ended.
+    Ended,
 }
 
 /// A stream could not be brought into step now; the log says why.
@@ -76,21 +89,33 @@ impl Up {
                     tokio::time::sleep(wait).await;
                     continue;
                 }
-                Step::WaitForCompany(wait) => {
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        changed = depths.changed() => if changed.is_err() { return },
-                    }
-                    continue;
-                }
-                Step::Sleep => {
-                    if depths.changed().await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
+                Step::WaitForCompany(wait) => match self.rest(&mut depths, Some(wait)).await {
+                    Rest::Over => continue,
+                    Rest::Asked => Said::AskedForHello,
+                    Rest::Ended => return,
+                },
+                Step::Sleep => match self.rest(&mut depths, None).await {
+                    Rest::Over => continue,
+                    Rest::Asked => Said::AskedForHello,
+                    Rest::Ended => return,
+                },
             };
             machine.learn(said, start.elapsed(), chance());
+        }
+    }
+
+    /// Waits for frames, or until `wait` is over.
+    async fn rest(&mut self, depths: &mut watch::Receiver<Depths>, wait: Option<Duration>) -> Rest {
+        let over = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => Rest::Over,
+            changed = depths.changed() => changed.map_or(Rest::Ended, |()| Rest::Over),
+            Ok(()) = self.asked_for_hello.changed() => Rest::Asked,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Certificates in the life of a box: renewed, run out, revoked, used by two boxes, a token used twice.
 
-use crate::support::{ClockOff, Sending, TestChain, ask, claim, eventually, run, table};
+use crate::support::{ClockOff, Sending, TestChain, claim, eventually, run, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_has_run_for_a_month_is_renewed_by_itself() {
@@ -50,14 +50,7 @@ async fn a_revoked_box_keeps_its_captures_and_is_not_heard() {
     let chain = TestChain::start();
     let store = chain.open_store().await;
     store.wait_for_link("online").await;
-    let config = chain.path("hq.toml");
-    ask(&[
-        "hq",
-        "revoke",
-        "--config",
-        config.to_str().unwrap(),
-        "gw-000001",
-    ]);
+    chain.hq(&["revoke", "gw-000001"]);
     claim(store.portal(), &table(1)).await;
     store.wait_for_link("cert_bad").await;
     assert_eq!(chain.totals().await.claims, 0);

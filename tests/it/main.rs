@@ -9,6 +9,7 @@ mod bad_input;
 mod budgets;
 mod certificates;
 mod clock;
+mod commands;
 mod configuration;
 mod disk_full;
 mod golden_state;

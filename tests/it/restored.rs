@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{Sending, TestChain, TestStore, claim, eventually, table};
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -19,7 +19,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn put_back(from: &Path, to: &Path) {
+pub(crate) fn put_back(from: &Path, to: &Path) {
     fs_err::remove_dir_all(to).unwrap();
     copy(from, to);
 }

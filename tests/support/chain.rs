@@ -140,12 +140,16 @@ impl TestChain {
         self.hq.as_ref().unwrap().address("console")
     }
 
+    /// What headquarters' command line answers.
+    pub(crate) fn hq(&self, arguments: &[&str]) -> String {
+        let config = self.path("hq.toml");
+        let before = ["hq", "--config", config.to_str().unwrap()];
+        ask(&[&before, arguments].concat())
+    }
+
     /// A one-time token from headquarters' command line.
     pub(crate) fn token(&self, place: &[&str]) -> String {
-        let config = self.path("hq.toml");
-        let mut arguments = vec!["hq", "token", "--config", config.to_str().unwrap()];
-        arguments.extend(place);
-        let said = ask(&arguments);
+        let said = self.hq(&[&["token"], place].concat());
         let token = said.lines().next().unwrap();
         token.strip_prefix("token: ").unwrap().to_owned()
     }
@@ -164,11 +168,7 @@ impl TestChain {
 
     /// The PIN of a new member of staff called lin.
     pub(crate) fn add_staff(&self) -> String {
-        let config = self.path("hq.toml");
-        let config = config.to_str().unwrap();
-        let said = ask(&[
-            "hq", "staff", "add", "--config", config, "--store", "SZ01", "--name", "lin",
-        ]);
+        let said = self.hq(&["staff", "add", "--store", "SZ01", "--name", "lin"]);
         let pin = said.lines().next().unwrap();
         pin.strip_prefix("PIN: ").unwrap().to_owned()
     }

@@ -208,6 +208,7 @@ fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
         },
         link,
         boot: 1,
+        asked_for_hello: watch::channel(0).1,
         marks: BTreeMap::new(),
     }
 }

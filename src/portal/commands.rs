@@ -1,0 +1,102 @@
+//! Commands of headquarters, where they touch the coupons; and how far this box has come with them.
+//!
+//! What a command changes and that it was dealt with are one frame, so a command that comes again after a
+//! crash finds either both or neither. Whoever hears the commands is `uplink`, which does not know this
+//! module: `cli` brings the two together.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::boot_time;
+use super::ledger::{Ledger, only_say};
+use crate::domain::command::{Command, CommandDone, Cursor, Outcome};
+use crate::domain::event::Event;
+use crate::domain::ids::{StaffName, StoreId};
+use crate::domain::wallet::{Wallet, moment_at};
+use crate::journal::{CommitError, Journal, Verdict};
+use crate::ops::clock::Clock;
+use crate::wire::bundle::Bundle;
+use crate::wire::frame::{self, Contents};
+use crate::wire::link::Item;
+
+/// Who takes a redemption back, where it is nobody at the till.
+const BY_HEADQUARTERS: &str = "headquarters";
+
+/// What carries out the commands that are about coupons.
+pub struct Commands {
+    pub journal: Journal<Ledger>,
+    pub bundle: watch::Receiver<Arc<Bundle>>,
+    /// The store this box stands in; none beside headquarters.
+    pub store: Option<StoreId>,
+    pub clock: Arc<dyn Clock>,
+    pub boot: u32,
+}
+
+/// A command was not dealt with, and is to come again.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    #[error("there is no bundle yet, so there is no store to write it down for")]
+    NoStore,
+    #[error(transparent)]
+    Journal(#[from] CommitError),
+}
+
+impl Commands {
+    /// How far this box has come; none before its first command.
+    pub async fn cursor(&self) -> Result<Option<Cursor>, CommitError> {
+        let look = |ledger: &mut Ledger| only_say(ledger.cursor());
+        self.journal.commit(look).await
+    }
+
+    /// Carries out what `item` asks of the coupons, and writes down that it was dealt with. Where somebody
+    /// else has carried it out, `told` is what became of it.
+    pub async fn settle(&self, item: &Item, told: Option<Outcome>) -> Result<Outcome, NotKept> {
+        let bundle = self.bundle.borrow().clone();
+        let own = self.store.as_ref().and_then(|id| bundle.stores.get(id));
+        // A street gateway has no store of its own; headquarters knows it by its stream.
+        let folder = own.or_else(|| bundle.stores.values().next());
+        let store = folder.ok_or(NotKept::NoStore)?.store.clone();
+        let (item, clock, boot) = (item.clone(), Arc::clone(&self.clock), self.boot);
+        let settled = self.journal.commit(move |ledger| {
+            let now = clock.now();
+            let (effect, outcome) = match told {
+                Some(outcome) => (None, outcome),
+                None => effect(item.command(), &ledger.wallet(), now),
+            };
+            let done = CommandDone::new(item.cursor, &item.kind, outcome);
+            let events = effect.into_iter().chain([Event::CommandDone(done)]);
+            let contents = Contents {
+                store: store.id.clone(),
+                boot_time: boot_time(&*clock, boot),
+                moment: moment_at(&store, now),
+                events: events.map(|event| (SignedDuration::ZERO, event)).collect(),
+            };
+            Verdict {
+                body: Some(frame::encode(&contents)),
+                answer: outcome,
+            }
+        });
+        Ok(settled.await?)
+    }
+}
+
+/// What a command changes, and what becomes of it.
+fn effect(command: Option<Command>, wallet: &Wallet, now: Timestamp) -> (Option<Event>, Outcome) {
+    let (event, otherwise) = match command {
+        Some(Command::VoidCoupon(coupon)) => {
+            let voided = wallet.void(coupon, now).map(Event::CouponVoided);
+            (voided, Outcome::TooLate)
+        }
+        Some(Command::UndoRedemption(coupon)) => {
+            let by = StaffName::parse(BY_HEADQUARTERS).expect("twelve letters are a name");
+            let undone = wallet.take_back(coupon, &by).map(Event::RedeemUndone);
+            (undone, Outcome::NotFound)
+        }
+        // Nothing that coupons could do.
+        Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),
+    };
+    let outcome = event.as_ref().map_or(otherwise, |_| Outcome::Done);
+    (event, outcome)
+}
