@@ -94,7 +94,7 @@ impl Outcome {
 /// A command has been dealt with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandDone {
-    #[serde(flatten)]
+    #[serde(rename = "cur")]
     pub cursor: Cursor,
     pub kind: String,
     #[serde(rename = "out")]

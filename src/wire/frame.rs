@@ -302,7 +302,7 @@ mod tests {
     fn what_a_command_did_and_that_it_was_dealt_with_are_one_frame() {
         let body = br#"{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[
             {"k":31,"x":{"cpn":"01010101010101010101010101010101","rem":1797319800000}},
-            {"k":30,"x":{"c":7,"id":"02020202020202020202020202020202","kind":"void_coupon","out":"done"}}]}"#;
+            {"k":30,"x":{"cur":{"c":7,"id":"02020202020202020202020202020202"},"kind":"void_coupon","out":"done"}}]}"#;
         let decoded = decode(body).unwrap();
         assert!(decoded.undecoded.is_empty(), "{:?}", decoded.undecoded);
         let events: Vec<Event> = decoded

@@ -64,7 +64,7 @@ pub struct News {
 /// A numbered command. What a kind needs beyond this comes in keys that older gateways leave alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    #[serde(flatten)]
+    #[serde(rename = "cur")]
     pub cursor: Cursor,
     pub kind: String,
     #[serde(rename = "cpn", default, skip_serializing_if = "Option::is_none")]

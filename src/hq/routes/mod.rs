@@ -15,6 +15,7 @@ use super::db::LedgerError;
 use crate::wire::link::Refusal;
 
 pub mod admission;
+mod down;
 pub mod enroll;
 pub mod ops;
 pub mod sync;

@@ -3,23 +3,18 @@
 //! The handshake has proven that headquarters signed the certificate; here each request is held against
 //! the register, so a revoked gateway is refused at once and not when its certificate ends.
 
-use std::time::Duration;
-
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use serde::Deserialize;
 
+use super::down::down;
 use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, up, within_time};
-use crate::domain::command::Cursor;
-use crate::domain::ids::{CommandId, GatewayId, StreamId};
+use crate::domain::ids::{GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
-use crate::hq::db::commands::Row;
 use crate::hq::db::plan::Disagreement;
 use crate::hq::db::{
     AuditEntry, Caller, Certificate, Gateway, Greeting, Marks, Report, ReportedBundle,
@@ -27,17 +22,14 @@ use crate::hq::db::{
 use crate::hq::state::Shared;
 use crate::ops::metrics;
 use crate::ops::serve::Peer;
-use crate::wire::link::{BundleState, Hello, HelloReply, Item, News, Renewed, Reported};
-
-/// Middleboxes close what is silent for a minute.
-const LONGEST_POLL: Duration = Duration::from_secs(50);
+use crate::wire::link::{Hello, HelloReply, Renewed, Reported};
 
 /// A gateway has two streams, and two more after each time that it lost one; it names those with frames
 /// that wait.
 const MAX_STREAMS: usize = 64;
 
 /// A bundle version that a gateway may claim to have; far above what one edit a second could reach.
-const HIGHEST_VERSION: u64 = 1 << 40;
+pub(super) const HIGHEST_VERSION: u64 = 1 << 40;
 
 /// The reason for a refused bundle is for one line on a page.
 const MAX_WHY_CHARS: usize = 500;
@@ -147,117 +139,6 @@ pub(super) fn note_closed(gateway: GatewayId, stream: StreamId, why: Disagreemen
 pub(super) fn foreign_stream() -> Refused {
     let message = "this stream belongs to another gateway; open a new one";
     Refused::new(StatusCode::FORBIDDEN, "stream_foreign", &message)
-}
-
-#[derive(Deserialize)]
-struct Poll {
-    /// The version that the gateway has.
-    v: u64,
-    /// Seconds to wait for news.
-    #[serde(default)]
-    wait: u64,
-    /// The number of the last command that it has dealt with, 0 before the first; none from a gateway of
-    /// version 0.1, which knows of no commands.
-    c: Option<u64>,
-    /// The id of that command.
-    i: Option<CommandId>,
-}
-
-impl Poll {
-    fn cursor(&self) -> Option<Cursor> {
-        Some(Cursor {
-            number: self.c?,
-            id: self.i?,
-        })
-    }
-}
-
-/// Answers as soon as there is a newer bundle or a command, or with nothing when the wait is over.
-async fn down(
-    State(hq): State<Shared>,
-    Known(gateway): Known,
-    poll: Result<Query<Poll>, QueryRejection>,
-) -> Result<Response, Refused> {
-    let Query(poll) = poll.map_err(|bad| {
-        Refused::new(StatusCode::BAD_REQUEST, "query_malformed", &bad.body_text())
-    })?;
-    // Before the first look: a change between looking and waiting must wake the wait.
-    let mut changed = hq.bundles.subscribe();
-    if let Some(pointer) = hq.bundles.pointer(gateway.id)
-        && (pointer.v + 1..=HIGHEST_VERSION).contains(&poll.v)
-    {
-        note_ahead(&hq, &gateway, poll.v).await?;
-    }
-    let bundle = || {
-        let pointer = hq.bundles.pointer(gateway.id);
-        pointer.filter(|pointer| pointer.v > poll.v)
-    };
-    let mut items = Vec::new();
-    if is_to_hear(&gateway, &poll) {
-        items = commands(&hq, &gateway, &poll).await?;
-    }
-    let news = async {
-        while items.is_empty() && bundle().is_none() {
-            if changed.changed().await.is_err() {
-                break;
-            }
-            if poll
-                .c
-                .is_some_and(|c| hq.bundles.last_command(gateway.id) > c)
-            {
-                items = commands(&hq, &gateway, &poll).await?;
-            }
-        }
-        Ok::<_, Refused>(News {
-            bundle: bundle(),
-            items,
-        })
-    };
-    let wait = Duration::from_secs(poll.wait).min(LONGEST_POLL);
-    let news = tokio::select! {
-        news = tokio::time::timeout(wait, news) => news.unwrap_or_else(|_| Ok(News::default()))?,
-        () = hq.tasks.stopping() => News::default(),
-    };
-    Ok(match (news.bundle, poll.c) {
-        (Some(pointer), None) => Json(pointer).into_response(),
-        (None, _) if news.items.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        (bundle, _) => Json(News { bundle, ..news }).into_response(),
-    })
-}
-
-/// Whether the ledger has to be asked: most polls bring nothing that the register does not say.
-fn is_to_hear(gateway: &Gateway, poll: &Poll) -> bool {
-    let Row { given, done } = gateway.commands;
-    poll.c.is_some_and(|c| c < given || c != done)
-}
-
-async fn commands(hq: &Shared, gateway: &Gateway, poll: &Poll) -> Result<Vec<Item>, Refused> {
-    let now = hq.clock.now();
-    let items = hq.ledger.commands_after(gateway.id, poll.cursor(), now);
-    Ok(items.await?)
-}
-
-/// Headquarters came back from a backup and the gateway has run on: it takes only what is newer than it
-/// has, and reports a version once, so headquarters learns of it here.
-async fn note_ahead(hq: &Shared, gateway: &Gateway, version: u64) -> Result<(), Refused> {
-    tracing::warn!(
-        gateway.id = %gateway.id,
-        bundle.version = version,
-        "a gateway has a newer bundle than headquarters; was the ledger restored from a backup?"
-    );
-    let report = Report {
-        gateway: gateway.id,
-        bundle: ReportedBundle {
-            version,
-            state: BundleState::Applied,
-            why: String::new(),
-        },
-        software: gateway.software.clone(),
-        now: hq.clock.now(),
-    };
-    hq.ledger.record_report(report).await?;
-    hq.bundles.look_now();
-    Ok(())
 }
 
 /// A gateway's own bundle and no other's: a store's staff and shares are nobody else's business.
