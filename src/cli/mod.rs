@@ -40,7 +40,7 @@ enum Command {
     /// Run the box in a shop (or, with role = "street", beside headquarters)
     #[cfg(feature = "gateway")]
     Gateway(gateway::Arguments),
-    /// Run headquarters, or prepare it: init, token, staff
+    /// Run headquarters, prepare it, or look after its gateways
     #[cfg(feature = "hq")]
     Hq(hq::Arguments),
     /// Run a whole chain on this machine with simulated guests, and show where to look

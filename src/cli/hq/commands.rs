@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::super::print;
 use crate::domain::command::Command;
@@ -19,14 +19,17 @@ pub(super) async fn tell(
     gateway: GatewayId,
     command: Command,
 ) -> anyhow::Result<()> {
-    let gateways = ledger.gateways().await?;
-    let Some(gateway) = gateways.iter().find(|known| known.id == gateway) else {
-        bail!("there is no {gateway}\nhint: the console lists the gateways");
-    };
+    let gateway = &find(ledger.as_ref(), gateway).await?;
     if gateway.is_revoked() {
         bail!("{} is revoked and hears nothing any more", gateway.id);
     }
     give(ledger.as_ref(), &[gateway], command).await
+}
+
+async fn find(ledger: &dyn Ledger, id: GatewayId) -> anyhow::Result<Gateway> {
+    let gateways = ledger.gateways().await?;
+    let found = gateways.into_iter().find(|known| known.id == id);
+    found.with_context(|| format!("there is no {id}\nhint: the console lists the gateways"))
 }
 
 /// Makes a coupon void: at its store, and on the street, where it may be shown to its holder.
@@ -88,6 +91,7 @@ async fn give(ledger: &dyn Ledger, to: &[&Gateway], command: Command) -> anyhow:
 
 /// Prints the commands of a gateway.
 pub(super) async fn list(ledger: Arc<dyn Ledger>, gateway: GatewayId) -> anyhow::Result<()> {
+    find(ledger.as_ref(), gateway).await?;
     let commands = ledger.commands(gateway).await?;
     if commands.is_empty() {
         print::line(format_args!("{gateway} has been given no command"));
