@@ -3,12 +3,17 @@
 //! Commands are numbered at each gateway and carried out in that order, each once in effect: what a command
 //! changes and that it was dealt with are one frame of the journal. Nothing here asks or answers.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CommandId, CouponId};
 
 /// The name of a command's kind is cut to so many characters before a box repeats it.
 const MAX_KIND_CHARS: usize = 32;
+
+/// So many commands a box remembers: more than headquarters gives between two backups.
+const LATELY: usize = 100;
 
 /// What this version can do. More kinds may come down the line; a box that does not know one says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +69,44 @@ pub struct Cursor {
     pub id: CommandId,
 }
 
+/// How far a box has come, and what it has dealt with lately.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    cursor: Option<Cursor>,
+    /// The newest last. A headquarters that was put back to an older state may give again, under another
+    /// number, what it does not know to be done.
+    lately: VecDeque<CommandId>,
+}
+
+impl Progress {
+    pub const fn cursor(&self) -> Option<Cursor> {
+        self.cursor
+    }
+
+    /// Whether this is one of the last hundred commands that were dealt with.
+    pub fn has_dealt_with(&self, id: CommandId) -> bool {
+        self.lately.contains(&id)
+    }
+
+    /// Takes in a command that was dealt with; the same ones again, from some point on, change nothing.
+    pub fn take(&mut self, done: Cursor) {
+        self.cursor = Some(done);
+        if !self.has_dealt_with(done.id) {
+            self.lately.push_back(done.id);
+        }
+        if self.lately.len() > LATELY {
+            self.lately.pop_front();
+        }
+    }
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Done,
+    /// It had been dealt with under another number.
+    Before,
     /// There is nothing here that it could be about.
     NotFound,
     /// The coupon had been redeemed before it was to be void.
@@ -83,6 +121,7 @@ impl Outcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Before => "before",
             Self::NotFound => "not_found",
             Self::TooLate => "too_late",
             Self::Failed => "failed",
@@ -114,6 +153,21 @@ impl CommandDone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_that_are_taken_in_again_after_a_crash_change_nothing() {
+        let cursor = |number: u8| Cursor {
+            number: u64::from(number),
+            id: CommandId::from_entropy([number; 16]),
+        };
+        let mut progress = Progress::default();
+        (1..=120).for_each(|number| progress.take(cursor(number)));
+        let before = progress.clone();
+        (90..=120).for_each(|number| progress.take(cursor(number)));
+        assert_eq!(progress, before);
+        let known = (1..=120).filter(|number| progress.has_dealt_with(cursor(*number).id));
+        assert_eq!(known.count(), LATELY);
+    }
 
     #[test]
     fn a_command_reads_back_and_one_of_the_future_does_not() {

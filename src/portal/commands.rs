@@ -46,7 +46,7 @@ pub enum NotKept {
 impl Commands {
     /// How far this box has come; none before its first command.
     pub async fn cursor(&self) -> Result<Option<Cursor>, CommitError> {
-        let look = |ledger: &mut Ledger| only_say(ledger.cursor());
+        let look = |ledger: &mut Ledger| only_say(ledger.commands().cursor());
         self.journal.commit(look).await
     }
 
@@ -62,6 +62,7 @@ impl Commands {
         let settled = self.journal.commit(move |ledger| {
             let now = clock.now();
             let (effect, outcome) = match told {
+                _ if ledger.commands().has_dealt_with(item.cursor.id) => (None, Outcome::Before),
                 Some(outcome) => (None, outcome),
                 None => effect(item.command(), &ledger.wallet(), now),
             };

@@ -1,5 +1,5 @@
-//! The wallet as the journal keeps it: frames in, checkpoint entries out; and beside it the cursor of the
-//! commands that headquarters has given.
+//! The wallet as the journal keeps it: frames in, checkpoint entries out; and beside it how far this box
+//! has come with the commands of headquarters.
 //!
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same lock for microseconds.
@@ -8,15 +8,15 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
-use crate::domain::command::Cursor;
+use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::store::Store;
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
 
-/// The checkpoint's key of the cursor. Those of the wallet are JSON.
-const CURSOR: &[u8] = b"cursor";
+/// The checkpoint's key of the commands. Those of the wallet are JSON.
+const COMMANDS: &[u8] = b"commands";
 
 /// A handle to the wallet for reading.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +38,8 @@ impl SharedWallet {
 #[derive(Debug, Default)]
 pub struct Ledger {
     wallet: SharedWallet,
-    cursor: Option<Cursor>,
-    cursor_has_changed: bool,
+    commands: Progress,
+    commands_have_changed: bool,
 }
 
 impl Ledger {
@@ -57,9 +57,9 @@ impl Ledger {
         self.wallet.read()
     }
 
-    /// How far this box has come with its commands.
-    pub(super) const fn cursor(&self) -> Option<Cursor> {
-        self.cursor
+    /// How far this box has come with the commands of headquarters.
+    pub(super) const fn commands(&self) -> &Progress {
+        &self.commands
     }
 }
 
@@ -85,13 +85,13 @@ pub(super) const fn only_say<A>(answer: A) -> Verdict<A> {
 impl Book for Ledger {
     fn reset(&mut self) {
         *self.wallet.write() = Wallet::default();
-        self.cursor = None;
-        self.cursor_has_changed = false;
+        self.commands = Progress::default();
+        self.commands_have_changed = false;
     }
 
     fn restore(&mut self, key: &[u8], value: &[u8]) {
-        let restored = if key == CURSOR {
-            serde_json::from_slice(value).map(|cursor| self.cursor = Some(cursor))
+        let restored = if key == COMMANDS {
+            serde_json::from_slice(value).map(|commands| self.commands = commands)
         } else {
             serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
         };
@@ -112,9 +112,8 @@ impl Book for Ledger {
         for occurrence in &decoded.occurrences {
             wallet.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
-                // Of frames that are applied again the last is the newest, whatever its number.
-                self.cursor = Some(done.cursor);
-                self.cursor_has_changed = true;
+                self.commands.take(done.cursor);
+                self.commands_have_changed = true;
             }
         }
     }
@@ -122,10 +121,9 @@ impl Book for Ledger {
     fn take_changes(&mut self) -> Vec<Change> {
         // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
-        let cursor = std::mem::take(&mut self.cursor_has_changed).then_some(self.cursor);
-        let cursor = cursor.flatten().map(|cursor| Change::Put {
-            key: CURSOR.to_vec(),
-            value: serde_json::to_vec(&cursor).expect("a cursor is plain data"),
+        let commands = std::mem::take(&mut self.commands_have_changed).then(|| Change::Put {
+            key: COMMANDS.to_vec(),
+            value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
         });
         changes
             .into_iter()
@@ -140,7 +138,7 @@ impl Book for Ledger {
                     None => Change::Delete { key },
                 }
             })
-            .chain(cursor)
+            .chain(commands)
             .collect()
     }
 }

@@ -93,12 +93,15 @@ pub fn hear(row: Row, cursor: Option<Cursor>, known: Option<CommandId>) -> Heard
     }
 }
 
-/// The commands that a frame of the gateway's journal reports, and what became of them.
+/// The commands that a frame of the gateway's journal reports, and what became of them. Not those that had
+/// been dealt with before: another frame tells of them.
 pub(super) fn reported(body: &[u8]) -> impl Iterator<Item = (CommandId, Outcome)> {
     let decoded = frame::decode(body).map(|decoded| decoded.occurrences);
     let occurrences = decoded.unwrap_or_default().into_iter();
     occurrences.filter_map(|occurrence| {
-        if let Event::CommandDone(done) = occurrence.event {
+        if let Event::CommandDone(done) = occurrence.event
+            && done.outcome != Outcome::Before
+        {
             Some((done.cursor.id, done.outcome))
         } else {
             None
@@ -108,7 +111,12 @@ pub(super) fn reported(body: &[u8]) -> impl Iterator<Item = (CommandId, Outcome)
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::command::Progress;
 
     const ROW: Row = Row { given: 5, done: 3 };
 
@@ -140,5 +148,111 @@ mod tests {
         assert_eq!(heard(ROW, 9, None), Heard::Ahead { done: 9, by: 6 });
         let row = Row { given: 11, done: 9 };
         assert_eq!(heard(row, 9, None), Heard::Nothing, "heard before");
+    }
+
+    /// What a ledger keeps of one gateway, and does with what [`hear`] says.
+    #[derive(Debug, Clone)]
+    struct Ledger {
+        row: Row,
+        commands: BTreeMap<u64, CommandId>,
+    }
+
+    impl Ledger {
+        fn give(&mut self, id: CommandId) {
+            self.row.given += 1;
+            self.commands.insert(self.row.given, id);
+        }
+
+        fn after(&mut self, cursor: Option<Cursor>) -> Vec<Cursor> {
+            let from = cursor.map_or(0, |cursor| cursor.number);
+            match hear(self.row, cursor, self.commands.get(&from).copied()) {
+                Heard::Nothing => {}
+                Heard::Done(done) => self.row.done = done,
+                Heard::Ahead { done, by } => {
+                    let waiting = self.commands.split_off(&(self.row.done + 1));
+                    let moved = waiting.into_iter().map(|(number, id)| (number + by, id));
+                    self.commands.extend(moved);
+                    self.row = Row {
+                        given: self.row.given + by,
+                        done,
+                    };
+                }
+            }
+            let later = self.commands.range(from + 1..);
+            later
+                .map(|(number, id)| Cursor {
+                    number: *number,
+                    id: *id,
+                })
+                .collect()
+        }
+    }
+
+    #[derive(Debug, Clone, Default)]
+    struct Gateway {
+        progress: Progress,
+        effects: Vec<CommandId>,
+    }
+
+    impl Gateway {
+        fn deal_with(&mut self, command: Cursor) {
+            if !self.progress.has_dealt_with(command.id) {
+                self.effects.push(command.id);
+            }
+            self.progress.take(command);
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Give,
+        /// The box asks, and deals with so many of what it hears before it is switched off.
+        Ask(usize),
+        Save,
+        PutBack,
+    }
+
+    /// Which of the two is put back to what it was.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Older {
+        Ledger,
+        Box,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => Just(Step::Give),
+            4 => (0..4_usize).prop_map(Step::Ask),
+            1 => Just(Step::Save),
+            1 => Just(Step::PutBack),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_put_back_a_box_deals_with_all_that_the_ledger_has_once(
+            steps in steps(),
+            older in prop_oneof![Just(Older::Ledger), Just(Older::Box)],
+        ) {
+            let mut ledger = Ledger { row: Row { given: 0, done: 0 }, commands: BTreeMap::new() };
+            let mut gateway = Gateway::default();
+            let (mut backup, mut image) = (ledger.clone(), gateway.clone());
+            for (step, number) in steps.into_iter().chain([Step::Ask(99)]).zip(0..) {
+                match step {
+                    Step::Give => ledger.give(id(number)),
+                    Step::Ask(many) => {
+                        let heard = ledger.after(gateway.progress.cursor());
+                        heard.into_iter().take(many).for_each(|command| gateway.deal_with(command));
+                    }
+                    Step::Save => (backup, image) = (ledger.clone(), gateway.clone()),
+                    Step::PutBack if older == Older::Ledger => ledger = backup.clone(),
+                    Step::PutBack => gateway = image.clone(),
+                }
+            }
+            let effects: BTreeSet<CommandId> = gateway.effects.iter().copied().collect();
+            prop_assert!(ledger.commands.values().all(|id| effects.contains(id)));
+            prop_assert_eq!(effects.len(), gateway.effects.len(), "none has an effect twice");
+        }
     }
 }
