@@ -120,7 +120,8 @@ pub fn verify(dir: &Path) -> Result<Vec<String>, StorageError> {
     for report in &inventory.generations {
         let path = report.path.display();
         for (from, to) in &report.contents.missing {
-            faults.push(format!("{path}: frames {from} to {to} are missing"));
+            let fault = "are not in the file; headquarters will be told that they never come";
+            faults.push(format!("{path}: frames {from} to {to} {fault}"));
         }
         if report.state == GenerationState::Unreadable {
             faults.push(format!("{path}: READY is unreadable"));
@@ -129,11 +130,16 @@ pub fn verify(dir: &Path) -> Result<Vec<String>, StorageError> {
         match verify_copy(&report.path) {
             Ok(dropped) => {
                 for (from, to) in dropped {
-                    let fault = format!("{path}: sled does not show frames {from} to {to}");
-                    faults.push(fault);
+                    let fault = "are whole in the file; the next start saves them";
+                    faults.push(format!(
+                        "{path}: sled does not show frames {from} to {to}, which {fault}"
+                    ));
                 }
             }
-            Err(error) if error.is_damage() => faults.push(format!("{path}: {error}")),
+            Err(error) if error.is_damage() => faults.push(format!(
+                "{path}: {error}; {} waiting frames are whole in the file, and the next start saves them",
+                report.contents.frames
+            )),
             Err(error) => return Err(error),
         }
     }

@@ -96,10 +96,52 @@ async fn what_sled_cannot_open_is_listed_and_named_by_verify() {
     let faults = verify(shop.dir.path()).unwrap();
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].contains(&generation(1)), "{faults:?}");
+    assert!(
+        faults[0].contains("8 waiting frames are whole"),
+        "{faults:?}"
+    );
     let mut saved = Vec::new();
     salvage(&damaged, &mut |frame| {
         saved.push((frame.seq, text(&frame.body)));
     })
     .unwrap();
     assert_eq!(saved, numbered(1..9));
+}
+
+#[tokio::test]
+async fn verify_tells_what_the_next_start_saves_from_what_nothing_can() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..8).await;
+    journal.close().await.unwrap();
+    let file = shop.path(&format!("p0/{}/db", generation(1)));
+    let mut bytes = fs_err::read(&file).unwrap();
+    let (_, lost) = numbered(4..5).remove(0);
+    let length = lost.len();
+    let places: Vec<usize> = (0..bytes.len() - length)
+        .filter(|place| bytes[*place..*place + length] == *lost.as_bytes())
+        .collect();
+    for place in places {
+        bytes[place] ^= 0xff;
+    }
+    fs_err::write(&file, bytes).unwrap();
+
+    let faults = verify(shop.dir.path()).unwrap();
+    assert!(
+        faults[0].contains("frames 4 to 4 are not in the file"),
+        "{faults:?}"
+    );
+    // sled does not get past the damage to what was written behind it.
+    assert!(
+        faults[1].contains("frames 5 to 6, which are whole in the file; the next start saves them"),
+        "{faults:?}"
+    );
+    let journal = shop.open();
+    let there: Vec<u64> = drain(&journal, Spool::P0)
+        .await
+        .iter()
+        .map(|(seq, _)| *seq)
+        .collect();
+    assert_eq!(there, [1, 2, 3, 5, 6, 7]);
+    assert_eq!(verify(shop.dir.path()).unwrap(), [""; 0]);
 }
