@@ -13,9 +13,9 @@ use super::bundle::{NotTaken, Slots};
 use super::commands::{self, BrokenOff, Commands, Link as _};
 use super::credentials::Credentials;
 use super::key::NewKey;
-use super::link::Link;
-use super::transport::{Content, NoAnswer, Request, Response, Transport};
+use super::transport::{Content, NoAnswer, Request};
 use super::up::chance;
+use super::way::Way;
 use crate::config::settings::UplinkSettings;
 use crate::domain::command::{Cursor, Outcome};
 use crate::ops::clock::Clock;
@@ -32,11 +32,10 @@ const POLL_MARGIN: Duration = Duration::from_secs(15);
 
 /// The listener and what it works with.
 pub(super) struct Down {
-    pub(super) transport: Box<dyn Transport>,
+    pub(super) way: Way,
     pub(super) slots: Slots,
     pub(super) bundle: watch::Sender<Arc<Bundle>>,
     pub(super) settings: UplinkSettings,
-    pub(super) link: Link,
     pub(super) credentials: Arc<Credentials>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) commands: Commands,
@@ -44,6 +43,13 @@ pub(super) struct Down {
 
 /// The question came to nothing, or what it brought could not be dealt with yet.
 struct NoNews;
+
+impl From<NoAnswer> for NoNews {
+    /// The line has noted why.
+    fn from(_: NoAnswer) -> Self {
+        Self
+    }
+}
 
 impl From<BrokenOff> for NoNews {
     fn from(BrokenOff: BrokenOff) -> Self {
@@ -100,7 +106,7 @@ impl Down {
             Some(Cursor { number, id }) => path.push_str(&format!("&c={number}&i={id}")),
             None => path.push_str("&c=0"),
         }
-        let response = self.ask(Request::get(path, wait + POLL_MARGIN)).await?;
+        let response = self.way.ask(Request::get(path, wait + POLL_MARGIN)).await?;
         match response.status {
             StatusCode::NO_CONTENT => Ok(News::default()),
             // An answer that brings nothing is one of somebody else's: asking again at once would spin.
@@ -114,7 +120,7 @@ impl Down {
 
     async fn fetch(&self, pointer: &BundlePointer) -> Result<(), NoNews> {
         let path = format!("/v1/bundle/{}", pointer.sha256);
-        let response = self.ask(Request::get(path, FETCH_WITHIN)).await?;
+        let response = self.way.ask(Request::get(path, FETCH_WITHIN)).await?;
         if response.status != StatusCode::OK {
             return Err(NoNews);
         }
@@ -166,7 +172,7 @@ impl Down {
         let request = key.signing_request()?;
         let path = "/v1/renew".to_owned();
         let request = Request::post(path, request.into_bytes(), Content::Json, POLL_MARGIN);
-        let Ok(response) = self.ask(request).await else {
+        let Ok(response) = self.way.ask(request).await else {
             return Ok(Answered::No);
         };
         if response.status != StatusCode::OK {
@@ -189,13 +195,7 @@ impl Down {
         let path = "/v1/reported".to_owned();
         let request = Request::post(path, body, Content::Json, POLL_MARGIN);
         // Lost reports are made up for at the next start.
-        self.ask(request).await.ok();
-    }
-
-    async fn ask(&self, request: Request) -> Result<Response, NoNews> {
-        let answer: Result<Response, NoAnswer> = self.transport.ask(request).await;
-        self.link.note(&answer);
-        answer.map_err(|_| NoNews)
+        self.way.ask(request).await.ok();
     }
 }
 

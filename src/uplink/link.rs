@@ -73,6 +73,20 @@ impl Link {
         self.set(LinkState::UpstreamCaptive);
     }
 
+    /// Headquarters did not answer, and others do.
+    pub(super) fn internet_is_there(&self) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = match self.lane {
+            Lane::Up => lanes.up,
+            Lane::Down => lanes.down,
+        };
+        drop(lanes);
+        // A certificate that does not fit stays the thing to look at.
+        if own == LinkState::Offline {
+            self.set(LinkState::HqDown);
+        }
+    }
+
     /// What an answer's status says of the one who gave it.
     fn told_by(&self, status: StatusCode) -> LinkState {
         match status {

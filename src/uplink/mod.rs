@@ -23,6 +23,7 @@ pub mod standing;
 pub mod step;
 pub mod transport;
 mod up;
+mod way;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ use credentials::Credentials;
 use http::{Https, Trust};
 use identity::Identity;
 use link::{Lane, Link};
+use way::Way;
 
 /// What the uplink is made of; built once, in `cli`.
 pub struct Parts {
@@ -82,23 +84,29 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         Ok::<_, BadIdentity>(Https::new(&url, trust, tasks, name))
     };
     let (hello_again, asked_for_hello) = watch::channel(0);
+    let probe = Probe::parse(&parts.settings.probe_url);
     let up = up::Up {
-        transport: Box::new(https("uplink up")?),
+        way: Way {
+            transport: Box::new(https("uplink up")?),
+            link: link.on(Lane::Up),
+            probe: probe.clone(),
+        },
         outbox: parts.outbox,
         clock: parts.clock.clone(),
-        probe: Probe::parse(&parts.settings.probe_url),
         settings: parts.settings.clone(),
-        link: link.on(Lane::Up),
         boot: parts.boot,
         asked_for_hello,
         marks: BTreeMap::new(),
     };
     let down = down::Down {
-        transport: Box::new(https("uplink down")?),
+        way: Way {
+            transport: Box::new(https("uplink down")?),
+            link: link.on(Lane::Down),
+            probe,
+        },
         slots: parts.slots,
         bundle: parts.bundle,
         settings: parts.settings,
-        link: link.on(Lane::Down),
         credentials,
         clock,
         commands: Commands {

@@ -12,12 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::captive::{Probe, Upstream};
 use super::lines;
-use super::link::Link;
 use super::standing::Standing;
 use super::step::{Delays, MAX_BYTES, Machine, Said, Step, Waiting};
-use super::transport::{Content, NoAnswer, Request, Response, Transport};
+use super::transport::{Content, NoAnswer, Request, Response};
+use super::way::Way;
 use crate::config::settings::UplinkSettings;
 use crate::domain::ids::StreamId;
 use crate::journal::{Depths, Frame, Outbox, OutboxError, Spool, StreamDepth};
@@ -38,12 +37,10 @@ const ANCHOR_WITHIN: Duration = Duration::from_secs(4);
 
 /// The sender and what it works with.
 pub(super) struct Up {
-    pub(super) transport: Box<dyn Transport>,
+    pub(super) way: Way,
     pub(super) outbox: Outbox,
     pub(super) clock: Option<Arc<Anchored>>,
-    pub(super) probe: Option<Probe>,
     pub(super) settings: UplinkSettings,
-    pub(super) link: Link,
     pub(super) boot: u32,
     /// Changes when headquarters asks what there is.
     pub(super) asked_for_hello: watch::Receiver<u64>,
@@ -132,7 +129,7 @@ impl Up {
         let body = serde_json::to_vec(&hello).expect("a hello is plain data");
         let request = Request::post("/v1/hello".to_owned(), body, Content::Json, ANSWER_WITHIN);
         let asked = Instant::now();
-        let Ok(response) = self.ask(request).await else {
+        let Ok(response) = self.way.ask(request).await else {
             return Said::Failed;
         };
         if response.status != StatusCode::OK {
@@ -197,7 +194,7 @@ impl Up {
                     spool = spool.name(),
                     "headquarters has frames that this box has never written, and does not close the stream"
                 );
-                self.link.not_understood();
+                self.way.link.not_understood();
                 return Err(NotSettled);
             }
         };
@@ -261,7 +258,7 @@ impl Up {
         let path = format!("/v1/up/{stream}");
         let request = Request::post(path, body, Content::GzippedLines, ANSWER_WITHIN);
         let asked = Instant::now();
-        let response = match self.ask(request).await {
+        let response = match self.way.ask(request).await {
             Ok(response) => response,
             Err(NoAnswer::TimedOut) => return Said::TimedOut,
             Err(_) => return Said::Failed,
@@ -377,7 +374,7 @@ impl Up {
                 Said::Busy { after }
             }
             (status, _) => {
-                self.link.not_understood();
+                self.way.link.not_understood();
                 tracing::warn!(
                     http.status = status.as_u16(),
                     "headquarters gave an answer that is not understood; everything is kept"
@@ -385,17 +382,6 @@ impl Up {
                 Said::Failed
             }
         }
-    }
-
-    async fn ask(&self, request: Request) -> Result<Response, NoAnswer> {
-        let answer = self.transport.ask(request).await;
-        self.link.note(&answer);
-        if let (Err(_), Some(probe)) = (&answer, &self.probe)
-            && probe.look().await == Upstream::Captive
-        {
-            self.link.upstream_captive();
-        }
-        answer
     }
 }
 

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::super::link::Lane;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::super::captive::Probe;
+use super::super::link::{Lane, Link};
+use super::super::transport::Transport;
 use super::*;
 use crate::domain::ids::FrameId;
 use crate::journal::{Book, Change, Journal, Options, Verdict};
@@ -196,17 +200,19 @@ async fn append(journal: &Journal<NoBook>, numbers: std::ops::Range<usize>) {
 
 fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
     Up {
-        transport: Box::new(hq.clone()),
+        way: Way {
+            transport: Box::new(hq.clone()),
+            link,
+            probe: None,
+        },
         outbox: journal.outbox(),
         clock: None,
-        probe: None,
         settings: UplinkSettings {
             batch_delay: Duration::ZERO,
             views_delay: Duration::ZERO,
             long_poll: Duration::from_secs(10),
             probe_url: String::new(),
         },
-        link,
         boot: 1,
         asked_for_hello: watch::channel(0).1,
         marks: BTreeMap::new(),
@@ -346,4 +352,52 @@ async fn a_headquarters_from_a_backup_gets_again_what_is_kept() {
     let expected: Vec<_> = (0..9).map(body).collect();
     assert_eq!(hq.bodies(), expected);
     journal.close().await.unwrap();
+}
+
+/// No way to headquarters.
+struct NoWay;
+
+impl Transport for NoWay {
+    fn ask(&self, _request: Request) -> BoxFuture<'_, Result<Response, NoAnswer>> {
+        Box::pin(async {
+            Err(NoAnswer::NoConnection(
+                std::io::ErrorKind::ConnectionRefused.into(),
+            ))
+        })
+    }
+}
+
+/// How the way to headquarters is called when it does not answer, and somebody else answers so.
+async fn told_by_somebody_else(lane: Lane, answer: &'static str) -> LinkState {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/generate_204", listener.local_addr().unwrap());
+    let (link, state) = Link::new(None);
+    let way = Way {
+        transport: Box::new(NoWay),
+        link: link.on(lane),
+        probe: Probe::parse(&url),
+    };
+    let somebody_else = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 512];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    };
+    let request = Request::get("/v1/down".to_owned(), ANSWER_WITHIN);
+    let (answer, ()) = tokio::join!(way.ask(request), somebody_else);
+    assert!(answer.is_err());
+    *state.borrow()
+}
+
+#[tokio::test]
+async fn a_headquarters_that_is_away_is_told_from_an_internet_that_is() {
+    for lane in [Lane::Up, Lane::Down] {
+        for (answer, state) in [
+            ("", LinkState::Offline),
+            ("HTTP/1.1 204 No Content\r\n\r\n", LinkState::HqDown),
+            ("HTTP/1.1 302 Found\r\n\r\n", LinkState::UpstreamCaptive),
+        ] {
+            assert_eq!(told_by_somebody_else(lane, answer).await, state, "{answer}");
+        }
+    }
 }
