@@ -1,13 +1,16 @@
 //! Everything that is not one of our pages: phones' connectivity checks, and what was mistyped.
 //!
 //! A device that has not been let in is sent to the portal; one that has gets the answer its system
-//! expects, should the question still reach us. A success is never faked for a walled device. Names and
-//! bodies: Apple, AOSP, Microsoft and Mozilla as their systems ask (reference: captive portal behaviour).
+//! expects ([`systems`]), should the question still reach us. A success is never faked: not for a walled
+//! device, nor for anybody while the Internet is away.
+
+mod systems;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -15,28 +18,10 @@ use axum::response::{IntoResponse, Response};
 use super::State;
 use super::error::Apology;
 use super::visitor::Visitor;
+use crate::wire::link::LinkState;
+use systems::{Expected, expected};
 
-/// What a system expects when it is online.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    NoContent,
-    Body(&'static str),
-}
-
-/// The answer that the asker of `path` at `host` takes for "online".
-fn expected(host: &str, path: &str) -> Option<Expected> {
-    const APPLE: &str = "<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>\n";
-    match (host, path) {
-        (_, "/generate_204" | "/gen_204") => Some(Expected::NoContent),
-        ("captive.apple.com", _) | (_, "/hotspot-detect.html" | "/library/test/success.html") => {
-            Some(Expected::Body(APPLE))
-        }
-        (_, "/connecttest.txt") => Some(Expected::Body("Microsoft Connect Test")),
-        (_, "/ncsi.txt") => Some(Expected::Body("Microsoft NCSI")),
-        ("detectportal.firefox.com", "/success.txt") => Some(Expected::Body("success\n")),
-        _ => None,
-    }
-}
+const NO_STORE: &str = "no-store";
 
 /// What was asked, of whom.
 pub(super) struct Asked {
@@ -69,6 +54,39 @@ impl Asked {
     }
 }
 
+/// How the asker stands to the wall and to the Internet behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Walled,
+    Admitted,
+    /// Let in, and there is no Internet to be let into.
+    AdmittedToNothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    Expected(Expected),
+    /// To the portal, whatever was wanted: 302, the only answer that every system takes for a portal. (AOSP
+    /// takes a 511, and a 200 of 4 bytes or less, for no network at all.)
+    ToThePortal,
+    NoSuchPage,
+    NotLikeThat,
+}
+
+/// Decides what to say; `is_ours` tells a question to the portal itself.
+fn reply(asked: &Asked, is_ours: bool, standing: Standing) -> Reply {
+    let is_question = [Method::GET, Method::HEAD, Method::POST].contains(&asked.method);
+    match (expected(&asked.host, &asked.path), standing) {
+        (None, _) if is_ours => Reply::NoSuchPage,
+        (_, _) if !is_question => Reply::NotLikeThat,
+        (Some(expected), Standing::Admitted) => Reply::Expected(expected),
+        // A phone that were told it is online would turn its back on the page that still works.
+        (_, Standing::Walled | Standing::AdmittedToNothing) | (None, Standing::Admitted) => {
+            Reply::ToThePortal
+        }
+    }
+}
+
 pub(super) async fn answer(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
@@ -79,29 +97,60 @@ pub(super) async fn answer(
         return Apology::NoSuchPage.page(&visitor);
     };
     let base_url = state.base_url(Some(&folder.store));
-    let probe = expected(&asked.host, &asked.path);
-    if probe.is_none() && asked.is_ours(&base_url) {
-        return Apology::NoSuchPage.page(&visitor);
+    let standing = standing(&state, &visitor);
+    match reply(&asked, asked.is_ours(&base_url), standing) {
+        Reply::Expected(expected) => online(expected),
+        Reply::ToThePortal => (
+            StatusCode::FOUND,
+            [
+                (LOCATION, format!("{base_url}/")),
+                (CACHE_CONTROL, NO_STORE.to_owned()),
+            ],
+        )
+            .into_response(),
+        Reply::NoSuchPage => Apology::NoSuchPage.page(&visitor),
+        Reply::NotLikeThat => StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
+}
+
+fn standing(state: &State, visitor: &Visitor) -> Standing {
     let now = state.now();
-    let admitted = visitor
+    let is_admitted = visitor
         .device
         .is_some_and(|device| state.wall.is_admitted(device, now));
-    match probe {
-        Some(Expected::NoContent) if admitted => StatusCode::NO_CONTENT.into_response(),
-        Some(Expected::Body(body)) if admitted => body.into_response(),
-        _ if [Method::GET, Method::HEAD, Method::POST].contains(&asked.method) => {
-            let location = format!("{base_url}/");
-            (
-                StatusCode::FOUND,
-                [
-                    ("location", location),
-                    ("cache-control", "no-store".to_owned()),
-                ],
-            )
-                .into_response()
+    let link = state.link.as_ref().map(|link| *link.borrow());
+    match (is_admitted, link) {
+        (false, _) => Standing::Walled,
+        (true, Some(LinkState::Offline | LinkState::UpstreamCaptive)) => {
+            Standing::AdmittedToNothing
         }
-        _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        (
+            true,
+            None
+            | Some(
+                LinkState::Unknown
+                | LinkState::Online
+                | LinkState::ClockBad
+                | LinkState::HqDown
+                | LinkState::CertBad,
+            ),
+        ) => Standing::Admitted,
+    }
+}
+
+fn online(expected: Expected) -> Response {
+    let body = |kind: &'static str, body: &'static str| {
+        let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, NO_STORE)];
+        (headers, body).into_response()
+    };
+    match expected {
+        Expected::NoContent => StatusCode::NO_CONTENT.into_response(),
+        Expected::NetworkManager => {
+            let status = [("x-networkmanager-status", "online")];
+            (StatusCode::NO_CONTENT, status).into_response()
+        }
+        Expected::Html(html) => body("text/html", html),
+        Expected::Text(text) => body("text/plain", text),
     }
 }
 
@@ -127,33 +176,38 @@ fn strip_port(authority: &str) -> &str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_system_gets_exactly_the_body_it_expects() {
-        let apple = expected("captive.apple.com", "/hotspot-detect.html");
-        let Some(Expected::Body(body)) = apple else {
-            panic!("Apple expects a body");
-        };
-        assert_eq!(body.len(), 69);
-        for (host, path, answer) in [
-            (
-                "connectivitycheck.gstatic.cn",
-                "/generate_204",
-                Expected::NoContent,
-            ),
-            (
-                "www.msftconnecttest.com",
-                "/connecttest.txt",
-                Expected::Body("Microsoft Connect Test"),
-            ),
-            (
-                "detectportal.firefox.com",
-                "/success.txt",
-                Expected::Body("success\n"),
-            ),
-        ] {
-            assert_eq!(expected(host, path), Some(answer));
+    fn asked(method: Method, host: &str, path: &str) -> Asked {
+        Asked {
+            method,
+            host: host.to_owned(),
+            path: path.to_owned(),
         }
-        assert_eq!(expected("sz01.sw.cn", "/menu"), None);
+    }
+
+    #[test]
+    fn nobody_is_told_to_be_online_who_is_not() {
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            let asked = asked(method, "captive.apple.com", "/hotspot-detect.html");
+            for standing in [Standing::Walled, Standing::AdmittedToNothing] {
+                assert_eq!(reply(&asked, false, standing), Reply::ToThePortal);
+            }
+            let yes = reply(&asked, false, Standing::Admitted);
+            assert!(matches!(yes, Reply::Expected(Expected::Html(_))));
+        }
+    }
+
+    #[test]
+    fn what_is_no_check_goes_to_the_portal_unless_it_is_meant_for_it() {
+        let menu = asked(Method::GET, "www.example.cn", "/menu");
+        for standing in [Standing::Walled, Standing::Admitted] {
+            assert_eq!(reply(&menu, false, standing), Reply::ToThePortal);
+            assert_eq!(reply(&menu, true, standing), Reply::NoSuchPage);
+        }
+        let put = asked(Method::PUT, "www.example.cn", "/menu");
+        assert_eq!(reply(&put, false, Standing::Walled), Reply::NotLikeThat);
+        // Also where somebody asks the box by its address.
+        let check = asked(Method::GET, "", "/generate_204");
+        assert_eq!(reply(&check, true, Standing::Walled), Reply::ToThePortal);
     }
 
     #[test]
