@@ -16,8 +16,10 @@ pub trait Book: Send + 'static {
     /// Takes in one P0 frame, in order.
     fn apply(&mut self, frame_body: &[u8]);
 
-    /// What has changed since the last call; a later change of a key stands after an earlier one.
-    fn take_changes(&mut self) -> Vec<Change>;
+    /// Shows what has changed since the last call; a later change of a key comes after an earlier one.
+    ///
+    /// One by one, because all of them together may be as large as the book.
+    fn take_changes(&mut self, take: &mut dyn FnMut(Change));
 }
 
 /// One checkpointed entry is put or deleted, whatever was there before.
@@ -27,15 +29,6 @@ pub trait Book: Send + 'static {
 pub enum Change {
     Put { key: Vec<u8>, value: Vec<u8> },
     Delete { key: Vec<u8> },
-}
-
-impl Change {
-    pub(super) const fn bytes(&self) -> usize {
-        match self {
-            Self::Put { key, value } => key.len() + value.len(),
-            Self::Delete { key } => key.len(),
-        }
-    }
 }
 
 /// What a decision wants written, and what to tell the asker once that is durable.

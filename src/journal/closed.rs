@@ -11,6 +11,7 @@
 //! says, every byte in it is as it was. ACKED has one line, `acked <Unix ms>`, and stands in a generation
 //! that headquarters has wholly.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::disk;
@@ -19,6 +20,7 @@ use super::ready::{chain_text, parse_chain};
 
 pub(super) const CLEAN: &str = "CLEAN";
 const ACKED: &str = "ACKED";
+const PIECE_BYTES: usize = 64 * 1024;
 const TITLE: &str = "maitred closed 1";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,27 @@ impl Closed {
             length: file.len() as u64,
             crc: crc32fast::hash(file),
         }
+    }
+
+    /// Reads the file piece by piece: it may be large, and whoever puts it away has other things in memory.
+    pub(super) fn of_file(base: Mark, next: Mark, file: &Path) -> io::Result<Self> {
+        let mut file = fs_err::File::open(file)?;
+        let (mut length, mut crc) = (0, crc32fast::Hasher::new());
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            crc.update(&piece[..read]);
+            length += read as u64;
+        }
+        Ok(Self {
+            base,
+            next,
+            length,
+            crc: crc.finalize(),
+        })
     }
 
     /// Whether the file is what it was when the generation was put away.
@@ -96,11 +119,11 @@ pub(super) fn acked_at(dir: &Path) -> Option<u64> {
     text.trim_end().strip_prefix("acked ")?.parse().ok()
 }
 
-pub(super) fn write_acked(dir: &Path, unix_millis: u64) -> std::io::Result<()> {
+pub(super) fn write_acked(dir: &Path, unix_millis: u64) -> io::Result<()> {
     disk::write_marker(dir, ACKED, &format!("acked {unix_millis}\n"))
 }
 
-pub(super) fn remove_acked(dir: &Path) -> std::io::Result<()> {
+pub(super) fn remove_acked(dir: &Path) -> io::Result<()> {
     fs_err::remove_file(dir.join(ACKED))?;
     disk::sync_dir(dir)
 }

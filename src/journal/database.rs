@@ -21,6 +21,9 @@ use super::options::Profile;
 use super::ready::{self, GENERATION_PREFIX, Ready};
 use super::repair;
 
+/// sled's file.
+pub(super) const LOG: &str = "db";
+
 /// READY's text once more, for a byte scan.
 const READY_COPY: &str = "ready";
 
@@ -42,12 +45,7 @@ pub(super) struct Database {
 impl Database {
     /// Makes a database in `parent` under its READY's name. Until [`Database::finish`] it counts for nothing.
     pub(super) fn begin(parent: &Path, ready: &Ready) -> Result<Self, StorageError> {
-        let path = parent.join(ready.dir_name());
-        if path.exists() && !path.join(ready::NAME).exists() {
-            // Without READY nothing in it was ever promised to anyone.
-            fs_err::remove_dir_all(&path)?;
-        }
-        fs_err::create_dir(&path)?;
+        let path = begin_dir(parent, ready)?;
         let database = Self::open_files(&path, ready.profile)?;
         database
             .numbers()
@@ -62,7 +60,7 @@ impl Database {
         // sled itself syncs neither `conf` nor the directory; torn, the first is `Corruption` for ever.
         disk::sync_dir(&self.path)?;
         disk::sync_file(&self.path.join("conf"))?;
-        disk::sync_file(&self.path.join("db"))?;
+        disk::sync_file(&self.path.join(LOG))?;
         ready.write(&self.path)?;
         Ok(disk::sync_dir(parent)?)
     }
@@ -100,10 +98,6 @@ impl Database {
         &self.sled
     }
 
-    pub(super) fn bytes_on_disk(&self) -> Result<u64, StorageError> {
-        Ok(self.log.metadata()?.len())
-    }
-
     /// Returns once all that was written is on stable storage. After an error the database must be dropped.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
         let flushed = match self.sled.flush() {
@@ -111,22 +105,8 @@ impl Database {
             Err(sled::Error::Io(error)) => Err(error),
             Err(error) => return Err(StorageError::sled(&self.path, &error)),
         };
-        flushed
-            .and_then(|()| self.sync_log())
-            .map_err(|source| StorageError::Sync {
-                path: self.path.clone(),
-                source: Arc::new(source),
-            })
-    }
-
-    fn sync_log(&self) -> io::Result<()> {
-        #[cfg(test)]
-        faults::fail_if_asked(&self.path)?;
-        #[cfg(feature = "fault")]
-        if super::fault::is_asked_for(super::fault::NO_FDATASYNC) {
-            return Ok(());
-        }
-        self.log.sync_data()
+        flushed.map_err(|error| failed_sync(&self.path, error))?;
+        sync_data(&self.path, &self.log)
     }
 
     /// Puts the database away in order, and notes where it stands and what the file is.
@@ -135,7 +115,7 @@ impl Database {
         let Self { path, sled, log } = self;
         drop(sled);
         drop(log);
-        let closed = Closed::of(base, next, &fs_err::read(path.join("db"))?);
+        let closed = Closed::of_file(base, next, &path.join(LOG))?;
         Ok(disk::write_marker(&path, CLEAN, &closed.to_text())?)
     }
 
@@ -150,12 +130,44 @@ impl Database {
         let log = fs_err::OpenOptions::new()
             .read(true)
             .write(true)
-            .open(path.join("db"))?;
+            .open(path.join(LOG))?;
         Ok(Self {
             path: path.to_owned(),
             sled,
             log,
         })
+    }
+}
+
+/// Makes an empty directory under a READY's name, for what will count once it has its READY.
+pub(super) fn begin_dir(parent: &Path, ready: &Ready) -> io::Result<PathBuf> {
+    let path = parent.join(ready.dir_name());
+    if path.exists() && !path.join(ready::NAME).exists() {
+        // Without READY nothing in it was ever promised to anyone.
+        fs_err::remove_dir_all(&path)?;
+    }
+    fs_err::create_dir(&path)?;
+    Ok(path)
+}
+
+/// Returns once what was written to a file of the directory `path` is on stable storage.
+pub(super) fn sync_data(path: &Path, file: &fs_err::File) -> Result<(), StorageError> {
+    let sync = || {
+        #[cfg(test)]
+        faults::fail_if_asked(path)?;
+        #[cfg(feature = "fault")]
+        if super::fault::is_asked_for(super::fault::NO_FDATASYNC) {
+            return Ok(());
+        }
+        file.sync_data()
+    };
+    sync().map_err(|error| failed_sync(path, error))
+}
+
+fn failed_sync(path: &Path, error: io::Error) -> StorageError {
+    StorageError::Sync {
+        path: path.to_owned(),
+        source: Arc::new(error),
     }
 }
 
@@ -168,12 +180,16 @@ pub(super) fn guarded<T>(
         .unwrap_or_else(|panic| Err(StorageError::panicked(path, panic.as_ref())))
 }
 
-/// Copies sled's file onto fresh pages after a failed sync, before the directory is opened again.
+/// Copies a directory's file onto fresh pages after a failed sync, before it is opened again.
 ///
 /// The kernel marks pages clean when their write-back fails, so a new descriptor would sync them "well"
 /// without writing them, and what is acknowledged later would rest on them.
-pub(super) fn rewrite_log(path: &Path) -> Result<(), StorageError> {
-    let (log, copy) = (path.join("db"), path.join("db.copy"));
+pub(super) fn rewrite(path: &Path) -> Result<(), StorageError> {
+    let names = [LOG, super::log::LOG].map(|name| path.join(name));
+    let Some(log) = names.into_iter().find(|log| log.exists()) else {
+        return Ok(());
+    };
+    let copy = log.with_extension("copy");
     fs_err::copy(&log, &copy)?;
     disk::sync_file(&copy)?;
     fs_err::rename(&copy, &log)?;

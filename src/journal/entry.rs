@@ -8,11 +8,8 @@
 //! leaves a tombstone, or the scan would bring it back; a long value stands in parts of one order.
 
 const MAGIC: [u8; 4] = *b"mtrE";
-const HEADER_BYTES: usize = 4 + 1 + 8 + 2 + 2 + 2 + 2;
+pub(super) const HEADER_BYTES: usize = 4 + 1 + 8 + 2 + 2 + 2 + 2;
 const CRC_BYTES: usize = 4;
-
-/// What an entry takes beside its key and value.
-pub(super) const OVERHEAD_BYTES: usize = HEADER_BYTES + CRC_BYTES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -64,7 +61,8 @@ impl<'a> Entry<'a> {
     /// Keys and parts of values are within the profile's limit, which is far below 64 KiB.
     pub(super) fn encode(&self) -> Vec<u8> {
         let length = |bytes: &[u8]| u16::try_from(bytes.len()).expect("limited to a few KiB");
-        let mut bytes = Vec::with_capacity(OVERHEAD_BYTES + self.key.len() + self.value.len());
+        let mut bytes =
+            Vec::with_capacity(HEADER_BYTES + CRC_BYTES + self.key.len() + self.value.len());
         bytes.extend_from_slice(&MAGIC);
         bytes.push(self.kind.byte());
         bytes.extend_from_slice(&self.order.to_be_bytes());
@@ -81,24 +79,35 @@ impl<'a> Entry<'a> {
 
     /// The entry that `bytes` begin with, if there is a whole one, and its length.
     pub(super) fn at_start(bytes: &'a [u8]) -> Option<(Self, usize)> {
-        let head = bytes.first_chunk::<HEADER_BYTES>()?;
-        let half = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-        let (key, value) = (usize::from(half(17)), usize::from(half(19)));
-        let covered = HEADER_BYTES + key + value;
-        let crc = bytes.get(covered..covered + CRC_BYTES)?;
-        if !head.starts_with(&MAGIC) || crc32fast::hash(&bytes[..covered]).to_be_bytes() != *crc {
+        let length = length_of(bytes)?;
+        let (covered, crc) = bytes.get(..length)?.split_last_chunk::<CRC_BYTES>()?;
+        if crc32fast::hash(covered).to_be_bytes() != *crc {
             return None;
         }
+        let (head, rest) = covered.split_first_chunk::<HEADER_BYTES>()?;
+        let (key, value) = rest.split_at_checked(usize::from(half(head, 17)))?;
         let entry = Self {
             kind: Kind::parse(head[4])?,
             order: u64::from_be_bytes(*head[5..].first_chunk()?),
-            part: half(13),
-            parts: half(15),
-            key: &bytes[HEADER_BYTES..HEADER_BYTES + key],
-            value: &bytes[HEADER_BYTES + key..covered],
+            part: half(head, 13),
+            parts: half(head, 15),
+            key,
+            value,
         };
-        Some((entry, covered + CRC_BYTES))
+        Some((entry, length))
     }
+}
+
+/// How long the entry is that `bytes` seem to begin with.
+pub(super) fn length_of(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.first_chunk::<HEADER_BYTES>()?;
+    let (key, value) = (half(head, 17), half(head, 19));
+    let length = HEADER_BYTES + usize::from(key) + usize::from(value) + CRC_BYTES;
+    head.starts_with(&MAGIC).then_some(length)
+}
+
+fn half(head: &[u8; HEADER_BYTES], at: usize) -> u16 {
+    u16::from_be_bytes([head[at], head[at + 1]])
 }
 
 /// Puts parts together, and leaves the newest version of each key of which no part is missing.

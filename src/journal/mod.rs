@@ -9,7 +9,7 @@
 //! 1. An answer to [`Journal::commit`] comes only after the frame is on stable storage: sled's `flush`, then
 //!    our own `fdatasync` on sled's file. The first alone lost everything in 10 of 10 power cuts.
 //! 2. Between two fdatasyncs there are never more than 64 frames and 32 KiB (24 and 8 KiB in the small
-//!    profile) in a directory that counts. More lost whole queues silently in simulation.
+//!    profile) in a database that counts. More lost whole queues silently in simulation.
 //! 3. Decisions run one after the other on one thread; each sees the book with all earlier ones applied.
 //! 4. After any storage error nobody in that commit hears of success, the databases are dropped and opened
 //!    again, and the book is rebuilt. A failed fdatasync is never tried again on the same descriptor, and the
@@ -46,8 +46,9 @@
 //!     READY                       the directory was created whole; profile, stream, chain (see `ready`)
 //!     CLEAN                       it was put away in order; its marks, and its file's checksum (see `closed`)
 //!     ACKED                       headquarters has all of it, and since when
-//!   views/gen-0000000000-<number, 20 digits>/   the book's checkpoint (see `views`, `entries`, `entry`);
-//!                                 the highest number counts
+//!   views/gen-0000000000-<number, 20 digits>/   the book's checkpoint (see `views`); the highest number counts
+//!     log                         its entries and positions (see `log`, `entry`)
+//!     READY                       it was created whole
 //!   */quarantine-<name>-<n>/      a damaged directory; SALVAGED once all it held is in a fresh one
 //!   */trash-*                     being removed
 //! ```
@@ -76,7 +77,6 @@ mod damage;
 mod database;
 mod depth;
 mod disk;
-mod entries;
 mod entry;
 mod error;
 #[cfg(feature = "fault")]
@@ -85,6 +85,7 @@ mod frame;
 mod generation;
 mod handle;
 mod inspect;
+mod log;
 mod mark;
 mod options;
 mod owner;

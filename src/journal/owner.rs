@@ -570,7 +570,7 @@ fn open_store(
     doubtful: &mut Option<PathBuf>,
 ) -> Result<Store, StorageError> {
     if let Some(path) = doubtful.as_ref().filter(|path| path.exists()) {
-        database::rewrite_log(path)?;
+        database::rewrite(path)?;
     }
     *doubtful = None;
     Store::open(place, book).inspect_err(|error| *doubtful = in_doubt(error))

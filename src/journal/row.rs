@@ -226,8 +226,14 @@ impl Row {
 
     /// Whether frames that were once here are not any more.
     pub(super) fn has_let_go(&self) -> bool {
-        let first = self.generations.front().map(Generation::ready);
-        first.is_some_and(|ready| ready.first > 1 || ready.stream_number > 1)
+        let first = self.first().ready();
+        first.first > 1 || first.stream_number > 1
+    }
+
+    /// The first number that is here of the oldest stream.
+    pub(super) fn begin(&self) -> (StreamId, u64) {
+        let first = self.first().ready();
+        (first.stream, first.first)
     }
 
     /// The last sequence written, by stream.
@@ -564,6 +570,10 @@ impl Row {
             self.unix_millis(),
             entropy()?,
         ))
+    }
+
+    fn first(&self) -> &Generation {
+        self.generations.front().expect("a row is never empty")
     }
 
     fn last(&self) -> &Generation {

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::entry::Entry;
 use super::frame::StoredFrame;
 use super::mark::{Mark, Which};
 
@@ -102,6 +103,17 @@ pub(super) fn for_each_magic(file: &[u8], mut look: impl FnMut(usize, &[u8]) -> 
             false => 1,
         };
     }
+}
+
+/// Shows every entry of a checkpoint, whatever stands between them.
+pub(super) fn for_each_entry<'a>(file: &'a [u8], take: &mut dyn FnMut(Entry<'a>)) {
+    for_each_magic(file, |at, _| match Entry::at_start(&file[at..]) {
+        Some((entry, length)) => {
+            take(entry);
+            length
+        }
+        None => 1,
+    });
 }
 
 /// Reads a file as far as its medium lets us: a block that cannot be read is taken for zeros.

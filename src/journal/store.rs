@@ -18,13 +18,13 @@ use super::damage::{Finding, Reports};
 use super::database;
 use super::depth::{Depths, Spool};
 use super::disk;
-use super::entries::Positions;
 use super::error::{OpenError, OutboxError, StorageError};
 use super::frame::StoredFrame;
+use super::log::Positions;
 use super::options::Options;
 use super::row::{Kept, Making, Reader, Row};
 use super::space::{self, Ballast};
-use super::views::{VIEWS, Views};
+use super::views::{Origin, VIEWS, Views};
 
 /// In a rush that does not end a checkpoint is made when so many are due: a book's entry costs the device as
 /// much as a frame, and some change again meanwhile.
@@ -97,9 +97,16 @@ impl Store {
             rotation: options.rotation,
             clock: Arc::clone(clock),
         };
-        book.reset();
-        let mut restore = |key: &[u8], value: &[u8]| book.restore(key, value);
-        let opened = Views::open(dir, options.profile, reports, &mut restore)?;
+        let mut open_views = || {
+            book.reset();
+            let mut restore = |key: &[u8], value: &[u8]| book.restore(key, value);
+            Views::open(dir, options.profile, reports, &mut restore)
+        };
+        let opened = match open_views() {
+            // It went bad while it was read; the second time that is seen before anything is restored.
+            Err(error) if error.is_damage() => open_views()?,
+            outcome => outcome?,
+        };
         let mut replay = Replay {
             positions: opened.views.positions(),
             ends: &opened.ends,
@@ -110,12 +117,23 @@ impl Store {
             older_ids: Vec::new(),
         };
         let p0 = Row::open(dir, Spool::P0, making.clone(), reports, &mut replay)?;
-        let unsaved_frames = replay.unsaved_frames;
+        // One that was made again has no position yet, and is owed one even where no frame is left.
+        let owed = u64::from(opened.origin == Origin::Salvaged);
+        let unsaved_frames = replay.unsaved_frames + owed;
         let p1 = Row::open(dir, Spool::P1, making, reports, &mut NoReader)?;
-        if opened.is_new && p0.has_let_go() {
+        let lacks = match opened.origin {
+            Origin::New => p0.has_let_go().then_some("the checkpoint is missing"),
+            Origin::Found => {
+                let (stream, first) = p0.begin();
+                let is_old = first > after(opened.views.positions(), stream).max(1);
+                is_old.then_some("the checkpoint is older than the frames that are left")
+            }
+            Origin::Salvaged => None,
+        };
+        if let Some(reason) = lacks {
             reports.add(&Finding {
                 directory: VIEWS.to_owned(),
-                reason: "the checkpoint is missing".to_owned(),
+                reason: reason.to_owned(),
                 quarantine: None,
                 salvaged: 0,
                 missing: Vec::new(),
@@ -171,8 +189,7 @@ impl Store {
     /// The book must hold nothing but durable frames.
     pub(super) fn checkpoint(&mut self, book: &mut impl Book) -> Result<(), StorageError> {
         if self.unsaved_frames > 0 {
-            self.views
-                .checkpoint(&book.take_changes(), &self.p0.ends())?;
+            self.views.checkpoint(book, &self.p0.ends())?;
             self.unsaved_frames = 0;
         }
         Ok(())
@@ -261,8 +278,7 @@ impl Store {
     pub(super) fn close(mut self, book: &mut impl Book) -> Result<(), StorageError> {
         self.checkpoint(book)?;
         self.p0.close()?;
-        self.p1.close()?;
-        self.views.close()
+        self.p1.close()
     }
 }
 

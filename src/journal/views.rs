@@ -1,16 +1,17 @@
 //! The projections' durable checkpoint: the book's entries, and up to which frame they are right.
 //!
-//! It stands in `views/gen-0000000000-<number, 20 digits>/`, whose trees `entries` describes. Promises that an
-//! entry is at least as new as the position says. A checkpoint may take several syncs; the position is
-//! written in the last one, so a cut in between only means that some frames are applied again.
+//! It stands in `views/gen-0000000000-<number, 20 digits>/`, as the file that `log` describes. Promises that an
+//! entry is at least as new as the position says. A checkpoint takes two syncs, and its position is written
+//! after the first; a cut in between only means that some frames are applied again.
 //!
-//! sled reuses only segments that are dead altogether, so the file grows past its content. When it is much
-//! larger, or when many syncs would cost more, the live entries are copied to a generation of the next
-//! number, which counts from the moment it has its READY.
+//! The file grows past its content. When it is twice as large, what counts is copied to a generation of the
+//! next number, which counts from the moment it has its READY.
 //!
 //! A damaged checkpoint cannot be made again from frames alone: those it contains are gone after a week. So
 //! its entries describe themselves, and what a byte scan finds is copied to a fresh one without a position:
 //! every frame that is still there is applied again. (An entry whose tombstone is lost comes back with it.)
+//!
+//! Version 0.1.0 kept the entries in a sled database. The same scan finds them, and they are copied likewise.
 
 use std::path::{Path, PathBuf};
 
@@ -18,37 +19,27 @@ use uuid::Uuid;
 
 use crate::domain::ids::StreamId;
 
-use super::book::Change;
-use super::closed::Closed;
+use super::book::Book;
 use super::damage::{Finding, Reports};
-use super::database::{self, Database};
+use super::database;
 use super::disk;
-use super::entries::{Entries, Pace, Position, Positions};
-use super::entry::{self, Entry, Whole};
+use super::entry::{self, Whole};
 use super::error::StorageError;
-use super::mark::Mark;
+use super::log::{Index, LOG, Log, Position, Positions};
 use super::options::Profile;
 use super::ready::{self, DirName, Ready};
-use super::scan::{for_each_magic, read_damaged};
+use super::scan::{for_each_entry, read_damaged};
 use super::start;
 
 pub(super) const VIEWS: &str = "views";
 
-/// The file may be this much larger than its content before it is copied: a fresh copy measured 3.9 times
-/// its content, and one copy must not call for the next.
-const SLACK_FACTOR: u64 = 8;
-const SLACK_SEGMENTS: u64 = 4;
-
-/// What a sync costs on slow flash (5 ms) is what it takes to write about so much more.
-const BYTES_PER_SYNC: u64 = 16 * 1024;
-
-/// So many tombstones are worth a copy, if they are half of all entries.
-const MANY_TOMBSTONES: u64 = 1000;
+/// Where version 0.1.0 kept what is in the log now.
+const OLD_DATABASE: &str = "db";
 
 pub(super) struct Views {
     dir: PathBuf,
     ready: Ready,
-    entries: Entries,
+    log: Log,
     positions: Positions,
 }
 
@@ -57,12 +48,23 @@ pub(super) struct Opened {
     pub views: Views,
     /// How far each stream is known to have come, even where the entries must be made again.
     pub ends: Positions,
-    /// There was no checkpoint before.
-    pub is_new: bool,
+    pub origin: Origin,
+}
+
+/// Where an opened checkpoint comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// There was none before.
+    New,
+    Found,
+    /// Made again from what was left of a damaged one, which has been reported.
+    Salvaged,
 }
 
 impl Views {
     /// Opens the newest whole checkpoint, or saves what is left of it, and shows its entries to `restore`.
+    ///
+    /// Damage that comes up only while they are shown is an error; the next try finds it before that.
     pub(super) fn open(
         parent: &Path,
         profile: Profile,
@@ -73,25 +75,9 @@ impl Views {
         disk::make_dir(&dir)?;
         disk::empty_trash(&dir)?;
         start::resume_salvage(&dir)?;
-        let newest = newest_in(&dir)?;
-        let case = newest.map(|name| Case::find(&dir, name)).transpose()?;
-        // A cut at the very first start leaves a directory without READY in which nothing was written.
-        let Some(case) = case.filter(|case| !case.is_unfinished()) else {
-            let views = Self::create(
-                &dir,
-                ready_number(profile, 1),
-                Positions::new(),
-                &mut |_| Ok(()),
-            )?;
-            return Ok(Opened {
-                views,
-                ends: Positions::new(),
-                is_new: true,
-            });
-        };
-        let mut show = |whole: Whole| {
-            if let Some(value) = whole.value {
-                restore(&whole.key, &value);
+        let mut show = |whole: &Whole| {
+            if let Some(value) = &whole.value {
+                restore(&whole.key, value);
             }
         };
         let home = Home {
@@ -99,60 +85,70 @@ impl Views {
             profile,
             reports,
         };
-        let looked = read_ready(&case.path)
-            .and_then(|ready| database::guarded(&case.path, || Self::look(&dir, ready)));
-        let views = match looked {
-            Ok((views, positions)) => match case.lacking(views, &positions)? {
-                Lacking::Nothing(mut views) => {
-                    views.entries.read_all(&mut show)?;
-                    *views
+        let Some(name) = newest_in(&dir)? else {
+            return home.begin();
+        };
+        let path = dir.join(name.text());
+        let looked = read_ready(&path).and_then(|ready| match path.join(LOG).exists() {
+            true => Ok((ready, Log::open(&path)?)),
+            false => Err(StorageError::damaged(&path, "it has no log")),
+        });
+        let opened = match looked {
+            Ok((ready, (log, index))) => {
+                log.each(&index, &mut |whole| {
+                    show(&whole);
+                    Ok(())
+                })?;
+                let ends = ends_of(&index.positions);
+                Opened {
+                    views: Self {
+                        dir: dir.clone(),
+                        ready,
+                        log,
+                        positions: ends.clone(),
+                    },
+                    ends,
+                    origin: Origin::Found,
                 }
-                Lacking::Some(rest) => {
-                    let reason = "sled dropped entries of the checkpoint".to_owned();
-                    case.rebuild(&home, rest, &reason, &mut show)?
-                }
-            },
+            }
             Err(error) if error.is_damage() => {
-                let reason = error.to_string();
-                case.rebuild(&home, Vec::new(), &reason, &mut show)?
+                let remains = Remains::find(&path)?;
+                // A cut at the very first start leaves a directory without READY in which nothing was written.
+                if remains.entries.is_empty() && !path.join(ready::NAME).exists() {
+                    return home.begin();
+                }
+                let opened = match remains.is_of_0_1_0() {
+                    true => home.convert(name, &remains)?,
+                    false => home.rebuild(name, &remains, &error.to_string())?,
+                };
+                remains.entries.iter().for_each(show);
+                opened
             }
             Err(error) => return Err(error),
         };
-        let mut ends = case.ends();
-        for (stream, end) in &views.positions {
-            raise(&mut ends, *stream, *end);
-        }
-        discard_others(&dir, views.ready.name())?;
-        Ok(Opened {
-            views,
-            ends,
-            is_new: false,
-        })
+        discard_others(&dir, opened.views.ready.name())?;
+        Ok(opened)
     }
 
-    /// Writes the changes and then that they are right up to `ends`.
+    /// Writes what has changed in the book and then that it is right up to `ends`.
     pub(super) fn checkpoint(
         &mut self,
-        changes: &[Change],
+        book: &mut dyn Book,
         ends: &[(StreamId, u64)],
     ) -> Result<(), StorageError> {
+        let (log, mut outcome) = (&mut self.log, Ok(()));
+        book.take_changes(&mut |change| {
+            if outcome.is_ok() {
+                outcome = log.write(&change);
+            }
+        });
+        outcome?;
+        log.finish(ends)?;
         self.positions = ends.to_vec();
-        let bytes: u64 = changes.iter().map(|change| change.bytes() as u64).sum();
-        let cap = self.ready.profile.cap();
-        let syncs = (changes.len() / cap.entries) as u64 + bytes / cap.bytes as u64;
-        if self.entries.bytes() + bytes <= syncs * BYTES_PER_SYNC {
-            return self.copy_with(changes);
+        match self.log.worth_copying()? {
+            Some(index) => self.copy(&index),
+            None => Ok(()),
         }
-        let mut pace = Pace::capped();
-        for change in changes {
-            self.entries.write(change, &mut pace)?;
-        }
-        self.entries.put_positions(ends)?;
-        self.entries.database.sync()?;
-        if self.wants_copy()? {
-            self.copy_with(&[])?;
-        }
-        Ok(())
     }
 
     /// Whether the checkpoint contains the stream's frames up to `seq`.
@@ -161,77 +157,40 @@ impl Views {
         position.is_some_and(|(_, end)| *end >= seq)
     }
 
-    pub(super) fn positions(&self) -> &Positions {
+    pub(super) const fn positions(&self) -> &Positions {
         &self.positions
-    }
-
-    pub(super) fn close(self) -> Result<(), StorageError> {
-        let Self { ready, entries, .. } = self;
-        let place = Mark {
-            seq: ready.first,
-            chain: None,
-        };
-        entries.close(place)
     }
 
     /// Creates a checkpoint, filled by `fill`, that is right up to `positions`.
     ///
-    /// Needs no pace: a cut before the last sync leaves a directory without READY, which counts for nothing.
+    /// A cut before the end leaves a directory without READY, which counts for nothing.
     fn create(
         dir: &Path,
         ready: Ready,
         positions: Positions,
-        fill: &mut dyn FnMut(&mut Entries) -> Result<(), StorageError>,
+        fill: &mut dyn FnMut(&mut Log) -> Result<(), StorageError>,
     ) -> Result<Self, StorageError> {
-        let mut entries = Entries::new(Database::begin(dir, &ready)?, ready.profile)?;
-        fill(&mut entries)?;
-        entries.put_positions(&positions)?;
-        entries.database.finish(dir, &ready)?;
+        let path = database::begin_dir(dir, &ready)?;
+        let mut log = Log::create(&path)?;
+        fill(&mut log)?;
+        log.finish(&positions)?;
+        disk::sync_dir(&path)?;
+        ready.write(&path)?;
+        disk::sync_dir(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             ready,
-            entries,
+            log,
             positions,
         })
     }
 
-    /// Opens a checkpoint and goes through all of it once.
-    fn look(dir: &Path, ready: Ready) -> Result<(Self, Vec<Position>), StorageError> {
-        let database = Database::open(&dir.join(ready.dir_name()), &ready)?;
-        let mut entries = Entries::new(database, ready.profile)?;
-        entries.read_all(&mut |_| {})?;
-        let positions = entries.positions()?;
-        let views = Self {
-            dir: dir.to_owned(),
-            ready,
-            entries,
-            positions: ends_of(&positions),
-        };
-        Ok((views, positions))
-    }
-
-    fn wants_copy(&self) -> Result<bool, StorageError> {
-        let segment = self.ready.profile.segment_bytes() as u64;
-        let allowed = SLACK_SEGMENTS * segment + SLACK_FACTOR * self.entries.bytes();
-        let tombstones = self.entries.tombstones();
-        let many = tombstones > MANY_TOMBSTONES && tombstones * 2 > self.entries.keys();
-        Ok(many || self.entries.database.bytes_on_disk()? > allowed)
-    }
-
-    /// Writes everything that is live, and the changes, to a generation of the next number.
-    fn copy_with(&mut self, changes: &[Change]) -> Result<(), StorageError> {
+    /// Writes everything that counts to a generation of the next number.
+    fn copy(&mut self, index: &Index) -> Result<(), StorageError> {
         let ready = ready_number(self.ready.profile, self.ready.first + 1);
-        let old = &mut self.entries;
+        let old = &self.log;
         let fresh = Self::create(&self.dir, ready, self.positions.clone(), &mut |fresh| {
-            let mut outcome = Ok(());
-            old.read_all(&mut |whole| {
-                if whole.value.is_some() && outcome.is_ok() {
-                    outcome = fresh.copy(&whole, &mut Pace::Free);
-                }
-            })?;
-            outcome?;
-            let mut written = changes.iter();
-            written.try_for_each(|change| fresh.write(change, &mut Pace::Free))
+            fresh.copy_all(old, index)
         })?;
         let name = std::mem::replace(self, fresh).ready.dir_name();
         Ok(disk::discard(&self.dir, &name)?)
@@ -245,120 +204,102 @@ struct Home<'a> {
     reports: &'a Reports,
 }
 
-/// What the bytes of a checkpoint's file held before sled opened it.
-struct Case {
-    name: DirName,
+/// What a byte scan finds in a checkpoint's file.
+struct Remains {
     path: PathBuf,
-    file: Vec<u8>,
-    /// Whether the file is as it was when it was put away.
-    is_intact: bool,
+    entries: Vec<Whole>,
     positions: Vec<Position>,
 }
 
-enum Lacking {
-    Nothing(Box<Views>),
-    /// Everything that sled still has of what is to be put together with what was found.
-    Some(Vec<Whole>),
-}
-
-impl Case {
-    fn find(dir: &Path, name: DirName) -> Result<Self, StorageError> {
-        let path = dir.join(name.text());
-        let file = read_damaged(&path.join("db"))?;
-        let mut positions = Vec::new();
-        for_each_entry(&file, &mut |entry| positions.extend(Position::of(&entry)));
+impl Remains {
+    fn find(path: &Path) -> Result<Self, StorageError> {
+        let mut file = read_damaged(&path.join(LOG))?;
+        if file.is_empty() {
+            file = read_damaged(&path.join(OLD_DATABASE))?;
+        }
+        let (mut entries, mut positions) = (Vec::new(), Vec::new());
+        for_each_entry(&file, &mut |entry| {
+            positions.extend(Position::of(&entry));
+            entries.push(entry);
+        });
         Ok(Self {
-            is_intact: Closed::read(&path).is_some_and(|closed| closed.covers(&file)),
-            name,
-            path,
+            path: path.to_owned(),
+            entries: entry::newest(entries),
             positions,
-            file,
         })
     }
 
-    fn is_unfinished(&self) -> bool {
-        !self.path.join(ready::NAME).exists() && self.entries().is_empty()
+    fn newest_position(&self) -> Option<&Position> {
+        self.positions.iter().max_by_key(|at| at.order)
     }
 
-    fn ends(&self) -> Positions {
-        ends_of(&self.positions)
+    /// Whether it is a whole checkpoint of version 0.1.0, as far as the number of its keys can tell.
+    fn is_of_0_1_0(&self) -> bool {
+        let has = |name: &str| self.path.join(name).exists();
+        let keys = self.newest_position().map(|at| at.count);
+        let is_old = has(OLD_DATABASE) && !has(LOG) && Ready::read(&self.path).is_ok();
+        is_old && keys.is_some_and(|keys| self.entries.len() as u64 >= keys)
+    }
+}
+
+impl Home<'_> {
+    fn begin(&self) -> Result<Opened, StorageError> {
+        let ready = ready_number(self.profile, 1);
+        Ok(Opened {
+            views: Views::create(self.dir, ready, Positions::new(), &mut |_| Ok(()))?,
+            ends: Positions::new(),
+            origin: Origin::New,
+        })
     }
 
-    fn entries(&self) -> Vec<Whole> {
-        let mut entries = Vec::new();
-        for_each_entry(&self.file, &mut |entry| entries.push(entry));
-        entry::newest(entries)
-    }
-
-    /// Compares what sled shows with what was in the file.
-    ///
-    /// Only the last checkpoint may have been cut short, which is no damage: its frames are applied again. So
-    /// whatever is older than the last but one must be there.
-    fn lacking(&self, mut views: Views, shown: &[Position]) -> Result<Lacking, StorageError> {
-        if self.is_intact {
-            return Ok(Lacking::Nothing(Box::new(views)));
-        }
-        let all = self.positions.iter().chain(shown);
-        let newest = all.clone().map(|at| at.order).max().unwrap_or(0);
-        let before = all.map(|at| at.order).filter(|order| *order < newest);
-        // The only one is that of the creation, which was whole.
-        let durable = before.max().unwrap_or(newest);
-        let found = self.entries();
-        let mut shown_orders = vec![0; found.len()];
-        let mut rest = Vec::new();
-        views.entries.read_all(&mut |whole| {
-            let place = found.binary_search_by(|other| other.key.cmp(&whole.key));
-            match place {
-                Ok(place) if found[place].order <= whole.order => shown_orders[place] = whole.order,
-                Ok(_) => {}
-                Err(_) => rest.push(whole),
-            }
-        })?;
-        let mut both = found.iter().zip(&shown_orders);
-        let dropped = both.any(|(found, shown)| found.order < durable && *shown < found.order);
-        let keys = shown.iter().map(|at| at.keys).max().unwrap_or(0);
-        let position = shown.iter().map(|at| at.order).max().unwrap_or(0);
-        if dropped || views.entries.keys() < keys || position < durable || shown.is_empty() {
-            return Ok(Lacking::Some(rest));
-        }
-        Ok(Lacking::Nothing(Box::new(views)))
+    /// Makes a log of what a sled database holds.
+    fn convert(&self, name: DirName, old: &Remains) -> Result<Opened, StorageError> {
+        let ends = ends_of(&old.positions);
+        Ok(Opened {
+            views: self.create_after(name, old, ends.clone())?,
+            ends,
+            origin: Origin::Found,
+        })
     }
 
     /// Puts the directory into quarantine and its entries into a fresh one.
     fn rebuild(
         &self,
-        home: &Home<'_>,
-        rest: Vec<Whole>,
+        name: DirName,
+        remains: &Remains,
         reason: &str,
-        show: &mut dyn FnMut(Whole),
-    ) -> Result<Views, StorageError> {
-        let (dir, name) = (home.dir, self.name);
-        let mut entries = self.entries();
-        entries.extend(rest);
-        let had = self.positions.iter().max_by_key(|at| at.order);
-        let lost = had
-            .map_or(0, |at| at.keys)
-            .saturating_sub(entries.len() as u64);
-        let ready = ready_number(home.profile, name.first + 1);
-        let quarantine = start::quarantine_name(dir, &name.text());
-        home.reports.add(&Finding {
+    ) -> Result<Opened, StorageError> {
+        let quarantine = start::quarantine_name(self.dir, &name.text());
+        self.reports.add(&Finding {
             directory: format!("{VIEWS}/{}", name.text()),
-            reason: format!("{reason}; {lost} entries of the checkpoint are gone at least"),
+            reason: reason.to_owned(),
             quarantine: Some(format!("{VIEWS}/{quarantine}")),
-            salvaged: entries.len() as u64,
+            salvaged: remains.entries.len() as u64,
             missing: Vec::new(),
-            end_unknown: had.is_none(),
+            end_unknown: remains.positions.is_empty(),
         })?;
-        let views = Views::create(dir, ready, Positions::new(), &mut |fresh| {
-            let mut live = entries.iter().filter(|whole| whole.value.is_some());
-            live.try_for_each(|whole| fresh.copy(whole, &mut Pace::Free))
-        })?;
-        fs_err::write(self.path.join("db"), &self.file)?;
-        start::set_aside(dir, &name.text())?;
-        start::mark_salvaged(&dir.join(quarantine))?;
-        start::discard_old_quarantines(dir)?;
-        entries.into_iter().for_each(show);
-        Ok(views)
+        let views = self.create_after(name, remains, Positions::new())?;
+        start::set_aside(self.dir, &name.text())?;
+        start::mark_salvaged(&self.dir.join(quarantine))?;
+        start::discard_old_quarantines(self.dir)?;
+        Ok(Opened {
+            views,
+            ends: ends_of(&remains.positions),
+            origin: Origin::Salvaged,
+        })
+    }
+
+    fn create_after(
+        &self,
+        name: DirName,
+        remains: &Remains,
+        positions: Positions,
+    ) -> Result<Views, StorageError> {
+        let ready = ready_number(self.profile, name.first + 1);
+        Views::create(self.dir, ready, positions, &mut |fresh| {
+            let mut live = remains.entries.iter().filter(|whole| whole.value.is_some());
+            live.try_for_each(|whole| fresh.copy(whole))
+        })
     }
 }
 
@@ -367,16 +308,6 @@ fn read_ready(path: &Path) -> Result<Ready, StorageError> {
         true => Ready::read(path),
         false => Err(StorageError::damaged(path, "READY is missing")),
     }
-}
-
-fn for_each_entry<'a>(file: &'a [u8], take: &mut dyn FnMut(Entry<'a>)) {
-    for_each_magic(file, |at, _| match Entry::at_start(&file[at..]) {
-        Some((entry, length)) => {
-            take(entry);
-            length
-        }
-        None => 1,
-    });
 }
 
 /// The newest checkpoint that was created whole. One that has lost its READY counts if there is no other:
@@ -435,21 +366,43 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
+    use super::super::book::Change;
     use super::*;
     use crate::ops::clock::TestClock;
 
     const PROFILE: Profile = Profile::Small;
 
-    fn open(dir: &Path) -> (Views, Positions, BTreeMap<Vec<u8>, Vec<u8>>) {
+    /// A book that knows only what has changed.
+    struct Changes(Vec<Change>);
+
+    impl Book for Changes {
+        fn reset(&mut self) {}
+        fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
+        fn apply(&mut self, _frame_body: &[u8]) {}
+        fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
+            self.0.drain(..).for_each(take);
+        }
+    }
+
+    fn checkpoint(views: &mut Views, changes: Vec<Change>, ends: &[(StreamId, u64)]) {
+        views.checkpoint(&mut Changes(changes), ends).unwrap();
+    }
+
+    fn reopen(dir: &Path) -> (Opened, BTreeMap<Vec<u8>, Vec<u8>>) {
         let clock = Arc::new(TestClock::at("2026-10-01T18:30:00Z".parse().unwrap()));
         let reports = Reports::open(dir, clock);
         let mut restored = BTreeMap::new();
         let opened = Views::open(dir, PROFILE, &reports, &mut |key, value| {
-            restored.insert(key.to_vec(), value.to_vec());
-        })
-        .unwrap();
-        let positions = opened.views.positions.clone();
-        (opened.views, positions, restored)
+            let before = restored.insert(key.to_vec(), value.to_vec());
+            assert_eq!(before, None, "an entry is shown once");
+        });
+        (opened.unwrap(), restored)
+    }
+
+    fn open(dir: &Path) -> (Views, Positions, BTreeMap<Vec<u8>, Vec<u8>>) {
+        let (Opened { views, .. }, restored) = reopen(dir);
+        let positions = views.positions.clone();
+        (views, positions, restored)
     }
 
     fn end_of(positions: &Positions, stream: StreamId) -> Option<u64> {
@@ -461,6 +414,14 @@ mod tests {
         let mut names = disk::names_in(&dir.join(VIEWS)).unwrap();
         names.sort();
         names
+    }
+
+    fn log_of(dir: &Path) -> PathBuf {
+        dir.join(VIEWS).join(names(dir).pop().unwrap()).join(LOG)
+    }
+
+    fn length(path: &Path) -> u64 {
+        fs_err::metadata(path).unwrap().len()
     }
 
     fn put(key: u32, value: u32) -> Change {
@@ -476,11 +437,10 @@ mod tests {
         let stream = StreamId(Uuid::from_u128(7));
         let (mut views, positions, restored) = open(dir.path());
         assert!(positions.is_empty() && restored.is_empty());
-        let changes: Vec<Change> = (0..100).map(|key| put(key, key)).collect();
-        views.checkpoint(&changes, &[(stream, 100)]).unwrap();
+        let changes = (0..100).map(|key| put(key, key)).collect();
+        checkpoint(&mut views, changes, &[(stream, 100)]);
         let key = 3_u32.to_be_bytes().to_vec();
-        let gone = vec![Change::Delete { key }];
-        views.checkpoint(&gone, &[(stream, 101)]).unwrap();
+        checkpoint(&mut views, vec![Change::Delete { key }], &[(stream, 101)]);
         drop(views);
 
         let (_views, positions, restored) = open(dir.path());
@@ -493,47 +453,50 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let stream = StreamId(Uuid::from_u128(7));
         let (mut views, ..) = open(dir.path());
-        let mut wanted: Vec<u32> = vec![0; 2_000];
-        let all: Vec<Change> = (0..2_000).map(|key| put(key, 0)).collect();
-        views.checkpoint(&all, &[(stream, 0)]).unwrap();
-        // Fifty entries change all the time and the others now and then: most segments stay half dead.
-        let mut dice = 12_345_u64;
-        for round in 1..=200 {
-            let mut changes = Vec::new();
-            for _ in 0..24 {
-                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let roll = usize::try_from(dice >> 33).unwrap();
-                let key = roll % if roll % 10 == 0 { 2_000 } else { 50 };
-                wanted[key] = round;
-                changes.push(put(u32::try_from(key).unwrap(), round));
-            }
-            let end = u64::from(round);
-            views.checkpoint(&changes, &[(stream, end)]).unwrap();
+        let mut wanted: BTreeMap<u32, u32> = (0..2_000).map(|key| (key, 0)).collect();
+        let all = (0..2_000).map(|key| put(key, 0)).collect();
+        checkpoint(&mut views, all, &[(stream, 0)]);
+        assert_eq!(views.ready.first, 1, "what is new is no reason to copy");
+        let mut most = 0;
+        for round in 1..=400 {
+            let keys = (0..24).map(|turn| (round * 31 + turn * 83) % 1_900);
+            let changes = keys.clone().map(|key| put(key, round)).collect();
+            wanted.extend(keys.map(|key| (key, round)));
+            checkpoint(&mut views, changes, &[(stream, u64::from(round))]);
+            most = most.max(length(&log_of(dir.path())));
         }
+        assert!(views.ready.first > 1, "it was never copied");
+        assert!(most < 3 << 20, "{most} bytes for half a megabyte");
+        let gone = (1_900..2_000).map(|key: u32| key.to_be_bytes().to_vec());
+        let gone = gone.map(|key| Change::Delete { key }).collect();
+        wanted.retain(|key, _| *key < 1_900);
+        checkpoint(&mut views, gone, &[(stream, 401)]);
         let number = views.ready.first;
-        assert_eq!(number, 2, "many at once are a copy, and few are none");
-        let before = views.entries.database.bytes_on_disk().unwrap();
-        views.copy_with(&[]).unwrap();
-        assert!(views.entries.database.bytes_on_disk().unwrap() < before);
         drop(views);
 
-        assert_eq!(names(dir.path()), [ready_number(PROFILE, 3).dir_name()]);
-        let (views, positions, restored) = open(dir.path());
-        assert_eq!(end_of(&positions, stream), Some(200));
-        let wanted: BTreeMap<_, _> = (0_u32..)
-            .zip(wanted)
+        assert_eq!(
+            names(dir.path()),
+            [ready_number(PROFILE, number).dir_name()]
+        );
+        let (mut views, positions, restored) = open(dir.path());
+        assert_eq!(end_of(&positions, stream), Some(401));
+        let wanted: BTreeMap<_, _> = wanted
+            .into_iter()
             .map(|(key, round)| (key.to_be_bytes().to_vec(), round.to_be_bytes().repeat(50)))
             .collect();
         assert_eq!(restored, wanted);
-        assert_eq!(views.entries.keys(), 2_000);
+        // And after one copy more, which leaves the deleted ones out.
+        let (_, index) = Log::open(log_of(dir.path()).parent().unwrap()).unwrap();
+        views.copy(&index).unwrap();
+        drop(views);
+        assert_eq!(open(dir.path()).2, wanted);
     }
 
     #[test]
     fn of_two_whole_checkpoints_the_newer_one_counts() {
         let dir = tempfile::tempdir().unwrap();
         let (mut views, ..) = open(dir.path());
-        views.checkpoint(&[put(1, 1)], &[]).unwrap();
-        views.close().unwrap();
+        checkpoint(&mut views, vec![put(1, 1)], &[]);
         // A cut after the copy's READY and before the old one's removal.
         let newer = ready_number(PROFILE, 2);
         let parent = dir.path().join(VIEWS);
@@ -549,17 +512,102 @@ mod tests {
     fn an_entry_of_any_size_comes_back_and_shrinks_again() {
         let dir = tempfile::tempdir().unwrap();
         let (mut views, ..) = open(dir.path());
-        let put = |length: usize| Change::Put {
-            key: vec![1],
-            value: vec![7; length],
-        };
-        for length in [0, 1, 5_000, 100_000, 1_500, 40] {
-            views.checkpoint(&[put(length)], &[]).unwrap();
+        for length in [0, 1, 5_000, 100_000, 32 * 1024, 64 * 1024, 40] {
+            let value: Vec<u8> = (0..length).map(|at: u32| at.to_be_bytes()[3]).collect();
+            let key = vec![1];
+            let put = Change::Put {
+                key: key.clone(),
+                value: value.clone(),
+            };
+            checkpoint(&mut views, vec![put], &[]);
             drop(views);
             let (opened, _, restored) = open(dir.path());
-            assert_eq!(restored, BTreeMap::from([(vec![1], vec![7; length])]));
-            assert_eq!(opened.entries.keys(), 1);
+            assert_eq!(restored, BTreeMap::from([(key, value)]));
             views = opened;
+        }
+    }
+
+    /// Two checkpoints, and how long the log was after each.
+    fn two_checkpoints(dir: &Path) -> [u64; 2] {
+        let stream = StreamId(Uuid::from_u128(7));
+        let (mut views, ..) = open(dir);
+        [(0, 5), (5, 12)].map(|(from, to)| {
+            let changes = (from..to).map(|key| put(key, to)).collect();
+            checkpoint(&mut views, changes, &[(stream, u64::from(to))]);
+            length(&log_of(dir))
+        })
+    }
+
+    #[test]
+    fn a_checkpoint_cut_short_anywhere_is_at_least_the_one_before_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = two_checkpoints(dir.path());
+        let log = log_of(dir.path());
+        let whole = fs_err::read(&log).unwrap();
+        let stream = StreamId(Uuid::from_u128(7));
+        for cut in (first..second).step_by(7) {
+            fs_err::write(&log, &whole[..usize::try_from(cut).unwrap()]).unwrap();
+            let (Opened { views, origin, .. }, restored) = reopen(dir.path());
+            assert_eq!(origin, Origin::Found);
+            let end = end_of(views.positions(), stream).unwrap();
+            // Entries may be newer than the position says, never older.
+            assert!(restored.len() as u64 >= end, "cut at {cut}");
+            assert!(end == 12 || (end == 5 && cut < second - 50), "cut at {cut}");
+            assert!(length(&log) <= cut && length(&log) + 250 > cut);
+        }
+    }
+
+    #[test]
+    fn a_log_is_gone_on_with_after_a_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, _] = two_checkpoints(dir.path());
+        let log = log_of(dir.path());
+        let file = fs_err::OpenOptions::new().write(true).open(&log).unwrap();
+        file.set_len(first + 100).unwrap();
+        let (mut views, ..) = open(dir.path());
+        checkpoint(&mut views, vec![put(1, 99), put(50, 1)], &[]);
+        drop(views);
+        let (Opened { origin, .. }, restored) = reopen(dir.path());
+        assert_eq!((origin, restored.len()), (Origin::Found, 6));
+        assert_eq!(
+            restored[&1_u32.to_be_bytes()[..]],
+            99_u32.to_be_bytes().repeat(50)
+        );
+    }
+
+    #[test]
+    fn one_changed_byte_before_a_position_is_damage_and_costs_one_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = two_checkpoints(dir.path());
+        let log = log_of(dir.path());
+        let whole = fs_err::read(&log).unwrap();
+        let name = names(dir.path());
+        for place in (0..second - 200).step_by(101) {
+            let dir = tempfile::tempdir().unwrap();
+            let home = dir.path().join(VIEWS).join(&name[0]);
+            fs_err::create_dir_all(&home).unwrap();
+            for file in [ready::NAME, LOG] {
+                fs_err::copy(log.with_file_name(file), home.join(file)).unwrap();
+            }
+            let mut damaged = whole.clone();
+            damaged[usize::try_from(place).unwrap()] ^= 1;
+            fs_err::write(home.join(LOG), &damaged).unwrap();
+
+            let (
+                Opened {
+                    views,
+                    origin,
+                    ends,
+                },
+                restored,
+            ) = reopen(dir.path());
+            assert_eq!(origin, Origin::Salvaged, "byte {place} of {first}");
+            assert!(restored.len() >= 11, "byte {place}: {}", restored.len());
+            assert!(views.positions().is_empty(), "every frame is applied again");
+            assert_eq!(end_of(&ends, StreamId(Uuid::from_u128(7))), Some(12));
+            drop(views);
+            let (opened, again) = reopen(dir.path());
+            assert_eq!((opened.origin, again), (Origin::Found, restored));
         }
     }
 }

@@ -118,28 +118,26 @@ impl Book for Ledger {
         }
     }
 
-    fn take_changes(&mut self) -> Vec<Change> {
+    fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
         // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
-        let commands = std::mem::take(&mut self.commands_have_changed).then(|| Change::Put {
-            key: COMMANDS.to_vec(),
-            value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
-        });
-        changes
-            .into_iter()
-            .map(|changed| {
-                let key = serde_json::to_vec(&changed).expect("a key is plain data");
-                let entry = self.wallet().entry(&changed);
-                match entry {
-                    Some(entry) => Change::Put {
-                        key,
-                        value: serde_json::to_vec(&entry).expect("an entry is plain data"),
-                    },
-                    None => Change::Delete { key },
-                }
-            })
-            .chain(commands)
-            .collect()
+        for changed in changes {
+            let key = serde_json::to_vec(&changed).expect("a key is plain data");
+            let entry = self.wallet().entry(&changed);
+            take(match entry {
+                Some(entry) => Change::Put {
+                    key,
+                    value: serde_json::to_vec(&entry).expect("an entry is plain data"),
+                },
+                None => Change::Delete { key },
+            });
+        }
+        if std::mem::take(&mut self.commands_have_changed) {
+            take(Change::Put {
+                key: COMMANDS.to_vec(),
+                value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
+            });
+        }
     }
 }
 

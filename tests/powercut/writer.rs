@@ -19,9 +19,7 @@ impl Book for NoBook {
     fn reset(&mut self) {}
     fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
     fn apply(&mut self, _frame_body: &[u8]) {}
-    fn take_changes(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
+    fn take_changes(&mut self, _take: &mut dyn FnMut(Change)) {}
 }
 
 #[tokio::main]

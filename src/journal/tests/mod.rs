@@ -58,8 +58,8 @@ impl Book for Shelf {
         }
     }
 
-    fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
+    fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
+        self.changes.drain(..).for_each(take);
     }
 }
 

@@ -41,8 +41,8 @@ impl Book for Coupons {
         });
     }
 
-    fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
+    fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
+        self.changes.drain(..).for_each(take);
     }
 }
 
