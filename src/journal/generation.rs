@@ -360,6 +360,11 @@ impl Generation {
         }
     }
 
+    /// Opens one that was put away, and that is going to be written.
+    pub(super) fn make_writable(&mut self) -> Result<(), StorageError> {
+        self.open().map(|_| ())
+    }
+
     /// Gives the space back. The frames in it must not be needed any more.
     pub(super) fn discard(mut self) -> Result<(), StorageError> {
         drop(self.opened.take());
@@ -382,9 +387,12 @@ impl Generation {
 
     fn open(&mut self) -> Result<&Opened, StorageError> {
         if self.opened.is_none() {
-            let path = &self.path;
-            let ready = &self.ready;
-            let opened = database::guarded(path, || Opened::open(path, ready))?;
+            let (path, ready) = (&self.path, &self.ready);
+            let opened = database::guarded(path, || {
+                let opened = Opened::open(path, ready)?;
+                opened.reaches(self.next.seq, ready)?;
+                Ok(opened)
+            })?;
             return Ok(self.opened.insert(opened));
         }
         Ok(self.opened.as_ref().expect("looked at just above"))
@@ -445,6 +453,24 @@ impl Opened {
             .get(which.key())
             .map_err(|error| self.fault(&error))?;
         Ok(value.and_then(|value| Mark::decode(&value, which, stream_number)))
+    }
+
+    /// Refuses a database that has come up shorter than it was put away, as sled's do without a word.
+    fn reaches(&self, next: u64, ready: &Ready) -> Result<(), StorageError> {
+        let marked = self.mark(Which::Next, ready.stream_number)?;
+        if marked.is_some_and(|(mark, _)| mark.seq == next) {
+            return Ok(());
+        }
+        // A cut between the last frames and their mark leaves them without it.
+        let last = next.saturating_sub(1).to_be_bytes();
+        match self.queue.contains_key(last) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let reason = "sled does not show its end any more";
+                Err(StorageError::damaged(self.database.path(), reason))
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
     }
 
     /// Shows every frame from `from` on, with its stored length, until `visit` says stop.

@@ -55,8 +55,8 @@
 //!
 //! Frames are not removed one by one: acknowledgement moves the base mark, and sled's file never shrinks. So
 //! a spool is a row of small databases: one is sealed after 10,000 frames (5,000 in the small profile), or
-//! when it is drained and has held more than 2,500, and is removed whole. Of a row, the first generation with
-//! something to send and the last are open. A generation is created in this order: mkdir; open; READY's
+//! when it is drained and has held more than 2,500, and is removed whole. Of a row, the last generation
+//! is open, and the first with something to send while the uplink reads it. A generation is created in this order: mkdir; open; READY's
 //! text and marks; flush; fsync of directory, `conf` and `db`; READY and fsync; fsync of directory and parent.
 //! What has no READY is removed at start, unless it has frames: then READY was lost.
 //!
@@ -66,9 +66,9 @@
 //!
 //! # Start
 //!
-//! A sled open destroys evidence, so each file is read and searched first (see `start`). A sealed generation
-//! whose file is as CLEAN says is not opened at all: the frames found in it must lead to the chain CLEAN has.
-//! Any other is opened, with panics caught, and compared with what was found. What sled dropped or cannot
+//! A sled open destroys evidence, so each file is read and searched first (see `start`). Where a file is as
+//! CLEAN says, the frames are taken from it, and must lead to the chain CLEAN has; sled opens only the last one,
+//! to be written. Any other is opened, with panics caught, and compared with what was found. What sled dropped or cannot
 //! open is quarantined and written to a fresh directory under its old numbers.
 
 mod book;

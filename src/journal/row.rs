@@ -5,6 +5,7 @@
 //! whose end is proven; that at most the first one with something to send and the last are open; and that
 //! what headquarters has wholly is only kept until [`Row::discard`] is asked to let go of it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +84,7 @@ impl Row {
             parent: &dir,
             spool: spool.name(),
             reports,
+            buffer: Cell::default(),
         };
         let listed = list(&start)?;
         let mut row = Self {
@@ -99,7 +101,7 @@ impl Row {
             } = row.start(&start, &listed, place, reader)?;
             row.generations.push_back(generation);
             end_is_proven = proven;
-            row.settle()?;
+            row.settle(None)?;
         }
         if !end_is_proven {
             row.begin_stream()?;
@@ -324,7 +326,7 @@ impl Row {
                 generation.acknowledge(through)?;
             }
         }
-        self.settle()
+        self.settle(self.first_held())
     }
 
     /// Begins a new stream if `stream` is the one that is written.
@@ -399,7 +401,7 @@ impl Row {
                 break;
             }
         }
-        self.settle()?;
+        self.settle(self.first_held())?;
         Ok(floor)
     }
 
@@ -489,13 +491,13 @@ impl Row {
     fn push(&mut self, ready: Ready) -> Result<(), StorageError> {
         let fresh = Generation::create(&self.dir, ready)?;
         self.generations.push_back(fresh);
-        self.settle()
+        // Whoever drains one opens it again. Nobody may come for days, and ten thousand frames are 10 MiB.
+        self.settle(None)
     }
 
-    /// Keeps what is drained behind the last generation, and closes what is neither read nor written next.
-    fn settle(&mut self) -> Result<(), StorageError> {
+    /// Keeps what is drained behind the last generation, and closes all others but the one at `in_use`.
+    fn settle(&mut self, in_use: Option<usize>) -> Result<(), StorageError> {
         let now = self.unix_millis();
-        let first_held = self.first_held();
         let last = self.generations.len() - 1;
         let ends = self.ends_by_place();
         for (place, generation) in self.generations.iter_mut().enumerate().take(last) {
@@ -504,7 +506,7 @@ impl Row {
             if generation.is_drained() && told && generation.acked_at().is_none() {
                 generation.keep(now)?;
             }
-            if first_held != Some(place) {
+            if in_use != Some(place) {
                 generation.put_away()?;
             }
         }
@@ -529,7 +531,7 @@ impl Row {
                 true
             })?;
         }
-        self.settle()?;
+        self.settle(self.first_held())?;
         later.sort_unstable();
         here.retain(|id| later.binary_search(id).is_ok());
         here.sort_unstable();

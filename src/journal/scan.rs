@@ -4,7 +4,7 @@
 //! it opens. Frames and marks describe themselves, so they are found here before that. Promises to take
 //! nothing whose checksum does not match; reads only.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -120,23 +120,33 @@ pub(super) fn for_each_entry<'a>(file: &'a [u8], take: &mut dyn FnMut(Entry<'a>)
 ///
 /// A file that is not there has no bytes.
 pub(super) fn read_damaged(path: &Path) -> io::Result<Vec<u8>> {
-    match fs_err::read(path) {
-        Ok(file) => return Ok(file),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => {
-            tracing::error!(%error, "a file is read around its bad blocks");
-        }
-    }
-    let file = fs_err::File::open(path)?;
+    let mut bytes = Vec::new();
+    read_damaged_into(path, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same into a buffer that had another file.
+pub(super) fn read_damaged_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    let mut file = match fs_err::File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
     let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
+    bytes.reserve_exact(length);
+    let Err(error) = file.read_to_end(bytes) else {
+        return Ok(());
+    };
+    tracing::error!(%error, "a file is read around its bad blocks");
+    bytes.clear();
+    bytes.resize(length, 0);
     for (number, block) in bytes.chunks_mut(BLOCK_BYTES).enumerate() {
         let offset = (number * BLOCK_BYTES) as u64;
         if file.file().read_exact_at(block, offset).is_err() {
             block.fill(0);
         }
     }
-    Ok(bytes)
+    Ok(())
 }
 
 #[cfg(test)]

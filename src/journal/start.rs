@@ -11,6 +11,7 @@
 //! whole frames of that commit stand behind a hole is it treated as damage, because a promised commit that
 //! was torn later looks the same.
 
+use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ use super::frame::{StoredFrame, unix_millis};
 use super::generation::{Generation, NewFrame, Opened, Tally};
 use super::mark::{Mark, Which};
 use super::ready::Ready;
-use super::scan::{Found, Spot, later, read_damaged};
+use super::scan::{Found, Spot, later, read_damaged, read_damaged_into};
 
 const QUARANTINE_PREFIX: &str = "quarantine-";
 /// In a quarantined directory once everything it held is in a fresh one.
@@ -56,6 +57,8 @@ pub(super) struct Start<'a> {
     /// The spool's name, for reports.
     pub spool: &'static str,
     pub reports: &'a Reports,
+    /// For one file after the other: each is megabytes, and what was freed is not always given back.
+    pub buffer: Cell<Vec<u8>>,
 }
 
 /// Shows a frame for the book.
@@ -80,20 +83,27 @@ impl Start<'_> {
                 &path, ready, &kept, none,
             )));
         }
-        let file = read_damaged(&path.join("db"))?;
+        let mut file = self.buffer.take();
+        read_damaged_into(&path.join("db"), &mut file)?;
         let found = Found::scan(&file, ready.stream_number, ready.first);
-        let intact = closed.filter(|closed| known.sealed && closed.covers(&file));
-        if let Some(generation) =
-            intact.and_then(|closed| take_intact(&path, ready, &closed, known, &file, &found))
+        let intact = closed.filter(|closed| closed.covers(&file));
+        let intact =
+            intact.and_then(|closed| take_intact(&path, ready, &closed, known, &file, &found));
+        if let Some(generation) = intact
+            .map(|whole| ready_for_use(whole, known))
+            .transpose()?
+            .flatten()
         {
             for spot in found.frames.iter().filter(|spot| spot.seq >= visit_from) {
                 if let Ok(frame) = StoredFrame::decode(spot.bytes(&file)) {
                     visit(&frame);
                 }
             }
+            self.buffer.set(file);
             return Ok(proven(generation));
         }
         let mut started = self.look(ready, known, &file, &found, closed)?;
+        self.buffer.set(file);
         started.generation.each_from(visit_from, &mut |frame, _| {
             visit(frame);
             true
@@ -447,8 +457,8 @@ impl View {
     }
 }
 
-/// A sealed generation whose file is as it was when it was put away: its frames are those found in it, and
-/// sled need not be asked. The chain proves it.
+/// A generation whose file is as it was when it was put away: its frames are those found in it, and sled need
+/// not be asked. The chain proves it.
 fn take_intact(
     path: &Path,
     ready: Ready,
@@ -474,7 +484,25 @@ fn take_intact(
     let agreed = known
         .end
         .is_none_or(|end| end.seq == walked.seq && end.chain == walked.chain);
-    (whole && agreed).then(|| Generation::put_away_before(path, ready, closed, tally))
+    // Where nothing comes after it, the checkpoint must not know of more.
+    let is_end = known.end.is_some() || known.reached <= walked.seq;
+    (whole && agreed && is_end).then(|| Generation::put_away_before(path, ready, closed, tally))
+}
+
+/// The last of a row is written next, so sled must be able to open it: nothing if it cannot.
+fn ready_for_use(
+    mut generation: Generation,
+    known: Known,
+) -> Result<Option<Generation>, StorageError> {
+    let opened = match known.sealed {
+        true => Ok(()),
+        false => generation.make_writable(),
+    };
+    match opened {
+        Ok(()) => Ok(Some(generation)),
+        Err(error) if error.is_damage() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What sled shows of a generation. Opening writes: for copies only.
