@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! (entry* position+)*      both as `entry` has them; a position's key = stream id 16,
-//!                          value = last frame applied 8 | records before it 8
+//!                          value = last frame applied 8 | records before the first of them 8
 //! ```
 //! It is only added to, and of two entries with one key the later counts. Promises that the entries of a
 //! checkpoint are on stable storage before its positions are written. So what stands behind the last position
@@ -155,8 +155,9 @@ impl Log {
         self.order += 1;
         // One that is always there, so that a log which shows none is known to have lost it.
         let always = (StreamId(Uuid::nil()), 0);
+        let before = self.records;
         for (stream, end) in ends.iter().chain([&always]) {
-            let value = [end.to_be_bytes(), self.records.to_be_bytes()].concat();
+            let value = [end.to_be_bytes(), before.to_be_bytes()].concat();
             self.append(&Entry {
                 kind: Kind::Position,
                 order: self.order,
@@ -250,19 +251,27 @@ impl Index {
         let mut index = Self::default();
         let mut records = Records::open(path)?;
         let mut whole = 0;
+        // Records before the positions that are being read.
+        let mut before = None;
         loop {
             let (at, count) = (records.at, records.count);
             let Some((entry, length)) = records.next()? else {
                 break;
             };
             if let Some(position) = Position::of(&entry) {
-                if position.count != count {
+                if position.count == count {
+                    before = Some(count);
+                }
+                if before != Some(position.count) {
                     let reason = "records of the checkpoint are missing";
                     return Err(StorageError::damaged(path, reason));
                 }
                 index.positions.push(position);
-            } else if !index.take(&entry, at, length) {
-                break;
+            } else {
+                before = None;
+                if !index.take(&entry, at, length) {
+                    break;
+                }
             }
             index.order = index.order.max(entry.order);
             if entry.part + 1 == entry.parts {
@@ -272,7 +281,7 @@ impl Index {
             records.pass(length);
         }
         let is_empty = index.positions.is_empty();
-        if is_empty || (!records.is_at_end()? && has_position_after(path, records.at)?) {
+        if is_empty || (!records.is_at_end()? && is_lacking(path, &records)?) {
             let reason = "the checkpoint is not whole";
             return Err(StorageError::damaged(path, reason));
         }
@@ -396,15 +405,16 @@ impl Records {
     }
 }
 
-/// Whether a checkpoint was finished behind a place where no whole record is.
-fn has_position_after(path: &Path, at: u64) -> io::Result<bool> {
+/// Whether records that a finished checkpoint counts on are missing where no whole one could be read. A power
+/// cut may tear the positions themselves: then nothing else is missing.
+fn is_lacking(path: &Path, read: &Records) -> io::Result<bool> {
     let file = read_damaged(&path.join(LOG))?;
-    let rest = usize::try_from(at).ok().and_then(|at| file.get(at..));
-    let mut found = false;
+    let rest = usize::try_from(read.at).ok().and_then(|at| file.get(at..));
+    let mut is_lacking = false;
     for_each_entry(rest.unwrap_or_default(), &mut |entry| {
-        found |= entry.kind == Kind::Position;
+        is_lacking |= Position::of(&entry).is_some_and(|position| position.count > read.count);
     });
-    Ok(found)
+    Ok(is_lacking)
 }
 
 /// Up to where the entries before it are right.
@@ -412,7 +422,8 @@ fn has_position_after(path: &Path, at: u64) -> io::Result<bool> {
 pub(super) struct Position {
     pub stream: StreamId,
     pub end: u64,
-    /// How many records stand before it; in a checkpoint of version 0.1.0 how many keys there were.
+    /// How many records stand before it and those of the same checkpoint; in one of version 0.1.0 how many
+    /// keys there were.
     pub count: u64,
     pub order: u64,
 }

@@ -576,6 +576,44 @@ mod tests {
     }
 
     #[test]
+    fn positions_that_a_power_cut_tore_are_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let [_, second] = two_checkpoints(dir.path());
+        let log = log_of(dir.path());
+        let whole = fs_err::read(&log).unwrap();
+        let stream = StreamId(Uuid::from_u128(7));
+        // The last checkpoint's two positions, in whatever order their blocks reached the disk.
+        let position = entry::HEADER_BYTES + 16 + 16 + 4;
+        let first = usize::try_from(second).unwrap() - 2 * position;
+        for place in (first..whole.len()).step_by(5) {
+            let mut torn = whole.clone();
+            torn[place] ^= 1;
+            fs_err::write(&log, &torn).unwrap();
+            let (Opened { views, origin, .. }, restored) = reopen(dir.path());
+            assert_eq!(
+                (origin, restored.len()),
+                (Origin::Found, 12),
+                "byte {place}"
+            );
+            let end = end_of(views.positions(), stream);
+            assert_eq!(end, Some(if place < first + position { 5 } else { 12 }));
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_without_changes_moves_its_position() {
+        let dir = tempfile::tempdir().unwrap();
+        let stream = StreamId(Uuid::from_u128(7));
+        let (mut views, ..) = open(dir.path());
+        for end in 1..4 {
+            checkpoint(&mut views, Vec::new(), &[(stream, end)]);
+        }
+        drop(views);
+        let (Opened { origin, ends, .. }, _) = reopen(dir.path());
+        assert_eq!((origin, end_of(&ends, stream)), (Origin::Found, Some(3)));
+    }
+
+    #[test]
     fn one_changed_byte_before_a_position_is_damage_and_costs_one_entry() {
         let dir = tempfile::tempdir().unwrap();
         let [first, second] = two_checkpoints(dir.path());
