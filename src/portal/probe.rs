@@ -2,7 +2,8 @@
 //!
 //! A device that has not been let in is sent to the portal; one that has gets the answer its system
 //! expects ([`systems`]), should the question still reach us. A success is never faked: not for a walled
-//! device, nor for anybody while the Internet is away.
+//! device, nor for anybody while this box knows that the Internet is away (a shop alone asks nobody, and does
+//! not know).
 
 mod systems;
 

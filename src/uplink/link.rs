@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use tokio::sync::watch;
 
+use super::captive::Upstream;
 use super::transport::{NoAnswer, Response};
 use crate::ops::clock::Anchored;
 use crate::ops::metrics;
@@ -54,37 +55,23 @@ impl Link {
         }
     }
 
-    /// Takes in what came of a request.
-    pub(super) fn note(&self, answer: &Result<Response, NoAnswer>) {
+    /// Takes in what came of a request; where nothing came, also what somebody else answered, if one was asked.
+    pub(super) fn note(&self, answer: &Result<Response, NoAnswer>, upstream: Option<Upstream>) {
         if let Err(error) = answer {
             metrics::count(metrics::UPLINK_FAILURES);
             tracing::debug!(%error, "headquarters did not answer");
         }
-        self.set(match answer {
-            Ok(response) => self.told_by(response.status),
-            Err(NoAnswer::NoConnection(_)) => LinkState::Offline,
-            Err(NoAnswer::Certificate(_)) => LinkState::CertBad,
-            Err(NoAnswer::TimedOut | NoAnswer::Broken(_)) => LinkState::HqDown,
+        self.set(match (answer, upstream) {
+            (Ok(response), _) => self.told_by(response.status),
+            (Err(_), Some(Upstream::Captive)) => LinkState::UpstreamCaptive,
+            (Err(NoAnswer::Certificate(_)), _) => LinkState::CertBad,
+            (Err(_), Some(Upstream::Open)) => LinkState::HqDown,
+            // A line that went dark swallows what is sent and says nothing.
+            (Err(_), Some(Upstream::Unreachable)) | (Err(NoAnswer::NoConnection(_)), None) => {
+                LinkState::Offline
+            }
+            (Err(NoAnswer::TimedOut | NoAnswer::Broken(_)), None) => LinkState::HqDown,
         });
-    }
-
-    /// Somebody's sign-in page stands between the shop and the Internet.
-    pub(super) fn upstream_captive(&self) {
-        self.set(LinkState::UpstreamCaptive);
-    }
-
-    /// Headquarters did not answer, and others do.
-    pub(super) fn internet_is_there(&self) {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = match self.lane {
-            Lane::Up => lanes.up,
-            Lane::Down => lanes.down,
-        };
-        drop(lanes);
-        // A certificate that does not fit stays the thing to look at.
-        if own == LinkState::Offline {
-            self.set(LinkState::HqDown);
-        }
     }
 
     /// What an answer's status says of the one who gave it.
@@ -152,19 +139,19 @@ mod tests {
     fn a_good_long_poll_does_not_hide_that_batches_fail() {
         let (link, state) = Link::new(None);
         let (up, down) = (link.on(Lane::Up), link.on(Lane::Down));
-        down.note(&Ok(answered(StatusCode::NO_CONTENT)));
+        down.note(&Ok(answered(StatusCode::NO_CONTENT)), None);
         assert_eq!(*state.borrow(), LinkState::Online);
-        up.note(&Ok(answered(StatusCode::INTERNAL_SERVER_ERROR)));
-        down.note(&Ok(answered(StatusCode::NO_CONTENT)));
+        up.note(&Ok(answered(StatusCode::INTERNAL_SERVER_ERROR)), None);
+        down.note(&Ok(answered(StatusCode::NO_CONTENT)), None);
         assert_eq!(*state.borrow(), LinkState::HqDown);
-        up.note(&Ok(answered(StatusCode::OK)));
+        up.note(&Ok(answered(StatusCode::OK)), None);
         assert_eq!(*state.borrow(), LinkState::Online);
     }
 
     #[test]
     fn a_revoked_box_is_not_online() {
         let (link, state) = Link::new(None);
-        link.note(&Ok(answered(StatusCode::FORBIDDEN)));
+        link.note(&Ok(answered(StatusCode::FORBIDDEN)), None);
         assert_eq!(*state.borrow(), LinkState::CertBad);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where headquarters does not answer, somebody else is asked whether the Internet does. Decides nothing.
 
-use super::captive::{Probe, Upstream};
+use super::captive::Probe;
 use super::link::Link;
 use super::transport::{NoAnswer, Request, Response, Transport};
 
@@ -16,14 +16,12 @@ pub(super) struct Way {
 impl Way {
     pub(super) async fn ask(&self, request: Request) -> Result<Response, NoAnswer> {
         let answer = self.transport.ask(request).await;
-        self.link.note(&answer);
-        if let (Err(_), Some(probe)) = (&answer, &self.probe) {
-            match probe.look().await {
-                Upstream::Captive => self.link.upstream_captive(),
-                Upstream::Open => self.link.internet_is_there(),
-                Upstream::Unreachable => {}
-            }
-        }
+        // Before anybody is told: each failure would show for seconds as something that it is not.
+        let upstream = match (&answer, &self.probe) {
+            (Err(_), Some(probe)) => Some(probe.look().await),
+            (Ok(_), _) | (Err(_), None) => None,
+        };
+        self.link.note(&answer, upstream);
         answer
     }
 }

@@ -353,26 +353,30 @@ async fn a_headquarters_from_a_backup_gets_again_what_is_kept() {
 }
 
 /// No way to headquarters.
-struct NoWay;
+#[derive(Clone, Copy)]
+enum NoWay {
+    Refused,
+    Silent,
+}
 
 impl Transport for NoWay {
     fn ask(&self, _request: Request) -> BoxFuture<'_, Result<Response, NoAnswer>> {
-        Box::pin(async {
-            Err(NoAnswer::NoConnection(
-                std::io::ErrorKind::ConnectionRefused.into(),
-            ))
-        })
+        let refused = std::io::ErrorKind::ConnectionRefused.into();
+        Box::pin(std::future::ready(Err(match self {
+            Self::Refused => NoAnswer::NoConnection(refused),
+            Self::Silent => NoAnswer::TimedOut,
+        })))
     }
 }
 
 /// How the way to headquarters is called when it does not answer, and somebody else answers so.
-async fn told_by_somebody_else(lane: Lane, answer: &'static str) -> LinkState {
+async fn told_by_somebody_else(way: NoWay, answer: &'static str) -> LinkState {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/generate_204", listener.local_addr().unwrap());
     let (link, state) = Link::new(None);
     let way = Way {
-        transport: Box::new(NoWay),
-        link: link.on(lane),
+        transport: Box::new(way),
+        link,
         probe: Probe::parse(&url),
     };
     let somebody_else = async {
@@ -389,13 +393,13 @@ async fn told_by_somebody_else(lane: Lane, answer: &'static str) -> LinkState {
 
 #[tokio::test]
 async fn a_headquarters_that_is_away_is_told_from_an_internet_that_is() {
-    for lane in [Lane::Up, Lane::Down] {
+    for way in [NoWay::Refused, NoWay::Silent] {
         for (answer, state) in [
             ("", LinkState::Offline),
             ("HTTP/1.1 204 No Content\r\n\r\n", LinkState::HqDown),
             ("HTTP/1.1 302 Found\r\n\r\n", LinkState::UpstreamCaptive),
         ] {
-            assert_eq!(told_by_somebody_else(lane, answer).await, state, "{answer}");
+            assert_eq!(told_by_somebody_else(way, answer).await, state, "{answer}");
         }
     }
 }
