@@ -27,6 +27,9 @@ use crate::wire::link::{BundlePointer, BundleState, News, Reported, SOFTWARE};
 /// A bundle of a street gateway on a bad line.
 const FETCH_WITHIN: Duration = Duration::from_secs(120);
 
+/// Commands that cannot be dealt with now, on a full disk say, are asked for again after so long at most.
+const COMMANDS_REST: Duration = Duration::from_secs(30);
+
 /// What headquarters may take beyond the time it was asked to wait.
 const POLL_MARGIN: Duration = Duration::from_secs(15);
 
@@ -41,19 +44,24 @@ pub(super) struct Down {
     pub(super) commands: Commands,
 }
 
-/// The question came to nothing, or what it brought could not be dealt with yet.
-struct NoNews;
+/// What a question came to.
+enum Nothing {
+    /// No answer, or none that helps.
+    News,
+    /// Commands that could not be dealt with yet.
+    Done,
+}
 
-impl From<NoAnswer> for NoNews {
-    /// The line has noted why.
+impl From<NoAnswer> for Nothing {
+    /// The way has noted why.
     fn from(_: NoAnswer) -> Self {
-        Self
+        Self::News
     }
 }
 
-impl From<BrokenOff> for NoNews {
+impl From<BrokenOff> for Nothing {
     fn from(BrokenOff: BrokenOff) -> Self {
-        Self
+        Self::Done
     }
 }
 
@@ -74,20 +82,27 @@ impl Down {
             self.renew_if_due().await;
             match self.hear(&mut seen).await {
                 Ok(()) => backoff.reset(),
-                Err(NoNews) => tokio::time::sleep(backoff.next(chance())).await,
+                Err(Nothing::News) => tokio::time::sleep(backoff.next(chance())).await,
+                // Headquarters is there, and may have a bundle at any time.
+                Err(Nothing::Done) => {
+                    let wait = backoff.next(chance()).min(COMMANDS_REST);
+                    tokio::time::sleep(wait).await;
+                }
             }
         }
     }
 
     /// Asks once, and does what the answer wants done.
-    async fn hear(&self, seen: &mut u64) -> Result<(), NoNews> {
+    async fn hear(&self, seen: &mut u64) -> Result<(), Nothing> {
         let cursor = self.commands.cursor().await?;
         let news = self.poll(*seen, cursor).await?;
+        // Neither holds up the other: a void coupon does not wait for a bundle that the line is too bad for.
+        let dealt_with = self.commands.deal_with(&news.items, self).await;
         if let Some(pointer) = news.bundle {
             self.fetch(&pointer).await?;
             *seen = (*seen).max(pointer.v);
         }
-        self.commands.deal_with(&news.items, self).await?;
+        dealt_with?;
         Ok(())
     }
 
@@ -99,7 +114,7 @@ impl Down {
         }
     }
 
-    async fn poll(&self, seen: u64, cursor: Option<Cursor>) -> Result<News, NoNews> {
+    async fn poll(&self, seen: u64, cursor: Option<Cursor>) -> Result<News, Nothing> {
         let wait = jittered(self.settings.long_poll);
         let mut path = format!("/v1/down?v={seen}&wait={}", wait.as_secs());
         match cursor {
@@ -113,16 +128,16 @@ impl Down {
             StatusCode::OK => serde_json::from_slice(&response.body)
                 .ok()
                 .filter(|news: &News| news.bundle.is_some() || !news.items.is_empty())
-                .ok_or(NoNews),
-            _ => Err(NoNews),
+                .ok_or(Nothing::News),
+            _ => Err(Nothing::News),
         }
     }
 
-    async fn fetch(&self, pointer: &BundlePointer) -> Result<(), NoNews> {
+    async fn fetch(&self, pointer: &BundlePointer) -> Result<(), Nothing> {
         let path = format!("/v1/bundle/{}", pointer.sha256);
         let response = self.way.ask(Request::get(path, FETCH_WITHIN)).await?;
         if response.status != StatusCode::OK {
-            return Err(NoNews);
+            return Err(Nothing::News);
         }
         let have = self.bundle.borrow().version;
         let slots = self.slots.clone();
@@ -130,7 +145,7 @@ impl Down {
         // Checking and syncing are too long for an async thread.
         let taken = tokio::task::spawn_blocking(move || slots.take(&bytes, &announced, have))
             .await
-            .map_err(|_| NoNews)?;
+            .map_err(|_| Nothing::News)?;
         match taken {
             Ok(opened) => {
                 for fault in &opened.left_out {
@@ -146,7 +161,7 @@ impl Down {
             // A full disk may have room again; the same bundle is worth another try.
             Err(NotTaken::Io(error)) => {
                 tracing::error!(%error, "a bundle could not be kept");
-                Err(NoNews)
+                Err(Nothing::News)
             }
             Err(error) => {
                 metrics::add_of(metrics::BUNDLES_REFUSED, ("reason", error.code()), 1);
@@ -175,6 +190,13 @@ impl Down {
         let Ok(response) = self.way.ask(request).await else {
             return Ok(Answered::No);
         };
+        let busy = [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        if busy.contains(&response.status) {
+            return Ok(Answered::No);
+        }
         if response.status != StatusCode::OK {
             bail!("headquarters answered {}", response.status);
         }
@@ -212,7 +234,7 @@ impl commands::Link for Down {
     }
 }
 
-/// Whether headquarters said anything.
+/// Whether headquarters said anything but that it is busy.
 enum Answered {
     Yes,
     No,

@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::Refused;
 use super::sync::{HIGHEST_VERSION, Known};
@@ -20,6 +21,9 @@ use crate::wire::link::{BundlePointer, BundleState, Item, News};
 
 /// Middleboxes close what is silent for a minute.
 const LONGEST_POLL: Duration = Duration::from_secs(50);
+
+/// A number that a gateway may claim to have come to; far above what one command a second could reach.
+const MOST_COMMANDS: u64 = 1 << 40;
 
 #[derive(Deserialize)]
 pub(super) struct Poll {
@@ -49,14 +53,22 @@ pub(super) async fn down(
     {
         note_ahead(&hq, &gateway, poll.v).await?;
     }
-    let wait = Duration::from_secs(poll.wait).min(LONGEST_POLL);
+    if poll.c.is_some_and(|c| c > MOST_COMMANDS) {
+        let message = "no gateway has been given so many commands";
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "command_unknown",
+            &message,
+        ));
+    }
+    let until = Instant::now() + Duration::from_secs(poll.wait).min(LONGEST_POLL);
     let question = Question {
         hq: &hq,
         gateway,
         poll,
     };
     let news = tokio::select! {
-        news = tokio::time::timeout(wait, question.news()) => news.unwrap_or_else(|_| Ok(News::default()))?,
+        news = question.news(until) => news?,
         () = hq.tasks.stopping() => News::default(),
     };
     Ok(match news {
@@ -80,8 +92,8 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Waits for something that the gateway does not have.
-    async fn news(&self) -> Result<News, Refused> {
+    /// Waits for something that the gateway does not have. Looks once, however short the time.
+    async fn news(&self, until: Instant) -> Result<News, Refused> {
         // Before the first look: a change between looking and waiting must wake the wait.
         let mut changed = self.hq.bundles.subscribe();
         let mut is_to_hear = self.is_to_hear();
@@ -96,9 +108,9 @@ impl Question<'_> {
                 return Ok(News { bundle, items });
             }
             is_to_hear = false;
-            if changed.changed().await.is_err() {
+            let Ok(Ok(())) = timeout_at(until, changed.changed()).await else {
                 return Ok(News::default());
-            }
+            };
         }
     }
 

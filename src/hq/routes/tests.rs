@@ -342,6 +342,8 @@ async fn a_waiting_gateway_hears_a_command_and_one_of_version_0_1_is_left_alone(
     assert_eq!((both.bundle, both.items.len()), (Some(had.clone()), 1));
     let old = gateway.get(&format!("/v1/down?v={}&wait=0", had.v)).await;
     assert_eq!(old.status, 204);
+    let absurd = gateway.get(&format!("/v1/down?v=0&c={}", i64::MAX)).await;
+    assert_eq!(absurd.refusal(), (400, "command_unknown".to_owned()));
 }
 
 #[tokio::test]
