@@ -296,11 +296,24 @@ impl Default for Limits {
     }
 }
 
+/// No coupon is valid for longer: so long a box remembers one of another box that is void.
+pub const MOST_VALID_DAYS: u16 = 400;
+
+fn valid_days<'de, D: Deserializer<'de>>(reader: D) -> Result<u16, D::Error> {
+    let days = u16::deserialize(reader)?;
+    if days > MOST_VALID_DAYS {
+        let fault = format!("a coupon is valid for {MOST_VALID_DAYS} days at most");
+        return Err(serde::de::Error::custom(fault));
+    }
+    Ok(days)
+}
+
 /// When and where a coupon can be redeemed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Validity {
-    /// Days from the claim.
+    /// Days from the claim, at most [`MOST_VALID_DAYS`].
+    #[serde(deserialize_with = "valid_days")]
     pub days: u16,
     /// Redeemable only inside the campaign's windows.
     pub windows_apply: bool,
@@ -387,6 +400,20 @@ mod tests {
         assert_eq!(campaign.limits.total, Some(5000));
         let again: Campaign = toml::from_str(&toml::to_string(&campaign).unwrap()).unwrap();
         assert_eq!(again, campaign);
+    }
+
+    #[test]
+    fn no_coupon_is_valid_for_longer_than_a_box_remembers_a_void_one() {
+        let days = |days: u32| {
+            let file = FILE.replace(
+                "days = 7\nwindows_apply",
+                &format!("days = {days}\nwindows_apply"),
+            );
+            toml::from_str::<Campaign>(&file).map(|campaign| campaign.validity.days)
+        };
+        assert_eq!(days(400), Ok(400));
+        let refused = days(401).unwrap_err().to_string();
+        assert!(refused.contains("400 days at most"), "{refused}");
     }
 
     #[test]

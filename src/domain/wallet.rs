@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::business_day;
-use super::campaign::{Campaign, RedeemableAt};
+use super::campaign::{Campaign, MOST_VALID_DAYS, RedeemableAt};
 use super::event::{
     Claim, CouponVoided, Event, Moment, Occurrence, Redeem, RedeemRefused, RedeemUndone,
     RefusalReason, unix_millis,
@@ -47,7 +47,7 @@ const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A void coupon that was issued elsewhere may be shown for so long: its own end is not known here.
-const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours(400 * 24);
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours(MOST_VALID_DAYS as i64 * 24);
 
 /// Above this many remembered coupons a short code has five characters.
 ///
