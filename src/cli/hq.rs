@@ -81,15 +81,15 @@ enum Action {
         gateway: GatewayId,
         what: Ask,
     },
-    /// Make a coupon void: no till gives anything on it any more
+    /// Make a coupon void: no till that hears of it gives anything on it any more
     Void {
-        /// The store that it is for
+        /// The store that it is for; every gateway hears of it if none is given
         #[arg(long)]
-        store: StoreId,
-        /// Its id, as in the address of its page
+        store: Option<StoreId>,
+        /// Its id, as in the address of its page; it is not looked up, so that one whose claim is still on its way can be void
         coupon: CouponId,
     },
-    /// Take back the redemption of a coupon, however long ago it was
+    /// Take back the redemption of a coupon, up to a week after the coupon has ended
     Undo {
         /// The store that it was redeemed in
         #[arg(long)]

@@ -24,7 +24,7 @@ pub enum Command {
     AskResend,
     /// Give nothing on this coupon any more, whoever shows it.
     VoidCoupon(CouponId),
-    /// Take back the redemption of this coupon, however long ago it was.
+    /// Take back the redemption of this coupon, up to a week after the coupon has ended.
     UndoRedemption(CouponId),
 }
 

@@ -2,10 +2,11 @@
 //! when the contents change.
 //!
 //! One task looks at the folder and at the register of gateways every second and publishes what changed;
-//! a waiting long poll is answered at once, also where the register says that a command was given. A folder that is being written publishes nothing until two looks
-//! in a row find the same, so no gateway gets half of somebody's edit, nor a new one the state before. A folder with a mistake publishes
-//! nothing: gateways keep what they have, and the mistake is logged, shown on the console and told by
-//! `/readyz`.
+//! a waiting long poll is answered at once, also when a command was given.
+//!
+//! A folder that is being written publishes nothing until two looks in a row find the same, so no gateway gets
+//! half of somebody's edit, nor a new one the state before. A folder with a mistake publishes nothing: gateways
+//! keep what they have, and the mistake is logged, shown on the console and told by `/readyz`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -72,14 +72,6 @@ pub struct Item {
 }
 
 impl Item {
-    pub fn new(cursor: Cursor, command: Command) -> Self {
-        Self {
-            cursor,
-            kind: command.kind().to_owned(),
-            coupon: command.coupon(),
-        }
-    }
-
     /// `None` where this version does not know it.
     pub fn command(&self) -> Option<Command> {
         Command::of(&self.kind, self.coupon)

@@ -35,15 +35,18 @@ async fn find(ledger: &dyn Ledger, id: GatewayId) -> anyhow::Result<Gateway> {
 /// Makes a coupon void: at its store, and on the street, where it may be shown to its holder.
 pub(super) async fn void(
     ledger: Arc<dyn Ledger>,
-    store: StoreId,
+    store: Option<StoreId>,
     coupon: CouponId,
 ) -> anyhow::Result<()> {
     let gateways = ledger.gateways().await?;
-    let meant = |gateway: &&Gateway| is_of(&store, gateway) || gateway.serves == Serves::Street;
-    let meant: Vec<&Gateway> = gateways.iter().filter(meant).collect();
-    if !meant.iter().any(|gateway| is_of(&store, gateway)) {
-        bail!("{store} has no gateway\nhint: the console lists the gateways and their stores");
+    let is_meant = |gateway: &&Gateway| match &store {
+        Some(store) => is_of(store, gateway) || gateway.serves == Serves::Street,
+        None => true,
+    };
+    if let Some(store) = &store {
+        has_gateway(store, &gateways)?;
     }
+    let meant: Vec<&Gateway> = gateways.iter().filter(is_meant).collect();
     give(ledger.as_ref(), &meant, Command::VoidCoupon(coupon)).await
 }
 
@@ -54,11 +57,16 @@ pub(super) async fn undo(
     coupon: CouponId,
 ) -> anyhow::Result<()> {
     let gateways = ledger.gateways().await?;
+    has_gateway(&store, &gateways)?;
     let meant: Vec<&Gateway> = gateways.iter().filter(|one| is_of(&store, one)).collect();
-    if meant.is_empty() {
+    give(ledger.as_ref(), &meant, Command::UndoRedemption(coupon)).await
+}
+
+fn has_gateway(store: &StoreId, gateways: &[Gateway]) -> anyhow::Result<()> {
+    if !gateways.iter().any(|gateway| is_of(store, gateway)) {
         bail!("{store} has no gateway\nhint: the console lists the gateways and their stores");
     }
-    give(ledger.as_ref(), &meant, Command::UndoRedemption(coupon)).await
+    Ok(())
 }
 
 fn is_of(store: &StoreId, gateway: &Gateway) -> bool {

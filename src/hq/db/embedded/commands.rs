@@ -96,7 +96,7 @@ pub(super) fn all(db: &mut Connection, gateway: GatewayId) -> rusqlite::Result<V
         .collect()
 }
 
-/// What the gateway's journal says became of its commands.
+/// What the gateway's journal says became of its commands: what it said last, where it was put back between.
 fn outcomes(
     tx: &Transaction<'_>,
     gateway: GatewayId,
@@ -104,7 +104,8 @@ fn outcomes(
     let bodies: Vec<Vec<u8>> = tx
         .prepare(
             "select body from event join frame using (stream, seq)
-             where event.kind = 30 and event.stream in (select id from stream where gateway = ?1)",
+             where event.kind = 30 and event.stream in (select id from stream where gateway = ?1)
+             order by frame.received, frame.seq",
         )?
         .query_map([gateway.0], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;

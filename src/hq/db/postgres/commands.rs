@@ -90,10 +90,11 @@ pub(super) async fn given(db: &Object, gateway: GatewayId) -> Answer<Vec<Given>>
     Ok(rows.iter().map(given).collect())
 }
 
-/// What the gateway's journal says became of its commands.
+/// What the gateway's journal says became of its commands: what it said last, where it was put back between.
 async fn outcomes(db: &Object, gateway: GatewayId) -> Answer<BTreeMap<CommandId, Outcome>> {
     let sql = "select body from event join frame using (stream, seq)
-               where event.kind = 30 and event.stream in (select no from stream where gateway = $1)";
+               where event.kind = 30 and event.stream in (select no from stream where gateway = $1)
+               order by frame.received, frame.seq";
     let rows = all(db, sql, &[&number(gateway)]).await?;
     let reports = rows.iter().flat_map(|row| reported(row.get(0)));
     Ok(reports.collect())
