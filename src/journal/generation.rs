@@ -44,7 +44,7 @@ pub(super) struct Generation {
     tally: Tally,
     /// Since when headquarters has all of it, and it is only kept.
     acked_at: Option<u64>,
-    /// Only the first with something to send and the last of a row are open.
+    /// The last of a row is, and the first with something to send while the uplink reads it.
     opened: Option<Opened>,
 }
 

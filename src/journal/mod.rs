@@ -55,10 +55,11 @@
 //!
 //! Frames are not removed one by one: acknowledgement moves the base mark, and sled's file never shrinks. So
 //! a spool is a row of small databases: one is sealed after 10,000 frames (5,000 in the small profile), or
-//! when it is drained and has held more than 2,500, and is removed whole. Of a row, the last generation
-//! is open, and the first with something to send while the uplink reads it. A generation is created in this order: mkdir; open; READY's
-//! text and marks; flush; fsync of directory, `conf` and `db`; READY and fsync; fsync of directory and parent.
-//! What has no READY is removed at start, unless it has frames: then READY was lost.
+//! when it is drained and has held more than 2,500, and is removed whole. Of a row, the last generation is
+//! open, and the first with something to send while the uplink reads it: sled keeps what it reads. A
+//! generation is created in this order: mkdir; open; READY's text and marks; flush; fsync of directory, `conf`
+//! and `db`; READY and fsync; fsync of directory and parent. What has no READY is removed at start, unless it
+//! has frames: then READY was lost.
 //!
 //! Streams of a row are numbered, and older ones drain first. Each frame extends its stream's chain, a
 //! running hash; a mark carries it, and so does READY, so that the end of one generation proves the

@@ -24,6 +24,13 @@ fn values<'a>(unit: &'a str, section: &str, key: &str) -> Vec<&'a str> {
     found
 }
 
+/// What the unit of a box sets in the gateway's environment.
+pub(crate) fn shipped_environment() -> Vec<(&'static str, &'static str)> {
+    let lines = values(UNIT, "Service", "Environment");
+    let settings = lines.iter().flat_map(|line| line.split(' '));
+    settings.filter_map(|set| set.split_once('=')).collect()
+}
+
 #[test]
 fn the_units_start_commands_that_exist_with_settings_that_exist() {
     for (unit, role) in [(UNIT, "gateway"), (HQ_UNIT, "hq")] {

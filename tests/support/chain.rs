@@ -322,11 +322,21 @@ pub(crate) struct TestStore {
 impl TestStore {
     /// Starts a gateway in `dir` with these settings and waits until it has a bundle.
     pub(crate) async fn start(dir: &Path, name: &str, settings: &str) -> Self {
+        Self::start_with(dir, name, settings, &[]).await
+    }
+
+    async fn start_with(
+        dir: &Path,
+        name: &str,
+        settings: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let file = dir.join(format!("{name}.toml"));
         fs_err::write(&file, settings).unwrap();
-        let arguments = ["gateway", "--config", file.to_str().unwrap()];
+        let mut command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
+        command.envs(environment.iter().copied());
         let log = dir.join(format!("{name}.log"));
-        let process = Process::start(&arguments, &log);
+        let process = Process::of(command, &log);
         Self { process }.with_a_bundle().await
     }
 
@@ -342,11 +352,16 @@ impl TestStore {
 
     /// Starts a shop without headquarters over the fixture's folder.
     pub(crate) async fn alone(dir: &Path) -> Self {
+        Self::alone_with(dir, &[]).await
+    }
+
+    /// The same with something in its environment.
+    pub(crate) async fn alone_with(dir: &Path, environment: &[(&str, &str)]) -> Self {
         write_chain(&dir.join("chain"));
         let settings = "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
                         base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
                         [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n";
-        Self::start(dir, "alone", settings).await
+        Self::start_with(dir, "alone", settings, environment).await
     }
 
     pub(crate) fn portal(&self) -> SocketAddr {

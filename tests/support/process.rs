@@ -138,11 +138,6 @@ impl Starting {
 
 impl Process {
     /// Starts a server and waits for its `ready` line; its log goes to `log`.
-    pub(crate) fn start(arguments: &[&str], log: &Path) -> Self {
-        Self::of(maitred(arguments), log)
-    }
-
-    /// The same for a command that has been prepared.
     pub(crate) fn of(command: Command, log: &Path) -> Self {
         Starting::spawn(command, log)
             .ready()
@@ -151,6 +146,10 @@ impl Process {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The address behind `name=` in the ready line.
