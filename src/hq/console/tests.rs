@@ -8,11 +8,13 @@ use jiff::SignedDuration;
 
 use super::password;
 use crate::hq::db::Greeting;
+use crate::hq::examine::examine;
 use crate::hq::testing::{
-    Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, open_store, redeem,
-    stream, view,
+    Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, line, now, open_store,
+    redeem, store, stream, view,
 };
 use crate::ops::clock::Clock;
+use crate::wire::batch::{Time, TimeQuality, What};
 use crate::wire::link::{Serves, StreamOffer};
 
 const HOST: &str = "127.0.0.1:8480";
@@ -320,6 +322,36 @@ async fn a_broken_folder_is_on_every_page_with_its_line() {
     assert!(page.contains("has a mistake"));
     assert!(page.contains("campaigns/new.toml"), "{page}");
     assert!(!page.contains("<b>"), "what people wrote is escaped");
+}
+
+#[tokio::test]
+async fn what_was_counted_under_an_uncertain_hour_is_said_in_both_languages() {
+    let hq = TestHq::new().await;
+    let gateway = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
+    let mut browser = TestBrowser::signed_in(&hq).await;
+    let certain = |seq| {
+        let mut line = line(seq, &store("SZ01"), now(), view(None));
+        if let What::Frame { time, .. } = &mut line.what {
+            *time = Some(Time {
+                unix_ms: now().as_millisecond(),
+                quality: TimeQuality::Anchored,
+            });
+        }
+        examine(&at_store("SZ01"), vec![line])
+    };
+    let bring = |sent| hq.ledger.ledger.ingest(delivery(gateway, stream(1), sent));
+    bring(certain(1)).await.unwrap();
+    let page = browser.get("/").await.text();
+    assert!(page.contains("\">1</td>") && !page.contains("did not know the hour"));
+
+    // Lines without a time: only the box's own clock tells it.
+    bring(frames(2, vec![view(None); 3])).await.unwrap();
+    let page = browser.get("/").await.text();
+    let english = "3 of these events came from a box that did not know the hour";
+    assert!(page.contains(english), "{page}");
+    browser.language = "zh-CN";
+    let page = browser.get("/").await.text();
+    assert!(page.contains("其中 3 条记录"), "{page}");
 }
 
 #[tokio::test]
