@@ -1,88 +1,74 @@
 //! Frames and events on their way into the database, by binary COPY: the cheapest way in.
 
-use deadpool_postgres::Transaction;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
-use tokio_postgres::types::{ToSql, Type};
+use std::io::Cursor;
+use std::pin::Pin;
 
-use super::{Sql, signed, text};
-use crate::domain::ids::StoreId;
-use crate::hq::db::settle::NewFrame;
+use futures_util::SinkExt;
+use tokio_postgres::{CopyInSink, Statement};
 use uuid::Uuid;
 
-const FRAMES: &str = "copy frame (stream, seq, id, store, at, tq, body, received)
-    from stdin (format binary)";
-const FRAME: [Type; 8] = [
-    Type::INT4,
-    Type::INT8,
-    Type::UUID,
-    Type::TEXT,
-    Type::INT8,
-    Type::INT2,
-    Type::BYTEA,
-    Type::TIMESTAMPTZ,
-];
+use super::rows::Rows;
+use super::{Sql, signed, text};
+use crate::domain::ids::StoreId;
+use crate::hq::db::Frame;
+use crate::hq::db::settle::NewFrame;
 
-const EVENTS: &str =
+pub(super) const FRAMES: &str = "copy frame (stream, seq, id, store, at, tq, body, received)
+    from stdin (format binary)";
+
+pub(super) const EVENTS: &str =
     "copy event (stream, seq, kind, tq, store, at, campaign, coupon, vid, received)
     from stdin (format binary)";
-const EVENT: [Type; 10] = [
-    Type::INT4,
-    Type::INT8,
-    Type::INT2,
-    Type::INT2,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-    Type::TEXT,
-    Type::UUID,
-    Type::UUID,
-    Type::TIMESTAMPTZ,
-];
 
-const ASIDE: &str = "copy quarantine (stream, seq, kind, code, reason, received)
+pub(super) const ASIDE: &str = "copy quarantine (stream, seq, kind, code, reason, received)
     from stdin (format binary)";
-const PUT_ASIDE: [Type; 6] = [
-    Type::INT4,
-    Type::INT8,
-    Type::INT4,
-    Type::TEXT,
-    Type::TEXT,
-    Type::TIMESTAMPTZ,
-];
 
-type Rows<'a> = [(i32, &'a NewFrame<'a>)];
+/// About what a row takes, besides a frame's body.
+const ROW: usize = 128;
 
-/// Rows on their way into one table.
-struct Copy {
-    writer: std::pin::Pin<Box<BinaryCopyInWriter>>,
+/// New frames, each with the number of its stream's row.
+pub(super) type Numbered<'a> = [(i32, &'a NewFrame<'a>)];
+
+type Sink = Pin<Box<CopyInSink<Cursor<Vec<u8>>>>>;
+
+/// Rows on their way into one table; nothing where there are none.
+pub(super) struct Copy {
+    sink: Option<Sink>,
+    rows: Rows,
 }
 
 impl Copy {
-    async fn into(tx: &Transaction<'_>, sql: &str, types: &[Type]) -> Sql<Self> {
-        let statement = tx.prepare_cached(sql).await?;
-        let sink = tx.copy_in(&statement).await?;
-        let writer = Box::pin(BinaryCopyInWriter::new(sink, types));
-        Ok(Self { writer })
+    /// Tells the database that they come.
+    pub(super) async fn begin(
+        db: &tokio_postgres::Client,
+        statement: &Statement,
+        rows: Rows,
+    ) -> Sql<Self> {
+        let sink = if rows.is_empty() {
+            None
+        } else {
+            Some(Box::pin(db.copy_in(statement).await?))
+        };
+        Ok(Self { sink, rows })
     }
 
-    async fn row(&mut self, values: &[&(dyn ToSql + Sync)]) -> Sql<()> {
-        self.writer.as_mut().write(values).await
-    }
-
-    async fn finish(mut self) -> Sql<()> {
-        self.writer.as_mut().finish().await.map(drop)
+    pub(super) async fn finish(self) -> Sql<()> {
+        if let Some(mut sink) = self.sink {
+            sink.feed(Cursor::new(self.rows.into_bytes())).await?;
+            sink.as_mut().finish().await?;
+        }
+        Ok(())
     }
 }
 
-/// Stores frames, each with the number of its stream's row.
-pub(super) async fn frames(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
-    if frames.is_empty() {
-        return Ok(());
-    }
-    let mut copy = Copy::into(tx, FRAMES, &FRAME).await?;
+/// Frames with their bytes.
+pub(super) fn frames(frames: &Numbered<'_>) -> Rows {
+    let body = |(_, new): &(i32, &NewFrame<'_>)| new.frame.map_or(0, |frame| frame.body.len());
+    let mut rows = Rows::with_room(frames.iter().map(|one| ROW + body(one)).sum());
     for (stream, new) in frames {
         let time = new.frame.and_then(|frame| frame.time);
         let store = new.frame.and_then(|frame| frame.store.as_ref());
-        copy.row(&[
+        rows.add(&[
             stream,
             &signed(new.seq),
             &new.id.0,
@@ -91,27 +77,18 @@ pub(super) async fn frames(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
             &time.map(|time| i16::from(time.quality as u8)),
             &new.frame.map_or(&[][..], |frame| &frame.body),
             &new.received,
-        ])
-        .await?;
+        ]);
     }
-    copy.finish().await
+    rows
 }
 
-/// Stores the events of those frames that could be read.
-pub(super) async fn events(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
-    let whole = || {
-        frames
-            .iter()
-            .filter_map(|(no, new)| Some((no, new, new.frame?)))
-    };
-    if whole().all(|(_, _, frame)| frame.events.is_empty()) {
-        return Ok(());
-    }
-    let mut copy = Copy::into(tx, EVENTS, &EVENT).await?;
-    for (stream, new, frame) in whole() {
+/// The events of those frames that could be read.
+pub(super) fn events(frames: &Numbered<'_>) -> Rows {
+    let mut rows = Rows::with_room(frames.len() * ROW);
+    for (stream, new, frame) in whole(frames) {
         for event in &frame.events {
-            copy.row(&[
-                stream,
+            rows.add(&[
+                &stream,
                 &signed(new.seq),
                 // The registry's numbers have three digits.
                 &i16::try_from(event.kind).unwrap_or(i16::MAX),
@@ -122,36 +99,32 @@ pub(super) async fn events(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
                 &event.coupon.map(|id| Uuid::from_bytes(id.to_bytes())),
                 &event.vid.map(|id| Uuid::from_bytes(id.to_bytes())),
                 &new.received,
-            ])
-            .await?;
+            ]);
         }
     }
-    copy.finish().await
+    rows
 }
 
-/// Keeps what could not be counted, with the reason.
-pub(super) async fn put_aside(tx: &Transaction<'_>, frames: &Rows<'_>) -> Sql<()> {
-    let whole = || {
-        frames
-            .iter()
-            .filter_map(|(no, new)| Some((no, new, new.frame?)))
-    };
-    if whole().all(|(_, _, frame)| frame.put_aside.is_empty()) {
-        return Ok(());
-    }
-    let mut copy = Copy::into(tx, ASIDE, &PUT_ASIDE).await?;
-    for (stream, new, frame) in whole() {
+/// What could not be counted, with the reason.
+pub(super) fn put_aside(frames: &Numbered<'_>) -> Rows {
+    let mut rows = Rows::with_room(0);
+    for (stream, new, frame) in whole(frames) {
         for aside in &frame.put_aside {
-            copy.row(&[
-                stream,
+            rows.add(&[
+                &stream,
                 &signed(new.seq),
                 &aside.kind.map(i32::from),
                 &aside.code,
-                &text(&aside.reason),
+                &text(&aside.reason).as_str(),
                 &new.received,
-            ])
-            .await?;
+            ]);
         }
     }
-    copy.finish().await
+    rows
+}
+
+fn whole<'a>(frames: &'a Numbered<'a>) -> impl Iterator<Item = (i32, &'a NewFrame<'a>, &'a Frame)> {
+    frames
+        .iter()
+        .filter_map(|(no, new)| Some((*no, *new, new.frame?)))
 }

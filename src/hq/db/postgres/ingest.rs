@@ -5,16 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use deadpool_postgres::{Pool, Transaction};
-use jiff::civil::{Date, DateTime};
+use deadpool_postgres::{GenericClient, Pool};
 use uuid::Uuid;
 
+use super::copy::{self, Copy};
 use super::partitions::Partitions;
 use super::streams::{self, Known};
-use super::{Answer, Sql, all, copy, people, run, signed, unsigned};
-use crate::domain::ids::{FrameId, StreamId, Vid};
-use crate::hq::db::settle::{Group, Held, Settlement, reason};
-use crate::hq::db::tally::{COLUMNS, Tally};
+use super::writing::{Statements, Writing};
+use super::{Answer, all, figures_in, people, run, signed, unsigned};
+use crate::domain::ids::{FrameId, StreamId};
+use crate::hq::db::settle::{Families, Group, Held, Settlement, reason};
 use crate::hq::db::{Delivery, IngestOutcome};
 
 /// Takes a row of deliveries, each of another stream.
@@ -27,26 +27,44 @@ pub(super) async fn ingest(
     for delivery in deliveries {
         partitions.prepare(&mut client, delivery.received).await?;
     }
-    let tx = client.transaction().await?;
-    let owners = deliveries.iter().map(|one| (one.stream, one.gateway));
-    let now = deliveries
-        .first()
-        .map(|one| one.received)
-        .unwrap_or_default();
-    let known = streams::lock(&tx, &owners.collect(), now).await?;
+    let statements = Statements::of(&client).await?;
+    let tx = Writing::over(client);
+    let (known, families) = read(&tx, &statements, deliveries).await?;
     let standings = known.iter().map(|(id, known)| (*id, known.standing));
-    let gateways = deliveries.iter().map(|one| one.gateway).collect();
-    let families = streams::families(&tx, &gateways).await?;
     let group = Group::plan(deliveries.iter(), &standings.collect(), &families);
-    let held = held(&tx, &group, &known).await?;
+    let held = held(tx.db(), &group, &known).await?;
     let settlement = group.settle(&held);
-    write(&tx, &settlement, &known).await?;
-    tx.commit().await?;
+    write(&tx, &statements, &settlement, &known).await?;
+    tx.done();
     Ok(settlement.outcomes)
 }
 
+/// Begins, locks the streams, and reads what else the plan needs: mostly in one go.
+async fn read(
+    tx: &Writing,
+    statements: &Statements,
+    deliveries: &[Delivery],
+) -> Answer<(BTreeMap<StreamId, Known>, Families)> {
+    let owners = deliveries.iter().map(|one| (one.stream, one.gateway));
+    let owners: BTreeMap<_, _> = owners.collect();
+    let gateways = deliveries.iter().map(|one| one.gateway).collect();
+    let families = || streams::families(tx.db(), &statements.families, &gateways);
+    let ((), known, told) = tokio::try_join!(
+        biased;
+        async { Ok(tx.begin().await?) },
+        streams::standing(tx.db(), &statements.lock, &owners),
+        families(),
+    )?;
+    if known.len() == owners.len() {
+        return Ok((known, told));
+    }
+    let now = deliveries.first().map(|one| one.received);
+    let known = streams::lock(tx.db(), &owners, now.unwrap_or_default()).await?;
+    Ok((known, families().await?))
+}
+
 async fn held(
-    tx: &Transaction<'_>,
+    tx: &impl GenericClient,
     group: &Group<'_>,
     known: &BTreeMap<StreamId, Known>,
 ) -> Answer<Held> {
@@ -73,15 +91,47 @@ async fn held(
 }
 
 async fn write(
-    tx: &Transaction<'_>,
+    tx: &Writing,
+    statements: &Statements,
     settlement: &Settlement<'_>,
     known: &BTreeMap<StreamId, Known>,
 ) -> Answer<()> {
     let frames = settlement.frames.iter();
     let frames: Vec<_> = frames.map(|new| (known[&new.stream].no, new)).collect();
-    copy::frames(tx, &frames).await?;
-    copy::events(tx, &frames).await?;
-    copy::put_aside(tx, &frames).await?;
+    let aside = copy::put_aside(&frames);
+    if !aside.is_empty() {
+        let statement = tx.db().prepare_cached(copy::ASIDE).await?;
+        Copy::begin(tx.db(), &statement, aside)
+            .await?
+            .finish()
+            .await?;
+    }
+    write_seldom(tx.db(), settlement, known).await?;
+    let copy = Copy::begin(tx.db(), &statements.frames, copy::frames(&frames)).await?;
+    let ((), copy) = tokio::try_join!(
+        biased;
+        copy.finish(),
+        Copy::begin(tx.db(), &statements.events, copy::events(&frames)),
+    )?;
+    let tally = &settlement.tally;
+    // None needs another's answer, so all go out at once, and are done in this order.
+    tokio::try_join!(
+        biased;
+        copy.finish(),
+        figures_in::add_figures(tx.db(), &statements.figures, tally),
+        figures_in::add_visits(tx.db(), &statements.visits, tally),
+        streams::move_marks(tx.db(), &statements.marks, &settlement.moves, known),
+        tx.commit(),
+    )?;
+    Ok(())
+}
+
+/// What most deliveries do not bring.
+async fn write_seldom(
+    tx: &impl GenericClient,
+    settlement: &Settlement<'_>,
+    known: &BTreeMap<StreamId, Known>,
+) -> Answer<()> {
     for gap in &settlement.gaps {
         run(
             tx,
@@ -96,142 +146,8 @@ async fn write(
         )
         .await?;
     }
-    // None needs another's answer, so all three go out at once, and are done in this order. A COPY does
-    // not go with them: one that fails would take the connection along.
-    tokio::try_join!(
-        biased;
-        add_figures(tx, &settlement.tally),
-        add_visits(tx, &settlement.tally),
-        move_marks(tx, settlement, known),
-    )?;
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;
     }
     people::note(tx, &settlement.notes).await
-}
-
-async fn move_marks(
-    tx: &Transaction<'_>,
-    settlement: &Settlement<'_>,
-    known: &BTreeMap<StreamId, Known>,
-) -> Sql<()> {
-    let moves = &settlement.moves;
-    if moves.is_empty() {
-        return Ok(());
-    }
-    let no: Vec<i32> = moves.iter().map(|one| known[&one.stream].no).collect();
-    let acked: Vec<i64> = moves.iter().map(|one| signed(one.mark.acked)).collect();
-    let chains: Vec<Option<Vec<u8>>> = moves
-        .iter()
-        .map(|one| one.mark.chain.map(|chain| chain.to_bytes().to_vec()))
-        .collect();
-    let resent: Vec<i64> = moves.iter().map(|one| signed(one.resent)).collect();
-    let waiting: Vec<i64> = moves.iter().map(|one| signed(one.waiting)).collect();
-    let received: Vec<_> = moves.iter().map(|one| one.received).collect();
-    run(
-        tx,
-        "update stream set acked = moved.acked, chain = moved.chain,
-             resent = stream.resent + moved.resent, waiting = moved.waiting,
-             updated = moved.received
-         from unnest($1::integer[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[],
-             $6::timestamptz[]) as moved (no, acked, chain, resent, waiting, received)
-         where stream.no = moved.no",
-        &[&no, &acked, &chains, &resent, &waiting, &received],
-    )
-    .await
-    .map(drop)
-}
-
-/// Adds to the figures. The tally is in the order of the keys.
-async fn add_figures(tx: &Transaction<'_>, tally: &Tally) -> Sql<()> {
-    if tally.cells.is_empty() {
-        return Ok(());
-    }
-    let stores: Vec<&str> = tally.cells.keys().map(|cell| cell.store.as_str()).collect();
-    let hours: Vec<DateTime> = tally.cells.keys().map(|cell| cell.hour).collect();
-    let campaign = |id: Option<&crate::domain::ids::CampaignId>| {
-        id.map_or_else(String::new, |id| id.as_str().to_owned())
-    };
-    let campaigns: Vec<String> = tally
-        .cells
-        .keys()
-        .map(|cell| campaign(cell.campaign.as_ref()))
-        .collect();
-    let column =
-        |place: usize| -> Vec<i64> { tally.cells.values().map(|sums| sums[place]).collect() };
-    let sums: [Vec<i64>; COLUMNS] = std::array::from_fn(column);
-    let [
-        came,
-        claimed,
-        consented,
-        redeemed,
-        refused,
-        quiet_came,
-        quiet_claimed,
-        quiet_redeemed,
-        uncertain,
-    ] = &sums;
-    run(
-        tx,
-        "insert into figure_hour
-         select * from unnest($1::text[], $2::timestamp[], $3::text[], $4::bigint[], $5::bigint[],
-             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-             $12::bigint[])
-         on conflict (store, hour, campaign) do update set
-             came = figure_hour.came + excluded.came,
-             claimed = figure_hour.claimed + excluded.claimed,
-             consented = figure_hour.consented + excluded.consented,
-             redeemed = figure_hour.redeemed + excluded.redeemed,
-             refused = figure_hour.refused + excluded.refused,
-             off_peak_came = figure_hour.off_peak_came + excluded.off_peak_came,
-             off_peak_claimed = figure_hour.off_peak_claimed + excluded.off_peak_claimed,
-             off_peak_redeemed = figure_hour.off_peak_redeemed + excluded.off_peak_redeemed,
-             uncertain = figure_hour.uncertain + excluded.uncertain",
-        &[
-            &stores,
-            &hours,
-            &campaigns,
-            came,
-            claimed,
-            consented,
-            redeemed,
-            refused,
-            quiet_came,
-            quiet_claimed,
-            quiet_redeemed,
-            uncertain,
-        ],
-    )
-    .await
-    .map(drop)
-}
-
-/// Adds to the sets of diners; who was seen that day before is in both of them already.
-async fn add_visits(tx: &Transaction<'_>, tally: &Tally) -> Sql<()> {
-    if tally.visits.is_empty() {
-        return Ok(());
-    }
-    let uuid = |vid: &Vid| Uuid::from_bytes(vid.to_bytes());
-    let stores: Vec<&str> = tally
-        .visits
-        .iter()
-        .map(|(store, ..)| store.as_str())
-        .collect();
-    let days: Vec<Date> = tally.visits.iter().map(|(_, day, _)| *day).collect();
-    let vids: Vec<Uuid> = tally.visits.iter().map(|(.., vid)| uuid(vid)).collect();
-    run(
-        tx,
-        "with new as (
-             insert into visit_day (store, day, vid)
-             select * from unnest($1::text[], $2::date[], $3::uuid[])
-             on conflict do nothing returning store, day, vid
-         )
-         insert into person_first (store, vid, day)
-         select store, vid, min(day) from new group by store, vid order by store, vid
-         on conflict (store, vid) do update set day = excluded.day
-         where excluded.day < person_first.day",
-        &[&stores, &days, &vids],
-    )
-    .await
-    .map(drop)
 }

@@ -24,11 +24,14 @@ mod commands;
 mod connect;
 mod copy;
 mod figures;
+mod figures_in;
 mod fleet;
 mod ingest;
 mod partitions;
 mod people;
+mod rows;
 mod streams;
+mod writing;
 
 mod migrations {
     refinery::embed_migrations!("src/hq/db/postgres/migrations");

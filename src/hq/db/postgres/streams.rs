@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::{GenericClient, Object};
 use jiff::Timestamp;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::{Answer, all, corrupt, gateway_id, number, people, run, signed, unsigned};
+use super::{Answer, Sql, corrupt, gateway_id, number, people, run, signed, unsigned};
 use crate::domain::ids::{Chain, GatewayId, StreamId};
 use crate::hq::db::greet::{Hearing, hear_all};
 use crate::hq::db::plan::Mark;
-use crate::hq::db::settle::{Families, Standing};
+use crate::hq::db::settle::{Families, Move, Standing};
 use crate::hq::db::{Greeting, Marks};
 
 /// A stream's row.
@@ -24,22 +24,38 @@ pub(super) struct Known {
     behind: bool,
 }
 
-/// Reads streams, and keeps everybody else from moving them until the transaction ends. A stream that was
-/// never heard of gets its row, and belongs to whoever named it.
+/// Reads streams and keeps everybody else from moving them until the transaction ends, in the order of their
+/// ids: so no two transactions wait for each other.
+pub(super) const LOCK: &str =
+    "select no, id, gateway, acked, chain, closed is not null, behind is not null
+     from stream where id = any($1) order by id for update";
+
+/// Every stream that some gateways have ever named.
+pub(super) const FAMILIES: &str = "select gateway, id from stream where gateway = any($1)";
+
+/// Moves marks.
+pub(super) const MOVE: &str = "update stream set acked = moved.acked, chain = moved.chain,
+         resent = stream.resent + moved.resent, waiting = moved.waiting, updated = moved.received
+     from unnest($1::integer[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[],
+         $6::timestamptz[]) as moved (no, acked, chain, resent, waiting, received)
+     where stream.no = moved.no";
+
+/// Locks streams. One that was never heard of gets its row, and belongs to whoever named it.
 pub(super) async fn lock(
     tx: &impl GenericClient,
     streams: &BTreeMap<StreamId, GatewayId>,
     now: Timestamp,
 ) -> Answer<BTreeMap<StreamId, Known>> {
-    // In the order of their ids, here and when they are made: no two transactions wait for each other.
-    let sql = "select no, id, gateway, acked, chain, closed is not null, behind is not null
-               from stream where id = any($1) order by id for update";
-    let ids: Vec<Uuid> = streams.keys().map(|stream| stream.0).collect();
-    let mut known = read(&all(tx, sql, &[&ids]).await?)?;
+    let statement = tx.prepare_cached(LOCK).await?;
+    let mut known = standing(tx, &statement, streams).await?;
     if known.len() < streams.len() {
-        let new = || streams.iter().filter(|(id, _)| !known.contains_key(id));
-        let ids: Vec<Uuid> = new().map(|(id, _)| id.0).collect();
-        let owners: Vec<i32> = new().map(|(_, owner)| number(*owner)).collect();
+        let new: BTreeMap<_, _> = streams
+            .iter()
+            .filter(|(id, _)| !known.contains_key(id))
+            .map(|(id, owner)| (*id, *owner))
+            .collect();
+        let ids: Vec<Uuid> = new.keys().map(|id| id.0).collect();
+        let owners: Vec<i32> = new.values().map(|owner| number(*owner)).collect();
         run(
             tx,
             "insert into stream (id, gateway, updated)
@@ -48,28 +64,61 @@ pub(super) async fn lock(
             &[&ids, &owners, &now],
         )
         .await?;
-        known.extend(read(&all(tx, sql, &[&ids]).await?)?);
+        known.extend(standing(tx, &statement, &new).await?);
     }
     Ok(known)
 }
 
-/// Every stream that these gateways have ever named.
+/// Locks those of the streams that have been heard of.
+pub(super) async fn standing(
+    tx: &impl GenericClient,
+    lock: &Statement,
+    streams: &BTreeMap<StreamId, GatewayId>,
+) -> Answer<BTreeMap<StreamId, Known>> {
+    let ids: Vec<Uuid> = streams.keys().map(|stream| stream.0).collect();
+    tx.query(lock, &[&ids]).await?.iter().map(one).collect()
+}
+
+/// Asks [`FAMILIES`].
 pub(super) async fn families(
     tx: &impl GenericClient,
+    statement: &Statement,
     gateways: &BTreeSet<GatewayId>,
 ) -> Answer<Families> {
     let asked: Vec<i32> = gateways.iter().map(|gateway| number(*gateway)).collect();
-    let sql = "select gateway, id from stream where gateway = any($1)";
     let mut families = Families::new();
-    for row in all(tx, sql, &[&asked]).await? {
+    for row in tx.query(statement, &[&asked]).await? {
         let family = families.entry(gateway_id(row.get(0))).or_default();
         family.push(StreamId(row.get(1)));
     }
     Ok(families)
 }
 
-fn read(rows: &[Row]) -> Answer<BTreeMap<StreamId, Known>> {
-    rows.iter().map(one).collect()
+/// Does [`MOVE`].
+pub(super) async fn move_marks(
+    tx: &impl GenericClient,
+    statement: &Statement,
+    moves: &[Move],
+    known: &BTreeMap<StreamId, Known>,
+) -> Sql<()> {
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let no: Vec<i32> = moves.iter().map(|one| known[&one.stream].no).collect();
+    let acked: Vec<i64> = moves.iter().map(|one| signed(one.mark.acked)).collect();
+    let chains: Vec<Option<Vec<u8>>> = moves
+        .iter()
+        .map(|one| one.mark.chain.map(|chain| chain.to_bytes().to_vec()))
+        .collect();
+    let resent: Vec<i64> = moves.iter().map(|one| signed(one.resent)).collect();
+    let waiting: Vec<i64> = moves.iter().map(|one| signed(one.waiting)).collect();
+    let received: Vec<_> = moves.iter().map(|one| one.received).collect();
+    tx.execute(
+        statement,
+        &[&no, &acked, &chains, &resent, &waiting, &received],
+    )
+    .await
+    .map(drop)
 }
 
 fn one(row: &Row) -> Answer<(StreamId, Known)> {
