@@ -2,6 +2,10 @@
 //!
 //! Every stored frame of a store is read and folded again, by the same function that counted it when it
 //! came, and what that gives for one business day is compared with the figures that were kept.
+//!
+//! It takes as long as reading all frames of all stores takes: no index finds those of one, because every
+//! frame that comes would pay for it, and the streams' counts are of all frames anyhow. For an operator, at
+//! a quiet hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,6 +9,7 @@
 //! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
+//! | `runs` | which frames are stored under which numbers |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
 
@@ -36,6 +37,7 @@ mod greet;
 pub mod plan;
 mod postgres;
 mod row;
+mod runs;
 #[cfg(test)]
 pub(super) mod scratch;
 mod settle;
@@ -213,6 +215,13 @@ pub enum Entry {
 }
 
 impl Entry {
+    pub const fn frame(&self) -> Option<&Frame> {
+        match self {
+            Self::Frame(frame) => Some(frame),
+            Self::Gap { .. } => None,
+        }
+    }
+
     pub const fn first(&self) -> u64 {
         match self {
             Self::Frame(frame) => frame.seq,

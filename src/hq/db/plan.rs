@@ -91,8 +91,23 @@ impl Hole {
     }
 }
 
+/// The chain after each entry, as it goes on from what the gateway says was before them.
+pub fn chains(delivery: &Delivery) -> Vec<Option<Chain>> {
+    let mut chain = delivery.prev;
+    let after = |entry| {
+        chain = follow(chain, entry);
+        chain
+    };
+    delivery.entries.iter().map(after).collect()
+}
+
 /// Holds a delivery against its stream's mark.
 pub fn plan(mark: &Mark, delivery: &Delivery) -> Plan {
+    plan_along(mark, delivery, &chains(delivery))
+}
+
+/// Like [`plan`], with the delivery's [`chains`]: hashing is most of the work, and needs no mark.
+pub(super) fn plan_along(mark: &Mark, delivery: &Delivery, chains: &[Option<Chain>]) -> Plan {
     if mark.closed {
         return Plan::Closed;
     }
@@ -105,7 +120,9 @@ pub fn plan(mark: &Mark, delivery: &Delivery) -> Plan {
         .entries
         .partition_point(|entry| entry.last() <= mark.acked);
     let (again, new) = delivery.entries.split_at(skip);
-    let told = again.iter().fold(delivery.prev, follow);
+    let told = skip
+        .checked_sub(1)
+        .map_or(delivery.prev, |last| chains[last]);
     // Past an overlap that ends elsewhere the chain told is not the one at the mark.
     let told = told.filter(|_| again.last().map_or(first - 1, Entry::last) == mark.acked);
     if let (Some(told), Some(kept)) = (told, mark.chain)
@@ -113,6 +130,11 @@ pub fn plan(mark: &Mark, delivery: &Delivery) -> Plan {
     {
         return Plan::Close(Disagreement::Frames);
     }
+    let chain = match chains.last() {
+        // The same at the mark, so the same at the end.
+        Some(end) if told.is_some() => *end,
+        _ => new.iter().fold(mark.chain, follow),
+    };
     let gaps = new.iter().filter_map(|entry| match entry {
         Entry::Gap { from, gap } => Some(Hole {
             from: next.max(*from),
@@ -126,7 +148,7 @@ pub fn plan(mark: &Mark, delivery: &Delivery) -> Plan {
         gaps: gaps.collect(),
         mark: Mark {
             acked: new.last().map_or(mark.acked, Entry::last),
-            chain: new.iter().fold(mark.chain.or(told), follow),
+            chain,
             closed: false,
         },
         is_unproven: skip > 0 && (told.is_none() || mark.chain.is_none()),

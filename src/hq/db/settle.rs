@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan};
+use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
+use super::row::Prepared;
+use super::runs::{Run, runs};
 use super::tally::Tally;
 use super::{AuditEntry, Delivery, Entry, Frame, IngestOutcome, Taken};
 use crate::domain::ids::{FrameId, GatewayId, StreamId};
@@ -29,7 +31,7 @@ pub(super) struct Standing {
 
 /// Deliveries with what is to be done about each.
 pub(super) struct Group<'a> {
-    planned: Vec<(&'a Delivery, Verdict)>,
+    planned: Vec<(&'a Prepared, Verdict)>,
     families: &'a Families,
 }
 
@@ -57,25 +59,27 @@ pub(super) struct Held {
 impl<'a> Group<'a> {
     /// Every delivery's stream must be among the standings.
     pub(super) fn plan(
-        deliveries: impl Iterator<Item = &'a Delivery>,
+        deliveries: impl Iterator<Item = &'a Prepared>,
         standings: &BTreeMap<StreamId, Standing>,
         families: &'a Families,
     ) -> Self {
-        let verdict = |delivery: &Delivery| {
+        let verdict = |prepared: &Prepared| {
+            let delivery = &prepared.delivery;
             let new = Standing {
                 owner: delivery.gateway,
                 mark: Mark::START,
             };
             let standing = standings.get(&delivery.stream).unwrap_or(&new);
             if standing.owner == delivery.gateway {
-                Verdict::Own(standing.mark, plan(&standing.mark, delivery))
+                let plan = plan_along(&standing.mark, delivery, &prepared.chains);
+                Verdict::Own(standing.mark, plan)
             } else {
                 Verdict::Foreign(standing.owner)
             }
         };
         Self {
             planned: deliveries
-                .map(|delivery| (delivery, verdict(delivery)))
+                .map(|prepared| (prepared, verdict(prepared)))
                 .collect(),
             families,
         }
@@ -83,7 +87,8 @@ impl<'a> Group<'a> {
 
     /// Numbers whose stored ids the settlement has to know; none for what is new and in order.
     pub(super) fn questions(&self) -> Vec<(StreamId, Vec<u64>)> {
-        let question = |(delivery, verdict): &(&Delivery, Verdict)| {
+        let question = |(prepared, verdict): &(&Prepared, Verdict)| {
+            let delivery = &prepared.delivery;
             let asked = match verdict {
                 Verdict::Own(_, Plan::Take(take)) if take.is_unproven => {
                     &delivery.entries[..take.skip]
@@ -99,7 +104,8 @@ impl<'a> Group<'a> {
 
     /// Names that the settlement has to know, with the streams that they may be stored in.
     pub(super) fn names(&self) -> Vec<(&[StreamId], Vec<FrameId>)> {
-        let question = |(delivery, verdict): &(&Delivery, Verdict)| {
+        let question = |(prepared, verdict): &(&Prepared, Verdict)| {
+            let delivery = &prepared.delivery;
             let Verdict::Own(_, Plan::Take(take)) = verdict else {
                 return None;
             };
@@ -117,7 +123,8 @@ impl<'a> Group<'a> {
             ..Settlement::default()
         };
         let none = Vec::new();
-        for (delivery, verdict) in self.planned {
+        for (prepared, verdict) in self.planned {
+            let delivery = &prepared.delivery;
             let family = self.families.get(&delivery.gateway).unwrap_or(&none);
             let outcome = match verdict {
                 Verdict::Foreign(owner) => settlement.refuse(delivery, owner),
@@ -130,10 +137,11 @@ impl<'a> Group<'a> {
                 Verdict::Own(mark, Plan::Take(_)) if contradicts(delivery, held) => {
                     settlement.close(delivery, mark, Disagreement::Frames, held)
                 }
-                Verdict::Own(_, Plan::Take(take)) => settlement.take(delivery, &take, family),
+                Verdict::Own(_, Plan::Take(take)) => settlement.take(prepared, &take, family),
             };
             settlement.outcomes.push(outcome);
         }
+        settlement.runs = runs(&settlement.frames);
         settlement
     }
 }
@@ -150,10 +158,7 @@ fn unix_millis(id: Uuid) -> u64 {
 }
 
 fn frames(entries: &[Entry]) -> impl Iterator<Item = &Frame> {
-    entries.iter().filter_map(|entry| match entry {
-        Entry::Frame(frame) => Some(frame),
-        Entry::Gap { .. } => None,
-    })
+    entries.iter().filter_map(Entry::frame)
 }
 
 /// Frames of the delivery that are stored under their numbers.
@@ -180,6 +185,8 @@ pub(super) struct Settlement<'a> {
     pub(super) moves: Vec<Move>,
     pub(super) closings: Vec<Closing>,
     pub(super) frames: Vec<NewFrame<'a>>,
+    /// Of those frames.
+    pub(super) runs: Vec<Run>,
     pub(super) gaps: Vec<NewGap>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
@@ -252,7 +259,8 @@ impl<'a> Settlement<'a> {
         }
     }
 
-    fn take(&mut self, delivery: &'a Delivery, take: &Take, family: &[StreamId]) -> IngestOutcome {
+    fn take(&mut self, prepared: &'a Prepared, take: &Take, family: &[StreamId]) -> IngestOutcome {
+        let delivery = &prepared.delivery;
         let (again, new) = delivery.entries.split_at(take.skip);
         let resent = frames(again).count() as u64;
         let mut taken = Taken {
@@ -261,6 +269,7 @@ impl<'a> Settlement<'a> {
             resent,
             put_aside: Vec::new(),
         };
+        let begins = self.frames.len();
         for frame in frames(new) {
             let is_here = may_be_elsewhere(frame.id, family) && !self.names.insert(frame.id);
             self.frames.push(NewFrame {
@@ -277,7 +286,12 @@ impl<'a> Settlement<'a> {
             taken.fresh += 1;
             let aside = frame.put_aside.iter().map(|aside| (frame.seq, aside.code));
             taken.put_aside.extend(aside);
-            self.tally.add(frame);
+        }
+        if taken.resent == 0 {
+            self.tally.merge(&prepared.tally);
+        } else {
+            let fresh = self.frames[begins..].iter().filter_map(|new| new.frame);
+            fresh.for_each(|frame| self.tally.add(frame));
         }
         let gap = |hole: &Hole| NewGap {
             stream: delivery.stream,

@@ -60,6 +60,15 @@ impl Tally {
         }
     }
 
+    /// Adds what other frames came to.
+    pub fn merge(&mut self, other: &Self) {
+        for (cell, sums) in &other.cells {
+            let own = self.cell(cell).iter_mut();
+            own.zip(sums).for_each(|(own, by)| *own += by);
+        }
+        self.visits.extend(other.visits.iter().cloned());
+    }
+
     fn cell(&mut self, cell: &Cell) -> &mut Sums {
         // Most cells are there already: a key is copied only when it is new.
         if !self.cells.contains_key(cell) {

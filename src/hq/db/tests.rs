@@ -61,6 +61,7 @@ of_every_ledger! {
     a_gap_moves_the_mark_and_is_written_down_once,
     a_copied_box_is_found_out_by_its_chain_and_the_stream_closes,
     a_copied_box_that_is_behind_is_found_out_by_its_frames,
+    a_ledger_of_an_older_version_knows_its_frames_after_the_upgrade,
     a_hello_with_another_chain_at_the_mark_closes_the_stream,
     a_chain_goes_on_behind_a_gap_that_tells_it,
     many_gateways_at_once_share_transactions_and_nothing_else,
@@ -586,6 +587,39 @@ async fn a_copied_box_that_is_behind_is_found_out_by_its_frames(hq: &Scratch) {
         now: why,
     };
     assert_eq!(outcome, closed);
+}
+
+async fn a_ledger_of_an_older_version_knows_its_frames_after_the_upgrade(hq: &Scratch) {
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    let all = || frames(1, vec![view(None); 230]);
+    for (from, to) in [(0, 150), (150, 230)] {
+        send(hq, gateway, all()[from..to].to_vec()).await;
+    }
+    // What the ledger was like before it had runs.
+    let older = "drop table run; create index frame_of on frame (stream, seq);
+                 delete from refinery_schema_history where version >= 4";
+    meddle(&hq.place, older).await;
+    let ledger = hq.open_again().await;
+    // No chain proves them, so each is looked up.
+    let again = ledger.ingest(delivery(gateway, stream(1), all())).await;
+    let expected = IngestOutcome::Taken(Taken {
+        acked: 230,
+        fresh: 0,
+        resent: 230,
+        put_aside: Vec::new(),
+    });
+    assert_eq!(again.unwrap(), expected);
+    let mut other = all()[90..].to_vec();
+    if let Entry::Frame(frame) = &mut other[110] {
+        frame.id = FrameId::from_time_and_entropy(1, [9; 10]);
+    }
+    let known = (91..=230).filter(|seq| *seq != 201).collect();
+    let closed = IngestOutcome::Closed {
+        known,
+        now: Some(Disagreement::Frames),
+    };
+    let outcome = ledger.ingest(delivery(gateway, stream(1), other)).await;
+    assert_eq!(outcome.unwrap(), closed);
 }
 
 async fn a_hello_with_another_chain_at_the_mark_closes_the_stream(hq: &Scratch) {

@@ -68,10 +68,11 @@ fn kept(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<DayCoun
 
 pub(super) fn streams(db: &Connection) -> rusqlite::Result<Vec<StreamCount>> {
     db.prepare(
-        "select id, gateway, acked,
-                (select count(*) from frame where frame.stream = stream.id),
-                (select coalesce(sum(last - first + 1), 0) from gap where gap.stream = stream.id)
-         from stream order by gateway, id",
+        "with stored as (select stream, count(*) as frames from frame group by stream),
+              lost as (select stream, sum(last - first + 1) as frames from gap group by stream)
+         select id, gateway, acked, coalesce(stored.frames, 0), coalesce(lost.frames, 0)
+         from stream left join stored on stored.stream = id left join lost on lost.stream = id
+         order by gateway, id",
     )?
     .query_map([], |row| {
         Ok(StreamCount {

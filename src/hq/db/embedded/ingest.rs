@@ -2,30 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{people, signed, streams};
+use super::{people, signed, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
+use crate::hq::db::IngestOutcome;
+use crate::hq::db::row::Prepared;
+use crate::hq::db::runs::{LONGEST, told};
 use crate::hq::db::settle::{Families, Group, Held, Move, NewFrame, Settlement, reason};
 use crate::hq::db::tally::{Sums, Tally};
-use crate::hq::db::{Delivery, IngestOutcome};
 
 /// Takes a group of deliveries, each of another stream.
 pub(super) fn ingest(
     db: &mut Connection,
-    deliveries: &[Delivery],
+    deliveries: &[Prepared],
 ) -> rusqlite::Result<Vec<IngestOutcome>> {
     // Immediate: the marks that are read here must not move before they are written.
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut standings = BTreeMap::new();
-    for delivery in deliveries {
+    for Prepared { delivery, .. } in deliveries {
         if let Some(known) = streams::of(&tx, delivery.stream)? {
             standings.insert(delivery.stream, known.standing);
         }
     }
     let mut families = Families::new();
-    for delivery in deliveries {
+    for Prepared { delivery, .. } in deliveries {
         families.insert(delivery.gateway, streams::family(&tx, delivery.gateway)?);
     }
     let group = Group::plan(deliveries.iter(), &standings, &families);
@@ -38,27 +40,30 @@ pub(super) fn ingest(
 
 fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
     let mut held = Held::default();
-    let mut query = tx.prepare_cached("select id from frame where stream = ?1 and seq = ?2")?;
+    let mut runs = tx.prepare_cached(
+        "select first, ids from run where stream = ?1 and first > ?2 and first <= ?3",
+    )?;
     for (stream, numbers) in group.questions() {
-        for seq in numbers {
-            let id: Option<[u8; 16]> = query
-                .query_row(params![stream.0.as_bytes(), signed(seq)], |row| row.get(0))
-                .optional()?;
-            if let Some(id) = id {
-                let id = FrameId(uuid::Uuid::from_bytes(id));
-                held.numbers.insert((stream, seq), id);
-            }
+        let (least, most) = (numbers.first().copied(), numbers.last().copied());
+        let (least, most) = (signed(least.unwrap_or(0)), signed(most.unwrap_or(0)));
+        let from = least - signed(LONGEST);
+        let mut rows = runs.query(params![stream.0.as_bytes(), from, most])?;
+        while let Some(row) = rows.next()? {
+            let stored = told(unsigned(row.get(0)?), row.get_ref(1)?.as_blob()?);
+            held.numbers
+                .extend(stored.map(|(seq, id)| ((stream, seq), id)));
         }
     }
-    // Seldom, so a look through the gateway's frames is cheaper than an index for everybody's.
-    let mut names = tx.prepare_cached("select id from frame where stream = ?1")?;
+    // Seldom, so a look through all of the gateway's is cheaper than an index for everybody's.
+    let mut names = tx.prepare_cached("select ids from run where stream = ?1")?;
     for (family, asked) in group.names() {
         let asked: BTreeSet<FrameId> = asked.into_iter().collect();
         for stream in family {
             let mut rows = names.query([stream.0.as_bytes()])?;
             while let Some(row) = rows.next()? {
-                let id = FrameId(uuid::Uuid::from_bytes(row.get(0)?));
-                held.names.extend(asked.get(&id).copied());
+                let stored = told(0, row.get_ref(0)?.as_blob()?);
+                held.names
+                    .extend(stored.filter_map(|(_, id)| asked.get(&id)));
             }
         }
     }
@@ -67,6 +72,11 @@ fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
 
 fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<()> {
     store(tx, &settlement.frames)?;
+    let mut run_row =
+        tx.prepare_cached("insert into run (stream, first, ids) values (?1, ?2, ?3)")?;
+    for run in &settlement.runs {
+        run_row.execute(params![run.stream.0.as_bytes(), signed(run.first), run.ids])?;
+    }
     for gap in &settlement.gaps {
         tx.prepare_cached(
             "insert into gap (stream, first, last, why, received) values (?1, ?2, ?3, ?4, ?5)",

@@ -162,9 +162,9 @@ impl Ledger for Embedded {
     }
 
     async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome> {
-        let (waiting, answered) = Waiting::new(delivery);
+        let (waiting, ticket) = Waiting::new(delivery);
         self.put(Job::Ingest(waiting)).await?;
-        answered.await.map_err(|_| LedgerError::Stopped)?
+        ticket.outcome().await
     }
 
     async fn greet(&self, greeting: Greeting) -> Answer<Marks> {

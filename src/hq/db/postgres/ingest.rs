@@ -3,28 +3,31 @@
 //! Locks are taken in one order in every transaction: streams by id, then cells of figures by key, then
 //! visits by key. So two writers, or two headquarters, wait for each other and never in a circle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::{GenericClient, Pool};
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::copy::{self, Copy};
 use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
-use super::{Answer, all, figures_in, people, run, signed, unsigned};
+use super::{Answer, Sql, all, figures_in, people, run, signed, unsigned};
 use crate::domain::ids::{FrameId, StreamId};
+use crate::hq::db::IngestOutcome;
+use crate::hq::db::row::Prepared;
+use crate::hq::db::runs::{LONGEST, Run, told};
 use crate::hq::db::settle::{Families, Group, Held, Settlement, reason};
-use crate::hq::db::{Delivery, IngestOutcome};
 
 /// Takes a row of deliveries, each of another stream.
 pub(super) async fn ingest(
     pool: &Pool,
     partitions: &Partitions,
-    deliveries: &[Delivery],
+    deliveries: &[Prepared],
 ) -> Answer<Vec<IngestOutcome>> {
     let mut client = pool.get().await?;
-    for delivery in deliveries {
+    for Prepared { delivery, .. } in deliveries {
         partitions.prepare(&mut client, delivery.received).await?;
     }
     let statements = Statements::of(&client).await?;
@@ -43,11 +46,11 @@ pub(super) async fn ingest(
 async fn read(
     tx: &Writing,
     statements: &Statements,
-    deliveries: &[Delivery],
+    deliveries: &[Prepared],
 ) -> Answer<(BTreeMap<StreamId, Known>, Families)> {
-    let owners = deliveries.iter().map(|one| (one.stream, one.gateway));
-    let owners: BTreeMap<_, _> = owners.collect();
-    let gateways = deliveries.iter().map(|one| one.gateway).collect();
+    let deliveries = || deliveries.iter().map(|prepared| &prepared.delivery);
+    let owners: BTreeMap<_, _> = deliveries().map(|one| (one.stream, one.gateway)).collect();
+    let gateways = deliveries().map(|one| one.gateway).collect();
     let families = || streams::families(tx.db(), &statements.families, &gateways);
     let ((), known, told) = tokio::try_join!(
         biased;
@@ -58,7 +61,7 @@ async fn read(
     if known.len() == owners.len() {
         return Ok((known, told));
     }
-    let now = deliveries.first().map(|one| one.received);
+    let now = deliveries().next().map(|one| one.received);
     let known = streams::lock(tx.db(), &owners, now.unwrap_or_default()).await?;
     Ok((known, families().await?))
 }
@@ -70,22 +73,27 @@ async fn held(
 ) -> Answer<Held> {
     let mut held = Held::default();
     for (stream, numbers) in group.questions() {
-        let numbers: Vec<i64> = numbers.into_iter().map(signed).collect();
-        let sql = "select seq, id from frame where stream = $1 and seq = any($2)";
-        for row in all(tx, sql, &[&known[&stream].no, &numbers]).await? {
-            let number = (stream, unsigned(row.get(0)));
-            held.numbers.insert(number, FrameId(row.get(1)));
+        let (least, most) = (numbers.first().copied(), numbers.last().copied());
+        let (least, most) = (signed(least.unwrap_or(0)), signed(most.unwrap_or(0)));
+        let from = least - signed(LONGEST);
+        let sql = "select first, ids from run where stream = $1 and first > $2 and first <= $3";
+        for row in all(tx, sql, &[&known[&stream].no, &from, &most]).await? {
+            let stored = told(unsigned(row.get(0)), row.get(1));
+            held.numbers
+                .extend(stored.map(|(seq, id)| ((stream, seq), id)));
         }
     }
-    // Seldom, so a look through the gateway's frames is cheaper than an index for everybody's.
-    for (family, names) in group.names() {
+    // Seldom, so a look through all of the gateway's is cheaper than an index for everybody's.
+    for (family, asked) in group.names() {
         let family: Vec<Uuid> = family.iter().map(|stream| stream.0).collect();
-        let names: Vec<Uuid> = names.into_iter().map(|name| name.0).collect();
-        let sql = "select frame.id from frame join stream on stream.no = frame.stream
-                   where stream.id = any($1) and frame.id = any($2)";
-        let rows = all(tx, sql, &[&family, &names]).await?;
-        held.names
-            .extend(rows.iter().map(|row| FrameId(row.get(0))));
+        let asked: BTreeSet<FrameId> = asked.into_iter().collect();
+        let sql = "select ids from run join stream on stream.no = run.stream
+                   where stream.id = any($1)";
+        for row in all(tx, sql, &[&family]).await? {
+            let stored = told(0, row.get(0));
+            held.names
+                .extend(stored.filter_map(|(_, id)| asked.get(&id)));
+        }
     }
     Ok(held)
 }
@@ -120,10 +128,33 @@ async fn write(
         copy.finish(),
         figures_in::add_figures(tx.db(), &statements.figures, tally),
         figures_in::add_visits(tx.db(), &statements.visits, tally),
+        add_runs(tx.db(), &statements.runs, &settlement.runs, known),
         streams::move_marks(tx.db(), &statements.marks, &settlement.moves, known),
         tx.commit(),
     )?;
     Ok(())
+}
+
+/// Says which frames are stored under which numbers.
+pub(super) const RUNS: &str = "insert into run (stream, first, ids, received)
+     select * from unnest($1::integer[], $2::bigint[], $3::bytea[], $4::timestamptz[])";
+
+async fn add_runs(
+    tx: &impl GenericClient,
+    statement: &Statement,
+    runs: &[Run],
+    known: &BTreeMap<StreamId, Known>,
+) -> Sql<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let streams: Vec<i32> = runs.iter().map(|run| known[&run.stream].no).collect();
+    let firsts: Vec<i64> = runs.iter().map(|run| signed(run.first)).collect();
+    let ids: Vec<&[u8]> = runs.iter().map(|run| run.ids.as_slice()).collect();
+    let received: Vec<_> = runs.iter().map(|run| run.received).collect();
+    tx.execute(statement, &[&streams, &firsts, &ids, &received])
+        .await
+        .map(drop)
 }
 
 /// What most deliveries do not bring.

@@ -277,10 +277,10 @@ impl Ledger for Postgres {
     }
 
     async fn ingest(&self, delivery: Delivery) -> Answer<IngestOutcome> {
-        let (waiting, answered) = Waiting::new(delivery);
+        let (waiting, ticket) = Waiting::new(delivery);
         let stopped = |_| LedgerError::Stopped;
         self.deliveries.send(waiting).await.map_err(stopped)?;
-        answered.await.map_err(|_| LedgerError::Stopped)?
+        ticket.outcome().await
     }
 
     async fn greet(&self, greeting: Greeting) -> Answer<Marks> {

@@ -53,7 +53,7 @@ async fn make(db: &mut Object, days: &[Date]) -> Sql<()> {
     let tx = db.transaction().await?;
     run(&tx, "select pg_advisory_xact_lock($1)", &[&MAKING]).await?;
     for day in days {
-        for table in ["frame", "event"] {
+        for table in ["frame", "event", "run"] {
             make_one(&tx, table, *day).await?;
         }
     }
