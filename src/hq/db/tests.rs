@@ -61,7 +61,7 @@ of_every_ledger! {
     a_gap_moves_the_mark_and_is_written_down_once,
     a_copied_box_is_found_out_by_its_chain_and_the_stream_closes,
     a_copied_box_that_is_behind_is_found_out_by_its_frames,
-    a_ledger_of_an_older_version_knows_its_frames_after_the_upgrade,
+    a_ledger_of_an_older_version_knows_its_frames_and_diners,
     a_hello_with_another_chain_at_the_mark_closes_the_stream,
     a_chain_goes_on_behind_a_gap_that_tells_it,
     many_gateways_at_once_share_transactions_and_nothing_else,
@@ -589,21 +589,35 @@ async fn a_copied_box_that_is_behind_is_found_out_by_its_frames(hq: &Scratch) {
     assert_eq!(outcome, closed);
 }
 
-async fn a_ledger_of_an_older_version_knows_its_frames_after_the_upgrade(hq: &Scratch) {
+async fn a_ledger_of_an_older_version_knows_its_frames_and_diners(hq: &Scratch) {
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
-    let all = || frames(1, vec![view(None); 230]);
+    let all = || frames(1, vec![view(Some(1)); 230]);
     for (from, to) in [(0, 150), (150, 230)] {
         send(hq, gateway, all()[from..to].to_vec()).await;
     }
-    // What the ledger was like before it had runs.
+    let day_before = now() - SignedDuration::from_hours(24);
+    let late = vec![line(231, &store("SZ01"), day_before, view(Some(1)))];
+    send(hq, gateway, examine(&at_store("SZ01"), late)).await;
+    let figures = figures_of_the_first(hq).await;
+    assert_eq!((figures.people, figures.came_back), (1, 1));
+    // What the ledger was like before.
     let older = "drop table run; create index frame_of on frame (stream, seq);
-                 delete from refinery_schema_history where version >= 4";
+                 delete from refinery_schema_history where version >= 4;";
     meddle(&hq.place, older).await;
+    if matches!(hq.place, Place::Folder(_)) {
+        let older = "create table visit_day as select store, day, vid from visit;
+                     create table person_first as
+                         select store, vid, min(day) as day from visit group by store, vid;
+                     drop table visit; drop table figure_day";
+        meddle(&hq.place, older).await;
+    }
     let ledger = hq.open_again().await;
+    let asked = vec![(store("SZ01"), date(2026, 12, 1))];
+    assert_eq!(ledger.figures(asked).await.unwrap(), [figures]);
     // No chain proves them, so each is looked up.
     let again = ledger.ingest(delivery(gateway, stream(1), all())).await;
     let expected = IngestOutcome::Taken(Taken {
-        acked: 230,
+        acked: 231,
         fresh: 0,
         resent: 230,
         put_aside: Vec::new(),

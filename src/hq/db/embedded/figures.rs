@@ -1,7 +1,7 @@
 //! Reading figures back: a store's business day, and totals counted from the events themselves.
 
 use jiff::civil::Date;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{hour, unsigned};
 use crate::domain::event::Kind;
@@ -49,14 +49,13 @@ pub(super) fn people_of_day(
     store: &StoreId,
     day: Date,
 ) -> rusqlite::Result<(i64, i64)> {
-    db.prepare_cached(
-        "select count(*), count(*) filter (where first.day < visit.day)
-             from visit_day visit join person_first first using (store, vid)
-             where visit.store = ?1 and visit.day = ?2",
-    )?
-    .query_row(params![store.as_str(), day.to_string()], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+    let found = db
+        .prepare_cached("select people, came_back from figure_day where store = ?1 and day = ?2")?
+        .query_row(params![store.as_str(), day.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 pub(super) fn totals(db: &mut Connection) -> rusqlite::Result<Totals> {

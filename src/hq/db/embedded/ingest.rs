@@ -189,20 +189,43 @@ fn count(tx: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
     for (cell, sums) in &tally.cells {
         add_to_cell(tx, cell, sums)?;
     }
-    let mut visit =
-        tx.prepare_cached("insert or ignore into visit_day (store, day, vid) values (?1, ?2, ?3)")?;
-    let mut first = tx.prepare_cached(
-        "insert into person_first (store, vid, day) values (?1, ?2, ?3)
-         on conflict (store, vid) do update set day = excluded.day where excluded.day < day",
-    )?;
-    for (store, day, vid) in &tally.visits {
-        let (vid, day) = (vid.to_bytes(), day.to_string());
-        // Whoever was seen today before is in the other table, too.
-        if visit.execute(params![store.as_str(), day, vid])? > 0 {
-            first.execute(params![store.as_str(), vid, day])?;
-        }
+    for ((store, day), (people, came_back)) in new_people(tx, tally)? {
+        tx.prepare_cached(
+            "insert into figure_day (store, day, people, came_back) values (?1, ?2, ?3, ?4)
+             on conflict (store, day) do update set
+                 people = people + excluded.people, came_back = came_back + excluded.came_back",
+        )?
+        .execute(params![store.as_str(), day, people, came_back])?;
     }
     Ok(())
+}
+
+/// What is added to each store's day: people, and those of them who had been there before.
+type People<'a> = BTreeMap<(&'a StoreId, String), (i64, i64)>;
+
+/// Adds to the sets of diners.
+fn new_people<'a>(tx: &Transaction<'_>, tally: &'a Tally) -> rusqlite::Result<People<'a>> {
+    let mut people = People::new();
+    let mut first =
+        tx.prepare_cached("select min(day) from visit where store = ?1 and vid = ?2")?;
+    let mut visit =
+        tx.prepare_cached("insert or ignore into visit (store, vid, day) values (?1, ?2, ?3)")?;
+    for (store, day, vid) in &tally.visits {
+        let (vid, day) = (vid.to_bytes(), day.to_string());
+        let before: Option<String> =
+            first.query_row(params![store.as_str(), vid], |row| row.get(0))?;
+        if visit.execute(params![store.as_str(), vid, day])? == 0 {
+            continue;
+        }
+        // Of two days it is the later one that is not the first, whichever came first. Days of four-digit
+        // years sort as text.
+        let later = before.map(|before| before.max(day.clone()));
+        people.entry((store, day)).or_default().0 += 1;
+        if let Some(later) = later {
+            people.entry((store, later)).or_default().1 += 1;
+        }
+    }
+    Ok(people)
 }
 
 fn add_to_cell(tx: &Transaction<'_>, cell: &Cell, sums: &Sums) -> rusqlite::Result<()> {
