@@ -118,6 +118,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Before,
+        Self::NotFound,
+        Self::TooLate,
+        Self::Failed,
+        Self::Unsupported,
+    ];
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",

@@ -45,6 +45,7 @@ pub fn examine_frame(
         events: Vec::new(),
         facts: Vec::new(),
         uncertain: Vec::new(),
+        commands_done: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -82,6 +83,9 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         }
         if quality <= TimeQuality::Bounded {
             frame.uncertain.extend(hour(&facts));
+        }
+        if let Event::CommandDone(done) = &occurrence.event {
+            frame.commands_done.push((done.cursor.id, done.outcome));
         }
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);

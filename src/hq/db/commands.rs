@@ -7,9 +7,7 @@ use jiff::Timestamp;
 
 use super::AuditEntry;
 use crate::domain::command::{Command, Cursor, Outcome};
-use crate::domain::event::Event;
 use crate::domain::ids::{CommandId, GatewayId};
-use crate::wire::frame;
 use crate::wire::link::Item;
 
 /// The most commands in one answer; a box asks again at once.
@@ -91,22 +89,6 @@ pub fn hear(row: Row, cursor: Option<Cursor>, known: Option<CommandId>) -> Heard
         // Nothing new, or a box that was put back to an older state and goes on from there.
         Some(_) | None => Heard::Nothing,
     }
-}
-
-/// The commands that a frame of the gateway's journal reports, and what became of them. Not those that had
-/// been dealt with before: another frame tells of them.
-pub(super) fn reported(body: &[u8]) -> impl Iterator<Item = (CommandId, Outcome)> {
-    let decoded = frame::decode(body).map(|decoded| decoded.occurrences);
-    let occurrences = decoded.unwrap_or_default().into_iter();
-    occurrences.filter_map(|occurrence| {
-        if let Event::CommandDone(done) = occurrence.event
-            && done.outcome != Outcome::Before
-        {
-            Some((done.cursor.id, done.outcome))
-        } else {
-            None
-        }
-    })
 }
 
 #[cfg(test)]

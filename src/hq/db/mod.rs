@@ -23,8 +23,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::config::settings::{Database, HqSettings};
-use crate::domain::command::Cursor;
-use crate::domain::ids::{CampaignId, Chain, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid};
+use crate::domain::command::{Cursor, Outcome};
+use crate::domain::ids::{
+    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid,
+};
 use crate::domain::uptake::{Cell, Fact};
 use crate::wire::batch::{Gap, Time, TimeQuality};
 use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer};
@@ -250,6 +252,8 @@ pub struct Frame {
     pub facts: Vec<Fact>,
     /// Where each event counts whose hour is not certain.
     pub uncertain: Vec<Cell>,
+    /// Commands that it says have been dealt with.
+    pub commands_done: Vec<(CommandId, Outcome)>,
     pub put_aside: Vec<PutAside>,
 }
 

@@ -19,7 +19,8 @@ use super::row::Prepared;
 use super::runs::{Run, runs};
 use super::tally::Tally;
 use super::{AuditEntry, Delivery, Entry, Frame, IngestOutcome, Taken};
-use crate::domain::ids::{FrameId, GatewayId, StreamId};
+use crate::domain::command::Outcome;
+use crate::domain::ids::{CommandId, FrameId, GatewayId, StreamId};
 use crate::wire::batch::GapReason;
 
 /// A stream as the ledger has it.
@@ -188,6 +189,7 @@ pub(super) struct Settlement<'a> {
     /// Of those frames.
     pub(super) runs: Vec<Run>,
     pub(super) gaps: Vec<NewGap>,
+    pub(super) commands_done: Vec<NewOutcome>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
     /// Of frames that are stored and may come under another number, those of this group included.
@@ -219,6 +221,14 @@ pub(super) struct NewFrame<'a> {
     pub(super) id: FrameId,
     /// None: it is here under another number, and only its name is kept under this one.
     pub(super) frame: Option<&'a Frame>,
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub(super) struct NewOutcome {
+    pub(super) gateway: GatewayId,
+    pub(super) command: CommandId,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Debug)]
@@ -286,6 +296,7 @@ impl<'a> Settlement<'a> {
             taken.fresh += 1;
             let aside = frame.put_aside.iter().map(|aside| (frame.seq, aside.code));
             taken.put_aside.extend(aside);
+            self.commands_done.extend(outcomes(delivery.gateway, frame));
         }
         if taken.resent == 0 {
             self.tally.merge(&prepared.tally);
@@ -324,6 +335,17 @@ impl<'a> Settlement<'a> {
         let entry = AuditEntry::new(delivery.received, action, &delivery.gateway, what);
         self.notes.push(entry);
     }
+}
+
+/// Not of commands that had been dealt with before: another frame tells of them.
+fn outcomes(gateway: GatewayId, frame: &Frame) -> impl Iterator<Item = NewOutcome> {
+    let told = frame.commands_done.iter().copied();
+    told.filter(|(_, outcome)| *outcome != Outcome::Before)
+        .map(move |(command, outcome)| NewOutcome {
+            gateway,
+            command,
+            outcome,
+        })
 }
 
 /// As on the wire.

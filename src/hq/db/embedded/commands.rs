@@ -1,7 +1,5 @@
 //! Commands to gateways, in SQLite.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rusqlite::{
     Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
@@ -10,10 +8,11 @@ use rusqlite::{
 use super::{people, signed, time, unsigned};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
-use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear, reported};
+use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
+use crate::hq::db::settle::NewOutcome;
 use crate::wire::link::Item;
 
-const ITEM: &str = "select number, id, kind, coupon, made from command";
+const ITEM: &str = "select number, id, kind, coupon, made, outcome from command";
 
 pub(super) fn give(db: &mut Connection, order: &Order) -> rusqlite::Result<Option<u64>> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -82,34 +81,29 @@ pub(super) fn all(db: &mut Connection, gateway: GatewayId) -> rusqlite::Result<V
     let Some(row) = row(&tx, gateway)? else {
         return Ok(Vec::new());
     };
-    let outcomes = outcomes(&tx, gateway)?;
     tx.prepare(&format!("{ITEM} where gateway = ?1 order by number"))?
         .query_map([gateway.0], |found| {
             let item = item(found)?;
             Ok(Given {
                 made: time(found.get(4)?),
                 is_dealt_with: item.cursor.number <= row.done,
-                outcome: outcomes.get(&item.cursor.id).copied(),
+                outcome: found
+                    .get::<_, Option<String>>(5)?
+                    .and_then(|name| Outcome::named(&name)),
                 item,
             })
         })?
         .collect()
 }
 
-/// What the gateway's journal says became of its commands: what it said last, where it was put back between.
-fn outcomes(
-    tx: &Transaction<'_>,
-    gateway: GatewayId,
-) -> rusqlite::Result<BTreeMap<CommandId, Outcome>> {
-    let bodies: Vec<Vec<u8>> = tx
-        .prepare(
-            "select body from event join frame using (stream, seq)
-             where event.kind = 30 and event.stream in (select id from stream where gateway = ?1)
-             order by frame.received, frame.seq",
-        )?
-        .query_map([gateway.0], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(bodies.iter().flat_map(|body| reported(body)).collect())
+pub(super) fn record_outcome(tx: &Transaction<'_>, done: &NewOutcome) -> rusqlite::Result<()> {
+    tx.prepare_cached("update command set outcome = ?3 where id = ?1 and gateway = ?2")?
+        .execute(params![
+            done.command.to_bytes(),
+            done.gateway.0,
+            done.outcome.name()
+        ])?;
+    Ok(())
 }
 
 fn row(tx: &Transaction<'_>, gateway: GatewayId) -> rusqlite::Result<Option<Row>> {

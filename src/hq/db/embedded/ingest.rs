@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{people, signed, streams, unsigned};
+use super::{commands, people, signed, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -92,6 +92,9 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
     count(tx, &settlement.tally)?;
     for moved in &settlement.moves {
         move_mark(tx, moved)?;
+    }
+    for done in &settlement.commands_done {
+        commands::record_outcome(tx, done)?;
     }
     for closing in &settlement.closings {
         streams::close(tx, closing.stream, closing.at)?;

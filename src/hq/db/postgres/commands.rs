@@ -1,7 +1,5 @@
 //! Commands to gateways, in PostgreSQL.
 
-use std::collections::BTreeMap;
-
 use deadpool_postgres::{GenericClient, Object};
 use jiff::Timestamp;
 use tokio_postgres::Row as SqlRow;
@@ -10,10 +8,11 @@ use uuid::Uuid;
 use super::{Answer, all, maybe, number, people, run, signed, unsigned};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
-use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear, reported};
+use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
+use crate::hq::db::settle::NewOutcome;
 use crate::wire::link::Item;
 
-const ITEM: &str = "select number, id, kind, coupon, made from command";
+const ITEM: &str = "select number, id, kind, coupon, made, outcome from command";
 
 pub(super) async fn give(db: &mut Object, order: &Order) -> Answer<Option<u64>> {
     let tx = db.transaction().await?;
@@ -72,7 +71,6 @@ pub(super) async fn after(
 }
 
 pub(super) async fn given(db: &Object, gateway: GatewayId) -> Answer<Vec<Given>> {
-    let outcomes = outcomes(db, gateway).await?;
     let sql = "select commands_done from gateway where id = $1";
     let done = maybe(db, sql, &[&number(gateway)]).await?;
     let done = done.map_or(0, |row| unsigned(row.get(0)));
@@ -83,21 +81,19 @@ pub(super) async fn given(db: &Object, gateway: GatewayId) -> Answer<Vec<Given>>
         Given {
             made: row.get(4),
             is_dealt_with: item.cursor.number <= done,
-            outcome: outcomes.get(&item.cursor.id).copied(),
+            outcome: row.get::<_, Option<&str>>(5).and_then(Outcome::named),
             item,
         }
     };
     Ok(rows.iter().map(given).collect())
 }
 
-/// What the gateway's journal says became of its commands: what it said last, where it was put back between.
-async fn outcomes(db: &Object, gateway: GatewayId) -> Answer<BTreeMap<CommandId, Outcome>> {
-    let sql = "select body from event join frame using (stream, seq)
-               where event.kind = 30 and event.stream in (select no from stream where gateway = $1)
-               order by frame.received, frame.seq";
-    let rows = all(db, sql, &[&number(gateway)]).await?;
-    let reports = rows.iter().flat_map(|row| reported(row.get(0)));
-    Ok(reports.collect())
+pub(super) async fn record_outcome(tx: &impl GenericClient, done: &NewOutcome) -> Answer<()> {
+    let sql = "update command set outcome = $3 where id = $1 and gateway = $2";
+    let id = Uuid::from_bytes(done.command.to_bytes());
+    let (gateway, outcome) = (number(done.gateway), done.outcome.name());
+    run(tx, sql, &[&id, &gateway, &outcome]).await?;
+    Ok(())
 }
 
 /// Two that give commands to one gateway wait for each other here.

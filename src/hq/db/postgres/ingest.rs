@@ -13,7 +13,7 @@ use super::copy::{self, Copy};
 use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
-use super::{Answer, Sql, all, figures_in, people, run, signed, unsigned};
+use super::{Answer, Sql, all, commands, figures_in, people, run, signed, unsigned};
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
 use crate::hq::db::row::Prepared;
@@ -176,6 +176,9 @@ async fn write_seldom(
             ],
         )
         .await?;
+    }
+    for done in &settlement.commands_done {
+        commands::record_outcome(tx, done).await?;
     }
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;

@@ -7,6 +7,8 @@ create table command (
     kind    text        not null,
     coupon  uuid,
     made    timestamptz not null,
+    -- What the gateway's journal says became of it; null before that.
+    outcome text,
     primary key (gateway, number)
 );
 
@@ -15,5 +17,5 @@ alter table gateway add column commands_given bigint not null default 0;
 -- The number that the gateway has last said it has dealt with.
 alter table gateway add column commands_done bigint not null default 0;
 
--- What became of them: the frames of kind `command_done`.
-create index event_command_done on event (stream) where kind = 30;
+-- An outcome comes with the command's id: the number may have changed meanwhile.
+create unique index command_of on command (id);
