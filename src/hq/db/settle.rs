@@ -103,8 +103,8 @@ impl<'a> Group<'a> {
         self.planned.iter().filter_map(question).collect()
     }
 
-    /// Names that the settlement has to know, with the streams that they may be stored in.
-    pub(super) fn names(&self) -> Vec<(&[StreamId], Vec<FrameId>)> {
+    /// Names that the settlement has to know, with the gateway and the streams that they may be stored in.
+    pub(super) fn names(&self) -> Vec<(GatewayId, &[StreamId], Vec<FrameId>)> {
         let question = |(prepared, verdict): &(&Prepared, Verdict)| {
             let delivery = &prepared.delivery;
             let Verdict::Own(_, Plan::Take(take)) = verdict else {
@@ -113,7 +113,7 @@ impl<'a> Group<'a> {
             let family = self.families.get(&delivery.gateway)?;
             let new = frames(&delivery.entries[take.skip..]).map(|frame| frame.id);
             let names: Vec<_> = new.filter(|id| may_be_elsewhere(*id, family)).collect();
-            (!names.is_empty()).then_some((family.as_slice(), names))
+            (!names.is_empty()).then_some((delivery.gateway, family.as_slice(), names))
         };
         self.planned.iter().filter_map(question).collect()
     }

@@ -56,7 +56,7 @@ fn held(tx: &Transaction<'_>, group: &Group<'_>) -> rusqlite::Result<Held> {
     }
     // Seldom, so a look through all of the gateway's is cheaper than an index for everybody's.
     let mut names = tx.prepare_cached("select ids from run where stream = ?1")?;
-    for (family, asked) in group.names() {
+    for (_, family, asked) in group.names() {
         let asked: BTreeSet<FrameId> = asked.into_iter().collect();
         for stream in family {
             let mut rows = names.query([stream.0.as_bytes()])?;

@@ -13,12 +13,16 @@ use super::copy::{self, Copy};
 use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
-use super::{Answer, Sql, all, commands, figures_in, people, run, signed, unsigned};
+use super::{Answer, Sql, all, commands, figures_in, number, people, run, signed, unsigned};
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
 use crate::hq::db::row::Prepared;
 use crate::hq::db::runs::{LONGEST, Run, told};
 use crate::hq::db::settle::{Families, Group, Held, Settlement, reason};
+
+/// Frames of one gateway that may be stored twice are looked for by one transaction at a time. Any number that
+/// nobody else pairs with a gateway in this database will do.
+const MOVING: i32 = 0x6d6f_7665;
 
 /// Takes a row of deliveries, each of another stream.
 pub(super) async fn ingest(
@@ -83,8 +87,16 @@ async fn held(
                 .extend(stored.map(|(seq, id)| ((stream, seq), id)));
         }
     }
+    // Two boxes from one image may bring the same frames in two streams at the same moment: whoever comes
+    // second waits for the first to be done, and finds them. In one order, as everything is locked.
+    let names = group.names();
+    let gateways: BTreeSet<_> = names.iter().map(|(gateway, ..)| *gateway).collect();
+    for gateway in gateways {
+        let sql = "select pg_advisory_xact_lock($1, $2)";
+        run(tx, sql, &[&MOVING, &number(gateway)]).await?;
+    }
     // Seldom, so a look through all of the gateway's is cheaper than an index for everybody's.
-    for (family, asked) in group.names() {
+    for (_, family, asked) in names {
         let family: Vec<Uuid> = family.iter().map(|stream| stream.0).collect();
         let asked: BTreeSet<FrameId> = asked.into_iter().collect();
         let sql = "select ids from run join stream on stream.no = run.stream
