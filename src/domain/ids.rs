@@ -393,6 +393,13 @@ pub struct StreamId(pub Uuid);
 #[serde(transparent)]
 pub struct FrameId(pub Uuid);
 
+/// Where a frame stands. No other frame ever has its number in its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramePlace {
+    pub stream: StreamId,
+    pub seq: u64,
+}
+
 impl StreamId {
     pub fn from_time_and_entropy(unix_millis: u64, entropy: [u8; 10]) -> Self {
         Self(uuid_v7(unix_millis, entropy))

@@ -1,11 +1,14 @@
-//! What the caller keeps in step with P0, and what a decision says.
+//! What the caller keeps in step with the frames, and what a decision says.
 //!
 //! The journal is the truth and a book is a projection of it: whatever a book knows, it knows from frames.
 
-/// A projection of P0, kept by the owner thread.
+use crate::domain::ids::FramePlace;
+
+/// A projection of P0, and of P1 where it cares, kept by the owner thread.
 ///
 /// `apply` is idempotent: frames the book already contains are applied again after a crash, from some point
-/// on and always up to the end, and must lead to the same book.
+/// on and always up to the end, and must lead to the same book. So is `note`. A book that counts goes by the
+/// frame's place, which is the same each time.
 pub trait Book: Send + 'static {
     /// Forgets everything, changes not yet taken included: a rebuild follows.
     fn reset(&mut self);
@@ -14,7 +17,10 @@ pub trait Book: Send + 'static {
     fn restore(&mut self, key: &[u8], value: &[u8]);
 
     /// Takes in one P0 frame, in order.
-    fn apply(&mut self, frame_body: &[u8]);
+    fn apply(&mut self, at: FramePlace, frame_body: &[u8]);
+
+    /// Takes in one P1 frame, in order, once it is on stable storage.
+    fn note(&mut self, _at: FramePlace, _frame_body: &[u8]) {}
 
     /// Shows what has changed since the last call; a later change of a key comes after an earlier one.
     ///

@@ -29,7 +29,7 @@
 //! 9. An idle journal writes nothing, and its owner thread does not wake up. (sled's seven pool threads look
 //!    around once a second, which no setting stops.)
 //! 10. A P1 frame never makes anybody wait. Where there are too many the oldest generation goes, and its
-//!     sequences are a gap.
+//!     sequences are a gap. The book hears of it once it is on stable storage.
 //! 11. When the owner thread has ended, by [`Journal::close`] or by a panic, every call returns an error.
 //!
 //! # Layout

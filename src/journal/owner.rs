@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use crate::domain::ids::FramePlace;
 use crate::ops::metrics;
 
 use super::book::Book;
@@ -223,8 +224,8 @@ impl<B: Book> Owner<B> {
         let (body, answer) = decision.decide(&mut self.book);
         if let Some(body) = body {
             match self.admit(body, commit) {
-                Ok(frame) => {
-                    self.book.apply(&frame.body);
+                Ok((at, frame)) => {
+                    self.book.apply(at, &frame.body);
                     commit.bytes += frame.stored_bytes();
                     commit.frames.push(frame);
                 }
@@ -234,7 +235,8 @@ impl<B: Book> Owner<B> {
         commit.answers.push(answer);
     }
 
-    fn admit(&self, body: Vec<u8>, commit: &Commit) -> Result<NewFrame, CommitError> {
+    /// Names a frame, and says where it will stand: nothing else is appended before this commit.
+    fn admit(&self, body: Vec<u8>, commit: &Commit) -> Result<(FramePlace, NewFrame), CommitError> {
         let p0 = &self.store.as_ref().ok_or(CommitError::Ended)?.p0;
         let (bytes, limit) = (body.len(), p0.profile().max_body_bytes());
         if bytes > limit {
@@ -251,7 +253,10 @@ impl<B: Book> Owner<B> {
             let limit = self.place.options.free_floor_bytes;
             return Err(CommitError::NoSpace { free, limit });
         }
-        p0.name(body).map_err(CommitError::Storage)
+        let mut at = p0.next_place();
+        at.seq += commit.frames.len() as u64;
+        let frame = p0.name(body).map_err(CommitError::Storage)?;
+        Ok((at, frame))
     }
 
     fn make_durable(&mut self, commit: Commit, started: Duration) {
@@ -372,12 +377,19 @@ impl<B: Book> Owner<B> {
         while !self.notes.is_empty() {
             let notes = self.take_notes();
             let count = notes.len() as u64;
-            let outcome = self.with_store(|store, _, place| {
+            let outcome = self.with_store(|store, book, place| {
                 let frames: Result<Vec<NewFrame>, StorageError> = notes
                     .into_iter()
                     .map(|note| store.p1.name(note.body))
                     .collect();
-                store.p1.append(&frames?)?;
+                let frames = frames?;
+                let mut at = store.p1.next_place();
+                store.p1.append(&frames)?;
+                for frame in &frames {
+                    book.note(at, &frame.body);
+                    at.seq += 1;
+                }
+                store.count_applied(count);
                 store.p1.rotate_if_due()?;
                 store.evict_if_due(place)
             });

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::ids::{Chain, FrameId, StreamId};
+use crate::domain::ids::{Chain, FrameId, FramePlace, StreamId};
 use crate::ops::clock::Clock;
 
 use super::damage::{Finding, Reports};
@@ -50,9 +50,6 @@ pub(super) trait Reader {
 
     /// A checkpoint once contained everything of the stream before this sequence.
     fn reached(&self, stream: StreamId) -> u64;
-
-    /// Whether frames are shown to [`Reader::visit`] at all.
-    fn wants_frames(&self) -> bool;
 
     fn visit(&mut self, stream: StreamId, frame: &StoredFrame<'_>);
 }
@@ -127,11 +124,10 @@ impl Row {
         let several_streams = listed
             .iter()
             .any(|other| other.name.stream_number != name.stream_number);
-        let visit_from = match (reader.wants_frames(), several_streams) {
-            (false, _) => u64::MAX,
-            (true, false) => applied,
+        let visit_from = match several_streams {
+            false => applied,
             // A frame may have been moved to a later stream: all must be seen to tell.
-            (true, true) => 0,
+            true => 0,
         };
         let known = Known {
             end: after.map(|after| Mark {
@@ -249,6 +245,14 @@ impl Row {
             }
         }
         ends
+    }
+
+    /// Where the next frame will stand.
+    pub(super) fn next_place(&self) -> FramePlace {
+        FramePlace {
+            stream: self.last().stream(),
+            seq: self.last().next().seq,
+        }
     }
 
     /// Gives a frame its name; it gets its number when it is appended.

@@ -1,6 +1,6 @@
 //! Everything the journal has on disk, opened together: the two spools, the checkpoint and the lock.
 //!
-//! Promises that the book is rebuilt from the checkpoint and the P0 frames after it, and that P0 frames
+//! Promises that the book is rebuilt from the checkpoint and the frames after it, and that P0 frames
 //! leave the disk only after a checkpoint that contains them. Knows no callers and no threads.
 
 use std::io;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
-use crate::domain::ids::{FrameId, StreamId};
+use crate::domain::ids::{FrameId, FramePlace, StreamId};
 use crate::ops::clock::Clock;
 use crate::ops::metrics;
 
@@ -24,7 +24,7 @@ use super::log::Positions;
 use super::options::Options;
 use super::row::{Kept, Making, Reader, Row};
 use super::space::{self, Ballast};
-use super::views::{Origin, VIEWS, Views};
+use super::views::{Opened, Origin, VIEWS, Views};
 
 /// In a rush that does not end a checkpoint is made when so many are due: a book's entry costs the device as
 /// much as a frame, and some change again meanwhile.
@@ -40,8 +40,10 @@ pub(super) struct Store {
     pub p0: Row,
     pub p1: Row,
     views: Views,
-    /// P0 frames in the book that no checkpoint contains.
+    /// Frames in the book that no checkpoint contains.
     unsaved_frames: u64,
+    /// There are frames with two numbers, and the checkpoint may know them by the older one only.
+    moved: bool,
 }
 
 /// What it takes to open a store, again and again if need be.
@@ -85,7 +87,7 @@ impl Place {
 
 impl Store {
     /// Opens what is there and rebuilds the book from it.
-    pub(super) fn open(place: &Place, book: &mut impl Book) -> Result<Self, StorageError> {
+    pub(super) fn open<B: Book>(place: &Place, book: &mut B) -> Result<Self, StorageError> {
         let Place {
             dir,
             options,
@@ -107,20 +109,15 @@ impl Store {
             Err(error) if error.is_damage() => open_views()?,
             outcome => outcome?,
         };
-        let mut replay = Replay {
-            positions: opened.views.positions(),
-            ends: &opened.ends,
-            book,
-            unsaved_frames: 0,
-            stream: None,
-            ids: Vec::new(),
-            older_ids: Vec::new(),
-        };
+        let mut replay = Replay::new(&opened, B::apply, book);
         let p0 = Row::open(dir, Spool::P0, making.clone(), reports, &mut replay)?;
+        let (mut unsaved_frames, mut moved) = (replay.unsaved_frames, replay.moved);
+        let mut replay = Replay::new(&opened, B::note, book);
+        let p1 = Row::open(dir, Spool::P1, making, reports, &mut replay)?;
+        unsaved_frames += replay.unsaved_frames;
+        moved |= replay.moved;
         // One that was made again has no position yet, and is owed one even where no frame is left.
-        let owed = u64::from(opened.origin == Origin::Salvaged);
-        let unsaved_frames = replay.unsaved_frames + owed;
-        let p1 = Row::open(dir, Spool::P1, making, reports, &mut NoReader)?;
+        unsaved_frames += u64::from(opened.origin == Origin::Salvaged);
         let lacks = match opened.origin {
             Origin::New => p0.has_let_go().then_some("the checkpoint is missing"),
             Origin::Found => {
@@ -145,6 +142,7 @@ impl Store {
             p1,
             views: opened.views,
             unsaved_frames,
+            moved,
         })
     }
 
@@ -188,9 +186,11 @@ impl Store {
 
     /// The book must hold nothing but durable frames.
     pub(super) fn checkpoint(&mut self, book: &mut impl Book) -> Result<(), StorageError> {
-        if self.unsaved_frames > 0 {
-            self.views.checkpoint(book, &self.p0.ends())?;
+        if self.unsaved_frames > 0 || self.moved {
+            let ends = [self.p0.ends(), self.p1.ends()].concat();
+            self.views.checkpoint(book, &ends)?;
             self.unsaved_frames = 0;
+            self.moved = false;
         }
         Ok(())
     }
@@ -224,7 +224,9 @@ impl Store {
             return Ok(());
         }
         row.move_on(stream, through, known)
-            .map_err(OutboxError::Storage)
+            .map_err(OutboxError::Storage)?;
+        self.moved = true;
+        Ok(())
     }
 
     /// Gives back the space of what is only kept: past its time, past its size, or all of it where space is
@@ -243,16 +245,26 @@ impl Store {
                     || place.short_of_space().is_some()
             };
             if let Some(kept) = p1.filter(may_go) {
+                // Where space is short it goes without: a figure may miss some views after the next start.
+                if place.short_of_space().is_none() {
+                    self.save(&kept, book)?;
+                }
                 self.p1.discard(kept)?;
             } else if let Some(kept) = p0.filter(may_go) {
-                if !self.views.contains(kept.stream, kept.end) {
-                    self.checkpoint(book)?;
-                }
+                self.save(&kept, book)?;
                 self.p0.discard(kept)?;
             } else {
                 return Ok(());
             }
         }
+    }
+
+    /// Sees to it that a checkpoint contains what is to go, under every number that it has.
+    fn save(&mut self, kept: &Kept, book: &mut impl Book) -> Result<(), StorageError> {
+        if self.moved || !self.views.contains(kept.stream, kept.end) {
+            self.checkpoint(book)?;
+        }
+        Ok(())
     }
 
     /// Drops the oldest P1 frames, a generation at a time, while there are more than may wait.
@@ -282,16 +294,34 @@ impl Store {
     }
 }
 
-/// Applies P0's frames after the checkpoint to the book.
+/// Shows a row's frames after the checkpoint to the book.
 struct Replay<'a, B> {
     positions: &'a Positions,
     ends: &'a Positions,
+    take: fn(&mut B, FramePlace, &[u8]),
     book: &'a mut B,
     unsaved_frames: u64,
+    moved: bool,
     stream: Option<StreamId>,
     ids: Vec<FrameId>,
     /// The frames of older streams: one that was moved is there twice and happened once.
     older_ids: Vec<FrameId>,
+}
+
+impl<'a, B> Replay<'a, B> {
+    fn new(opened: &'a Opened, take: fn(&mut B, FramePlace, &[u8]), book: &'a mut B) -> Self {
+        Self {
+            positions: opened.views.positions(),
+            ends: &opened.ends,
+            take,
+            book,
+            unsaved_frames: 0,
+            moved: false,
+            stream: None,
+            ids: Vec::new(),
+            older_ids: Vec::new(),
+        }
+    }
 }
 
 impl<B: Book> Reader for Replay<'_, B> {
@@ -301,10 +331,6 @@ impl<B: Book> Reader for Replay<'_, B> {
 
     fn reached(&self, stream: StreamId) -> u64 {
         after(self.ends, stream)
-    }
-
-    fn wants_frames(&self) -> bool {
-        true
     }
 
     fn visit(&mut self, stream: StreamId, frame: &StoredFrame<'_>) {
@@ -318,30 +344,16 @@ impl<B: Book> Reader for Replay<'_, B> {
         }
         self.ids.push(frame.id);
         let seen = self.older_ids.binary_search(&frame.id).is_ok();
+        self.moved |= seen;
         if !seen && frame.seq >= self.applied(stream) {
-            self.book.apply(frame.body);
+            let at = FramePlace {
+                stream,
+                seq: frame.seq,
+            };
+            (self.take)(self.book, at, frame.body);
             self.unsaved_frames += 1;
         }
     }
-}
-
-/// P1 has no book.
-struct NoReader;
-
-impl Reader for NoReader {
-    fn applied(&self, _: StreamId) -> u64 {
-        0
-    }
-
-    fn reached(&self, _: StreamId) -> u64 {
-        0
-    }
-
-    fn wants_frames(&self) -> bool {
-        false
-    }
-
-    fn visit(&mut self, _: StreamId, _: &StoredFrame<'_>) {}
 }
 
 fn after(positions: &Positions, stream: StreamId) -> u64 {

@@ -368,6 +368,7 @@ mod tests {
 
     use super::super::book::Change;
     use super::*;
+    use crate::domain::ids::FramePlace;
     use crate::ops::clock::TestClock;
 
     const PROFILE: Profile = Profile::Small;
@@ -378,7 +379,7 @@ mod tests {
     impl Book for Changes {
         fn reset(&mut self) {}
         fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
-        fn apply(&mut self, _frame_body: &[u8]) {}
+        fn apply(&mut self, _: FramePlace, _frame_body: &[u8]) {}
         fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
             self.0.drain(..).for_each(take);
         }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
+use crate::domain::ids::FramePlace;
 use crate::domain::store::Store;
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
@@ -100,7 +101,7 @@ impl Book for Ledger {
         }
     }
 
-    fn apply(&mut self, frame_body: &[u8]) {
+    fn apply(&mut self, _: FramePlace, frame_body: &[u8]) {
         let decoded = match frame::decode(frame_body) {
             Ok(decoded) => decoded,
             Err(error) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use maitred::domain::ids::FramePlace;
 use maitred::journal::{Book, Change, Journal, Memory, Options, Profile, Rotation};
 use maitred::ops::clock::SystemClock;
 
@@ -63,7 +64,7 @@ impl Book for Heard {
 
     fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
 
-    fn apply(&mut self, frame_body: &[u8]) {
+    fn apply(&mut self, _: FramePlace, frame_body: &[u8]) {
         let number = std::str::from_utf8(frame_body).unwrap().parse().unwrap();
         self.0.lock().unwrap().insert(number);
     }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use maitred::domain::ids::FramePlace;
 use maitred::journal::{Book, Change, Journal, Memory, Options, Profile, Rotation, Verdict};
 use maitred::ops::clock::SystemClock;
 
@@ -18,7 +19,7 @@ struct NoBook;
 impl Book for NoBook {
     fn reset(&mut self) {}
     fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
-    fn apply(&mut self, _frame_body: &[u8]) {}
+    fn apply(&mut self, _: FramePlace, _frame_body: &[u8]) {}
     fn take_changes(&mut self, _take: &mut dyn FnMut(Change)) {}
 }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use crate::domain::ids::FramePlace;
 use crate::ops::clock::TestClock;
 
 use super::*;
@@ -30,6 +31,8 @@ struct Shelf {
     changes: Vec<Change>,
     /// How many frames were applied since the last reset.
     applied: usize,
+    /// Every frame that was shown since then, of both spools.
+    shown: Vec<(FramePlace, String)>,
 }
 
 impl Book for Shelf {
@@ -41,8 +44,9 @@ impl Book for Shelf {
         self.values.insert(text(key), text(value));
     }
 
-    fn apply(&mut self, frame_body: &[u8]) {
+    fn apply(&mut self, at: FramePlace, frame_body: &[u8]) {
         let body = text(frame_body);
+        self.shown.push((at, body.clone()));
         let (key, value) = body.split_once('=').unwrap_or((&body, ""));
         self.applied += 1;
         let key_bytes = key.as_bytes().to_vec();
@@ -56,6 +60,10 @@ impl Book for Shelf {
                 value: value.as_bytes().to_vec(),
             });
         }
+    }
+
+    fn note(&mut self, at: FramePlace, frame_body: &[u8]) {
+        self.shown.push((at, text(frame_body)));
     }
 
     fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {

@@ -213,6 +213,45 @@ async fn a_view_rides_on_the_next_capture_and_survives_a_crash() {
 }
 
 #[tokio::test]
+async fn the_book_is_shown_each_frame_at_the_same_place_live_and_after_a_crash() {
+    let shop = Shop::with(|options| options.p1_delay = std::time::Duration::ZERO);
+    let journal = shop.open();
+    capture_numbers(&journal, 1..3).await;
+    journal.note(b"view".to_vec());
+    let mut depths = journal.outbox().depths();
+    depths
+        .wait_for(|depths| depths.p1.frames == 1)
+        .await
+        .unwrap();
+    // Several decisions in one commit, and a generation that ends.
+    let mut many = tokio::task::JoinSet::new();
+    for number in 3..20 {
+        let journal = journal.clone();
+        many.spawn(async move { capture(&journal, &format!("key{number}=x")).await });
+    }
+    assert!(many.join_all().await.iter().all(Result::is_ok));
+    let of_p0 = depths.borrow().p0.written().stream;
+    let of_p1 = depths.borrow().p1.written().stream;
+    let live = look(&journal).await.shown;
+    drop((journal, depths));
+
+    let is_view = |shown: &(FramePlace, String)| shown.1 == "view";
+    let (views, captures): (Vec<_>, Vec<_>) = live.into_iter().partition(is_view);
+    let seqs = captures.iter().map(|(at, _)| (at.stream, at.seq));
+    assert!(seqs.eq((1..20).map(|seq| (of_p0, seq))), "{captures:?}");
+    let [(at, _)] = views.as_slice() else {
+        panic!("one view, not {views:?}");
+    };
+    assert_eq!((at.stream, at.seq), (of_p1, 1));
+    let journal = shop.open();
+    assert_eq!(look(&journal).await.shown, [captures, views].concat());
+    journal.close().await.unwrap();
+
+    let journal = shop.open();
+    assert_eq!(look(&journal).await.shown, []);
+}
+
+#[tokio::test]
 async fn a_view_without_a_capture_is_written_after_the_delay() {
     let shop = Shop::with(|options| options.p1_delay = std::time::Duration::ZERO);
     let journal = shop.open();

@@ -294,3 +294,24 @@ async fn what_was_taken_back_is_still_wanted_when_the_generation_is_rebuilt() {
     assert_eq!(drain(&journal, Spool::P0).await, numbered(3..8));
     assert_ne!(written(&journal).stream, stream, "its end cannot be proven");
 }
+
+#[tokio::test]
+async fn what_has_moved_is_not_shown_again_when_the_old_frames_are_gone() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..6).await;
+    journal.close().await.unwrap();
+
+    // The checkpoint knows the frames by their old numbers, and would let them go.
+    let journal = shop.open();
+    let outbox = journal.outbox();
+    let old = written(&journal).stream;
+    outbox.move_on(Spool::P0, old, 5, vec![]).await.unwrap();
+    drop((journal, outbox));
+
+    let journal = shop.open();
+    assert_eq!(shop.generations("p0").len(), 1, "the old ones are gone");
+    assert_eq!(look(&journal).await.shown, []);
+    let taken = drain_streams(&journal).await;
+    assert_eq!(taken.len(), 5, "and headquarters gets them");
+}

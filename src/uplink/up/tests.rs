@@ -10,7 +10,7 @@ use super::super::captive::Probe;
 use super::super::link::{Lane, Link};
 use super::super::transport::Transport;
 use super::*;
-use crate::domain::ids::FrameId;
+use crate::domain::ids::{FrameId, FramePlace};
 use crate::journal::{Book, Change, Journal, Options, Verdict};
 use crate::ops::clock::SystemClock;
 use crate::ops::tasks::BoxFuture;
@@ -24,7 +24,7 @@ struct NoBook;
 impl Book for NoBook {
     fn reset(&mut self) {}
     fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
-    fn apply(&mut self, _frame_body: &[u8]) {}
+    fn apply(&mut self, _: FramePlace, _frame_body: &[u8]) {}
     fn take_changes(&mut self, _take: &mut dyn FnMut(Change)) {}
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use maitred::domain::ids::FramePlace;
 use maitred::journal::{Book, Change, Journal, OpenError, Options};
 use maitred::ops::clock::SystemClock;
 
@@ -34,7 +35,7 @@ impl Book for Coupons {
 
     fn restore(&mut self, _key: &[u8], _value: &[u8]) {}
 
-    fn apply(&mut self, frame_body: &[u8]) {
+    fn apply(&mut self, _: FramePlace, frame_body: &[u8]) {
         self.changes.push(Change::Put {
             key: frame_body[..16].to_vec(),
             value: vec![b'y'; COUPON_BYTES],
