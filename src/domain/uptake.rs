@@ -4,6 +4,8 @@
 //! call [`fold`], so they cannot disagree. What it returns only ever adds up: the order and the lateness of
 //! events change nothing.
 
+pub mod days;
+
 use jiff::civil::{Date, DateTime};
 
 use super::calendar::business_day;
@@ -19,7 +21,7 @@ pub struct Cell {
     pub campaign: Option<CampaignId>,
 }
 
-/// A column of the row.
+/// A column of the row. They stand in checkpoints by their number: a new one goes to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// A landing or arrival page was opened. A page that is loaded again counts again.
@@ -32,6 +34,10 @@ pub enum Step {
     OffPeakCame,
     OffPeakClaimed,
     OffPeakRedeemed,
+}
+
+impl Step {
+    pub const COUNT: usize = Self::OffPeakRedeemed as usize + 1;
 }
 
 /// One thing an event says about the figures.
