@@ -31,7 +31,7 @@ use crate::ops::tasks::{BoxFuture, Ended, Tasks, asked_to_stop};
 use crate::portal::Pairing;
 use crate::portal::commands::Commands;
 use crate::portal::keys::Keys;
-use crate::portal::ledger::{Ledger, SharedWallet};
+use crate::portal::ledger::{Ledger, SharedDays, SharedWallet};
 use crate::uplink::bundle::Slots;
 use crate::uplink::commands::Obey;
 use crate::uplink::identity::Identity;
@@ -160,7 +160,8 @@ impl Gateway {
         let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
         let place = Place::find(&settings)?;
         let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
-        let (journal, wallet) = open_journal(&settings, own.clone()).await?;
+        let (journal, wallet, days) =
+            open_journal(&settings, place.store.clone(), own.clone()).await?;
 
         let tasks = Tasks::new();
         let (store, issuer) = (place.store.clone(), place.issuer);
@@ -177,6 +178,7 @@ impl Gateway {
             portal::Parts {
                 journal: journal.clone(),
                 wallet: wallet.clone(),
+                days,
                 bundle: bundle.clone(),
                 clock: shop,
                 keys,
@@ -420,9 +422,10 @@ pub(super) fn identity_dir(state_dir: &Path) -> PathBuf {
 
 async fn open_journal(
     settings: &GatewaySettings,
+    store: Option<StoreId>,
     clock: Option<Arc<Anchored>>,
-) -> anyhow::Result<(Journal<Ledger>, SharedWallet)> {
-    let (ledger, wallet) = Ledger::new();
+) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays)> {
+    let (ledger, wallet, days) = Ledger::new(store);
     let mut options = Options::for_profile(match settings.journal.profile {
         JournalProfile::Standard => Profile::Standard,
         JournalProfile::Small => Profile::Small,
@@ -441,7 +444,7 @@ async fn open_journal(
     let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
         .await?
         .context("opening the journal")?;
-    Ok((journal, wallet))
+    Ok((journal, wallet, days))
 }
 
 /// What `/readyz` looks at.

@@ -1,7 +1,10 @@
-//! The counter page: how the box is doing, in words for the manager of the shop.
+//! The counter page: the figures of the day and how the box is doing, in words for the manager of the shop.
 //!
-//! It opens like the till: from the staff network, on a paired device, for somebody who is signed in. It
-//! tells what waits for headquarters and why, and what can be done about it here.
+//! It opens like the till: from the staff network, on a paired device, for somebody who is signed in. The
+//! figures are those of this box, by the same `fold` as headquarters', and need no Internet: today's beside
+//! yesterday's, and each campaign's where there are several. They are counts and no rates, because page opens
+//! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
+//! headquarters and why, and what can be done about it here.
 
 use askama::Template;
 use axum::extract::State as Extract;
@@ -11,10 +14,15 @@ use jiff::Timestamp;
 
 use super::State;
 use super::pages::{LanguageLink, Shell, page, render, see_other};
-use super::texts::Counter;
+use super::texts::{Counter, texts};
 use super::till::AtTill;
-use crate::domain::calendar::day_and_clock;
-use crate::domain::ids::StaffName;
+use crate::domain::calendar::{business_day, day_and_clock};
+use crate::domain::ids::{CampaignId, StaffName};
+use crate::domain::store::Store;
+use crate::domain::text::Language;
+use crate::domain::uptake::Step;
+use crate::domain::uptake::days::{Day, Sums};
+use crate::wire::bundle::Bundle;
 use crate::wire::link::LinkState;
 
 #[derive(Template)]
@@ -23,11 +31,32 @@ struct CounterPage<'a> {
     shell: Shell,
     store: &'a str,
     staff: &'a StaffName,
+    /// None beside headquarters, where no store's day is.
+    figures: Option<Figures>,
     link: &'a str,
     is_well: bool,
     /// Captures that wait for headquarters, and since when.
     waiting: u64,
     oldest: Option<String>,
+}
+
+/// Two days side by side.
+struct Figures {
+    /// Nothing has been counted today.
+    is_new: bool,
+    /// The first is of the whole shop and has no title. Empty where there is nothing to compare either.
+    tables: Vec<Table>,
+}
+
+struct Table {
+    title: Option<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    label: &'static str,
+    today: i64,
+    yesterday: i64,
 }
 
 /// `GET /counter`
@@ -52,6 +81,7 @@ pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Res
     let html = render(&CounterPage {
         store: store.map_or("", |store| store.name.of(visitor.language)),
         staff: &staff,
+        figures: store.map(|store| figures(&state, &bundle, store, visitor.language)),
         link: words(&shell.t.counter, link),
         is_well: matches!(link, None | Some(LinkState::Online)),
         waiting,
@@ -60,6 +90,75 @@ pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Res
     });
     let answer = page(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
+}
+
+fn figures(state: &State, bundle: &Bundle, store: &Store, language: Language) -> Figures {
+    let today = business_day(store.local(state.now()));
+    let (today, yesterday) = {
+        let days = state.days.read();
+        let before = today.yesterday().map(|day| days.day(day));
+        (days.day(today), before.unwrap_or_default())
+    };
+    let t = &texts(language).counter;
+    let title = |id: &CampaignId| match bundle.campaigns.get(id) {
+        Some(campaign) => campaign.title.of(language).to_owned(),
+        None => id.to_string(),
+    };
+    Figures {
+        is_new: today.all.is_empty(),
+        tables: tables(t, &today, &yesterday, title),
+    }
+}
+
+fn tables(
+    t: &'static Counter,
+    today: &Day,
+    yesterday: &Day,
+    title: impl Fn(&CampaignId) -> String,
+) -> Vec<Table> {
+    let table = |title, rows: &[(&'static str, Step)], today: &Sums, yesterday: &Sums| Table {
+        title,
+        rows: rows
+            .iter()
+            .map(|(label, step)| Row {
+                label,
+                today: today.of(*step),
+                yesterday: yesterday.of(*step),
+            })
+            .collect(),
+    };
+    let funnel: [(&str, _); 5] = [
+        (&t.came, Step::Came),
+        (&t.claimed, Step::Claimed),
+        (&t.redeemed, Step::Redeemed),
+        (&t.consented, Step::Consented),
+        (&t.refused, Step::Refused),
+    ];
+    let quiet: [(&str, _); 3] = [
+        (&t.came, Step::OffPeakCame),
+        (&t.claimed, Step::OffPeakClaimed),
+        (&t.redeemed, Step::OffPeakRedeemed),
+    ];
+    let is_empty = |rows: &[Row]| rows.iter().all(|row| row.today == 0 && row.yesterday == 0);
+    let mut tables = vec![
+        table(None, &funnel, &today.all, &yesterday.all),
+        table(Some(t.quiet.clone()), &quiet, &today.all, &yesterday.all),
+    ];
+    let mut campaigns: Vec<&CampaignId> = Vec::new();
+    for (id, _) in today.campaigns.iter().chain(&yesterday.campaigns) {
+        if !campaigns.contains(&id) {
+            campaigns.push(id);
+        }
+    }
+    // Of a single one all that is known has been said above.
+    if campaigns.len() > 1 {
+        tables.extend(campaigns.into_iter().map(|id| {
+            let (today, yesterday) = (today.of(id), yesterday.of(id));
+            table(Some(title(id)), &funnel[..3], &today, &yesterday)
+        }));
+    }
+    tables.retain(|table| !is_empty(&table.rows));
+    tables
 }
 
 fn words(texts: &Counter, link: Option<LinkState>) -> &str {
@@ -72,5 +171,70 @@ fn words(texts: &Counter, link: Option<LinkState>) -> &str {
         Some(LinkState::HqDown) => &texts.hq_down,
         Some(LinkState::CertBad) => &texts.cert_bad,
         Some(LinkState::UpstreamCaptive) => &texts.upstream_captive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::{Event, Moment, Occurrence, View};
+    use crate::domain::ids::{FramePlace, StoreId, StreamId};
+    use crate::domain::uptake::days::DayBook;
+
+    fn view(time: &str, campaign: Option<&str>, off_peak: bool) -> Occurrence {
+        Occurrence {
+            store: StoreId::parse("SZ01").unwrap(),
+            moment: Moment {
+                at: time.parse().unwrap(),
+                offset: jiff::tz::Offset::UTC,
+            },
+            event: Event::PortalView(View {
+                touchpoint: None,
+                campaign: campaign.map(|id| CampaignId::parse(id).unwrap()),
+                vid: None,
+                off_peak,
+            }),
+        }
+    }
+
+    fn shown(views: &[Occurrence]) -> Vec<(Option<String>, i64, i64)> {
+        let mut book = DayBook::of(Some(StoreId::parse("SZ01").unwrap()));
+        let at = FramePlace {
+            stream: StreamId::from_time_and_entropy(1, [1; 10]),
+            seq: 1,
+        };
+        book.apply(at, views);
+        let [yesterday, today] =
+            ["2026-12-01", "2026-12-02"].map(|day| book.day(day.parse().unwrap()));
+        let t = &texts(Language::English).counter;
+        tables(t, &today, &yesterday, |id| format!("the {id}"))
+            .into_iter()
+            .map(|table| (table.title, table.rows[0].today, table.rows[0].yesterday))
+            .collect()
+    }
+
+    #[test]
+    fn campaigns_are_told_apart_where_there_are_several_and_empty_tables_are_left_out() {
+        assert_eq!(shown(&[]), []);
+        let first = view("2026-12-02T12:00:00Z", Some("quiet"), true);
+        let quiet_hours = Some(texts(Language::English).counter.quiet.clone());
+        assert_eq!(
+            shown(std::slice::from_ref(&first)),
+            [(None, 1, 0), (quiet_hours.clone(), 1, 0)]
+        );
+        let views = [
+            first,
+            view("2026-12-01T12:00:00Z", Some("all-day"), false),
+            view("2026-12-01T12:00:00Z", None, false),
+        ];
+        assert_eq!(
+            shown(&views),
+            [
+                (None, 1, 2),
+                (quiet_hours, 1, 0),
+                (Some("the quiet".to_owned()), 1, 0),
+                (Some("the all-day".to_owned()), 0, 1),
+            ]
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! The wallet as the journal keeps it: frames in, checkpoint entries out; and beside it how far this box
-//! has come with the commands of headquarters.
+//! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out; and beside them
+//! how far this box has come with the commands of headquarters.
 //!
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
-//! The journal's owner thread writes; pages read through the same lock for microseconds.
+//! The journal's owner thread writes; pages read through the same locks for microseconds.
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,14 +10,18 @@ use jiff::Timestamp;
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
-use crate::domain::ids::FramePlace;
+use crate::domain::ids::{FramePlace, StoreId};
 use crate::domain::store::Store;
+use crate::domain::uptake::days::{DayBook, Line};
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
 
 /// The checkpoint's key of the commands. Those of the wallet are JSON.
 const COMMANDS: &[u8] = b"commands";
+
+/// What stands before the keys of the day book's lines.
+const DAY: &[u8] = b"day ";
 
 /// A handle to the wallet for reading.
 #[derive(Debug, Clone, Default)]
@@ -35,23 +39,39 @@ impl SharedWallet {
     }
 }
 
+/// A handle to the figures of the last days for reading: claims as soon as they are written, views within
+/// seconds.
+#[derive(Debug, Clone, Default)]
+pub struct SharedDays(Arc<RwLock<DayBook>>);
+
+impl SharedDays {
+    pub fn read(&self) -> RwLockReadGuard<'_, DayBook> {
+        self.0.read().expect("a day book's methods do not panic")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, DayBook> {
+        self.0.write().expect("a day book's methods do not panic")
+    }
+}
+
 /// The journal's book.
 #[derive(Debug, Default)]
 pub struct Ledger {
     wallet: SharedWallet,
+    days: SharedDays,
     commands: Progress,
     commands_have_changed: bool,
 }
 
 impl Ledger {
-    /// A ledger and the handle that pages read it by.
-    pub fn new() -> (Self, SharedWallet) {
-        let wallet = SharedWallet::default();
+    /// The ledger of a box that stands in `store`, and the handles that pages read it by.
+    pub fn new(store: Option<StoreId>) -> (Self, SharedWallet, SharedDays) {
         let ledger = Self {
-            wallet: wallet.clone(),
+            days: SharedDays(Arc::new(RwLock::new(DayBook::of(store)))),
             ..Self::default()
         };
-        (ledger, wallet)
+        let (wallet, days) = (ledger.wallet.clone(), ledger.days.clone());
+        (ledger, wallet, days)
     }
 
     pub fn wallet(&self) -> RwLockReadGuard<'_, Wallet> {
@@ -83,14 +103,30 @@ pub(super) const fn only_say<A>(answer: A) -> Verdict<A> {
     Verdict { body: None, answer }
 }
 
+/// What a frame says, where it can be read.
+fn read(frame_body: &[u8]) -> Option<Vec<Occurrence>> {
+    let decoded = frame::decode(frame_body).inspect_err(|error| {
+        tracing::error!(%error, "a frame of the journal cannot be read and is left out of the books");
+    });
+    Some(decoded.ok()?.occurrences)
+}
+
 impl Book for Ledger {
     fn reset(&mut self) {
         *self.wallet.write() = Wallet::default();
         self.commands = Progress::default();
         self.commands_have_changed = false;
+        self.days.write().reset();
     }
 
     fn restore(&mut self, key: &[u8], value: &[u8]) {
+        if key.starts_with(DAY) {
+            match std::str::from_utf8(value).ok().and_then(Line::read) {
+                Some(line) => self.days.write().restore(line),
+                None => tracing::error!("a day's line cannot be read and is left out"),
+            }
+            return;
+        }
         let restored = if key == COMMANDS {
             serde_json::from_slice(value).map(|commands| self.commands = commands)
         } else {
@@ -101,21 +137,25 @@ impl Book for Ledger {
         }
     }
 
-    fn apply(&mut self, _: FramePlace, frame_body: &[u8]) {
-        let decoded = match frame::decode(frame_body) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                tracing::error!(%error, "a frame of the journal cannot be read and is left out of the wallet");
-                return;
-            }
+    fn apply(&mut self, at: FramePlace, frame_body: &[u8]) {
+        let Some(occurrences) = read(frame_body) else {
+            return;
         };
         let mut wallet = self.wallet.write();
-        for occurrence in &decoded.occurrences {
+        for occurrence in &occurrences {
             wallet.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
             }
+        }
+        drop(wallet);
+        self.days.write().apply(at, &occurrences);
+    }
+
+    fn note(&mut self, at: FramePlace, frame_body: &[u8]) {
+        if let Some(views) = read(frame_body) {
+            self.days.write().apply(at, &views);
         }
     }
 
@@ -139,6 +179,14 @@ impl Book for Ledger {
                 value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
             });
         }
+        let days = self.days.write().take_changes();
+        for (name, line) in days {
+            let key = [DAY, name.as_bytes()].concat();
+            take(match line.map(String::into_bytes) {
+                Some(value) => Change::Put { key, value },
+                None => Change::Delete { key },
+            });
+        }
     }
 }
 
@@ -148,5 +196,61 @@ pub(super) fn happening(store: &Store, now: Timestamp, event: Event) -> Occurren
         store: store.id.clone(),
         moment: moment_at(store, now),
         event,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::business_day;
+    use crate::domain::event::View;
+    use crate::domain::ids::StreamId;
+    use crate::domain::uptake::Step;
+
+    #[test]
+    fn what_a_checkpoint_holds_brings_the_days_back_beside_the_coupons() {
+        let own = || Some(StoreId::parse("SZ01").unwrap());
+        let store: Store = toml::from_str(include_str!(
+            "../../tests/fixtures/chain/stores/SZ01/store.toml"
+        ))
+        .unwrap();
+        let now: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
+        let view = Event::PortalView(View {
+            touchpoint: None,
+            campaign: None,
+            vid: None,
+            off_peak: false,
+        });
+        let boot_time = BootTime { boot: 1, millis: 2 };
+        let body = write(boot_time, happening(&store, now, view), ()).body;
+        let body = body.unwrap();
+        let stream = StreamId::from_time_and_entropy(1, [1; 10]);
+        let (mut ledger, ..) = Ledger::new(own());
+        for seq in 1..4 {
+            ledger.note(FramePlace { stream, seq }, &body);
+        }
+        let mut changes = Vec::new();
+        ledger.take_changes(&mut |change| changes.push(change));
+
+        let (mut again, _, days) = Ledger::new(own());
+        for change in &changes {
+            let Change::Put { key, value } = change else {
+                panic!("nothing is gone: {change:?}");
+            };
+            again.restore(key, value);
+        }
+        // Some are shown again, and one is new.
+        for seq in 2..5 {
+            again.note(FramePlace { stream, seq }, &body);
+        }
+        let day = days.read().day(business_day(store.local(now)));
+        assert_eq!(day.all.of(Step::Came), 4);
+        again.reset();
+        assert!(
+            days.read()
+                .day(business_day(store.local(now)))
+                .all
+                .is_empty()
+        );
     }
 }

@@ -54,7 +54,7 @@ use crate::wire::link::LinkState;
 
 use cookie::Signer;
 use keys::Keys;
-use ledger::{Ledger, SharedWallet};
+use ledger::{Ledger, SharedDays, SharedWallet};
 use table::Landings;
 pub use till::pairing::Pairing;
 use views::Views;
@@ -66,6 +66,8 @@ const MOST_BODY_BYTES: usize = 4 * 1024;
 pub struct Parts {
     pub journal: Journal<Ledger>,
     pub wallet: SharedWallet,
+    /// The figures of the last days in the store this box stands in.
+    pub days: SharedDays,
     /// The bundle in force; whoever fetches bundles writes it.
     pub bundle: watch::Receiver<Arc<Bundle>>,
     pub clock: Arc<dyn Clock>,

@@ -61,7 +61,8 @@ texts! {
         outside_hours staff_only staff_only_text
     }
     counter Counter {
-        title link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
+        title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
+        link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }
     error Error {

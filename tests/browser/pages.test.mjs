@@ -64,6 +64,8 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await tap(page.locator('form[action="/till/redeem"] button'));
         await look('till-no');
         await open('/counter', 'counter');
+        const claimed = page.locator('tr', { hasText: locale.startsWith('zh') ? '领券' : 'Coupons claimed' }).first();
+        assert.ok(Number(await claimed.locator('td').first().innerText()) > 0, 'the coupon of this phone is counted');
       });
     });
 

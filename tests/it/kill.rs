@@ -6,10 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use maitred::ops::clock::{Clock, SystemClock};
+
 use crate::powercut::ledger;
 use crate::support::{
-    Crowd, Dice, Held, Phone, Process, Sending, Starting, Tasks, TestChain, TestStore, asked_for,
-    eventually, maitred, settings, tap_again,
+    Crowd, Dice, Held, Phone, Process, Sending, Starting, Tasks, TestChain, TestStore, Till,
+    asked_for, counter_page, eventually, headquarters_tells, maitred, see, settings, tap_again,
+    told,
 };
 
 const SEED: usize = 4_711;
@@ -38,12 +42,15 @@ struct Day {
     chain: TestChain,
     crowd: Crowd,
     dice: Dice,
+    /// The PIN of a member of staff.
+    pin: String,
 }
 
 impl Day {
     async fn open(dice: Dice) -> Self {
         let chain = TestChain::start();
         chain.enroll_store();
+        let pin = chain.add_staff();
         // Small, so that kills meet the beginnings and the ends of generations.
         let more = "profile = \"small\"\ngeneration_frames = 120\n";
         let written = settings("store", "store", Sending::AtOnce) + more;
@@ -52,9 +59,10 @@ impl Day {
             chain,
             crowd: Crowd::of(8, || 0),
             dice,
+            pin,
         };
         // The first start brings the bundle, without which there is nothing to tap at.
-        let process = day.start().ready().unwrap();
+        let process = start(&day.chain).ready().unwrap();
         TestStore { process }.with_a_bundle().await.process.stop();
         day
     }
@@ -62,7 +70,7 @@ impl Day {
     /// Kills the gateway so many times, and lets the guests have their answers from the last one.
     async fn live(mut self, rounds: usize) -> (Vec<Held>, TestChain) {
         for _ in 0..rounds {
-            let starting = self.start();
+            let starting = start(&self.chain);
             if self.dice.one_in(4) {
                 self.sleep_up_to(250).await;
                 starting.kill();
@@ -73,7 +81,7 @@ impl Day {
             self.sleep_up_to(500).await;
             process.kill();
         }
-        let process: Process = self.start().ready().unwrap();
+        let process: Process = start(&self.chain).ready().unwrap();
         self.crowd.come_in(process.address("portal"));
         let store = TestStore { process };
         let held = self.crowd.go_home().await;
@@ -83,14 +91,14 @@ impl Day {
         })
         .await;
         the_same_tap_is_the_same_coupon(&store, &held).await;
+        let mut till = Till::open(&store, &self.pin).await;
+        redeem(&store, &mut till, &held).await;
+        store.process.kill();
+        let process: Process = start(&self.chain).ready().unwrap();
+        let store = TestStore { process };
+        the_counter_agrees(&store, &till, &self.chain).await;
         store.process.stop();
         (held, self.chain)
-    }
-
-    fn start(&self) -> Starting {
-        let file = self.chain.path("store.toml");
-        let command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
-        Starting::spawn(command, &self.chain.path("store.log"))
     }
 
     /// A plug is pulled at any moment; nothing is waited for.
@@ -98,6 +106,33 @@ impl Day {
         let millis = self.dice.between(0, most_ms);
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
+}
+
+fn start(chain: &TestChain) -> Starting {
+    let file = chain.path("store.toml");
+    let command = maitred(&["gateway", "--config", file.to_str().unwrap()]);
+    Starting::spawn(command, &chain.path("store.log"))
+}
+
+/// Hands a few coupons over.
+async fn redeem(store: &TestStore, till: &mut Till, held: &[Held]) {
+    for held in held.iter().take(5) {
+        let mut guest = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+        let coupon = see(&mut guest, &held.path).await;
+        let answer = till.redeem(&coupon.token).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.html);
+    }
+}
+
+/// Every figure of the day at the counter is that of headquarters, which counts each frame once.
+async fn the_counter_agrees(store: &TestStore, till: &Till, chain: &TestChain) {
+    eventually("the same figures at both", || async {
+        let at_the_counter = told(&counter_page(store, till).await);
+        let at_headquarters = headquarters_tells(chain, SystemClock.now()).await;
+        let redeemed = at_headquarters["Coupons redeemed"];
+        (redeemed.0 + redeemed.1 == 5 && at_the_counter == at_headquarters).then_some(())
+    })
+    .await;
 }
 
 async fn the_same_tap_is_the_same_coupon(store: &TestStore, held: &[Held]) {

@@ -11,6 +11,7 @@ mod certificates;
 mod clock;
 mod commands;
 mod configuration;
+mod counter;
 mod disk_full;
 mod golden_state;
 mod headquarters_away;

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::tz::Offset;
 use maitred::cli::demo::phone::Phone;
-use maitred::domain::ids::{CouponId, StreamId};
+use maitred::domain::calendar::business_day;
+use maitred::domain::ids::{CouponId, StoreId, StreamId};
+use maitred::domain::uptake::Step;
+use maitred::domain::uptake::days::Day;
 use maitred::journal::{
     Depths, Frame, Journal, Memory, Options, Profile, Rotation, Spool, StreamDepth, Verdict,
 };
-use maitred::ops::clock::SystemClock;
+use maitred::ops::clock::{Clock, SystemClock};
 use maitred::ops::tasks::Tasks;
-use maitred::portal::ledger::{Ledger, SharedWallet};
+use maitred::portal::ledger::{Ledger, SharedDays, SharedWallet};
 use tokio::runtime::Runtime;
 
 use super::disk::{self, Disk, Fate};
@@ -57,6 +61,7 @@ impl Findings {
 struct Opened {
     journal: Journal<Ledger>,
     wallet: SharedWallet,
+    days: SharedDays,
 }
 
 /// What there is to be seen without taking anything out.
@@ -64,17 +69,24 @@ struct Opened {
 struct Sight {
     depths: Depths,
     coupons: usize,
+    /// The counter's figures of the day and of the day before.
+    figures: [Day; 2],
 }
 
 impl Opened {
     fn open(dir: &Path) -> Result<Self, String> {
-        let (ledger, wallet) = Ledger::new();
+        let store = StoreId::parse("SZ01").map_err(|error| error.to_string())?;
+        let (ledger, wallet, days) = Ledger::new(Some(store));
         let mut options = Options::for_profile(Profile::Small);
         options.rotation = Rotation::after(GENERATION_FRAMES);
         options.memory = Memory::Allow;
         let journal = Journal::open(dir, options, Arc::new(SystemClock), ledger)
             .map_err(|error| format!("does not open: {error:?}"))?;
-        Ok(Self { journal, wallet })
+        Ok(Self {
+            journal,
+            wallet,
+            days,
+        })
     }
 
     fn depths(&self) -> Depths {
@@ -85,7 +97,14 @@ impl Opened {
         Sight {
             depths: self.depths(),
             coupons: self.wallet.read().len(),
+            figures: self.figures(),
         }
+    }
+
+    fn figures(&self) -> [Day; 2] {
+        let today = business_day(Offset::constant(8).to_datetime(SystemClock.now()));
+        let days = self.days.read();
+        [today, today.yesterday().unwrap()].map(|day| days.day(day))
     }
 
     /// Takes out everything that waits, as the uplink would.
@@ -170,6 +189,13 @@ async fn open_and_look(
     let again = opened.sight();
     if again != seen {
         let fault = format!("opened twice: {seen:?}, {again:?}");
+        findings.broken.push(fault);
+    }
+
+    let claimed = seen.figures.iter().map(|day| day.all.of(Step::Claimed));
+    let claimed: i64 = claimed.sum();
+    if claimed != i64::try_from(seen.coupons).unwrap() {
+        let fault = format!("the counter says {claimed} of {} coupons", seen.coupons);
         findings.broken.push(fault);
     }
 

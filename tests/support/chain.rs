@@ -246,15 +246,25 @@ impl TestChain {
 
     /// The ledger, read as an auditor would: by headquarters' own totals.
     pub(crate) async fn totals(&self) -> maitred::hq::db::Totals {
-        let place = match &self.setting.database {
+        let ledger = maitred::hq::db::open(&self.ledger()).await.unwrap();
+        ledger.totals().await.unwrap()
+    }
+
+    fn ledger(&self) -> Place {
+        match &self.setting.database {
             None => Place::Folder(self.path("hq")),
             Some(url) => Place::Database(Database {
                 url: url.clone(),
                 ca: None,
             }),
-        };
-        let ledger = maitred::hq::db::open(&place).await.unwrap();
-        ledger.totals().await.unwrap()
+        }
+    }
+
+    /// What headquarters has counted in store SZ01 on a business day.
+    pub(crate) async fn figures(&self, day: jiff::civil::Date) -> maitred::hq::db::Figures {
+        let ledger = maitred::hq::db::open(&self.ledger()).await.unwrap();
+        let asked = vec![(maitred::domain::ids::StoreId::parse("SZ01").unwrap(), day)];
+        ledger.figures(asked).await.unwrap().remove(0)
     }
 
     /// Waits until headquarters has `coupons`, and returns its totals then.

@@ -1,6 +1,7 @@
 //! What the stories are told with: the real program as processes, a chain's folder, a guest's phone.
 
 mod chain;
+mod counter;
 mod crowd;
 mod dice;
 pub(crate) mod postgres;
@@ -8,6 +9,7 @@ mod process;
 mod wrong_clock;
 
 pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_chain};
+pub(crate) use counter::{Told, counter_page, headquarters_tells, told};
 pub(crate) use crowd::{Crowd, Held, tap_again};
 pub(crate) use dice::Dice;
 pub(crate) use process::{NotReady, Process, Starting, ask, compile, maitred, run};

@@ -1,0 +1,121 @@
+//! The counter's figures of the day: the same as headquarters', without headquarters, after any power cut.
+
+use axum::http::StatusCode;
+use maitred::ops::clock::{Clock, SystemClock};
+
+use crate::support::{
+    ClockOff, Sending, TestChain, TestStore, Till, Told, claim, counter_page, eventually,
+    headquarters_tells, scan, see, table, tap, told,
+};
+
+fn today(figures: [(&str, i64); 5]) -> Told {
+    figures
+        .map(|(label, today)| (label.to_owned(), (today, 0)))
+        .into()
+}
+
+async fn wait_until_told(store: &TestStore, till: &Till, figures: &Told) {
+    eventually("the figures", || async {
+        (told(&counter_page(store, till).await) == *figures).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counter_tells_the_day_offline_and_a_power_cut_takes_nothing_from_it() {
+    let mut chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let page = counter_page(&store, &till).await;
+    assert!(page.contains("Nothing yet today"), "{page}");
+    assert_eq!(told(&page), Told::new());
+
+    chain.stop_hq();
+    let (mut phone, landing) = scan(store.portal(), &table(1)).await;
+    let path = tap(&mut phone, &landing).await;
+    let coupon = see(&mut phone, &path).await;
+    let consent = format!("{path}/consent");
+    phone.post(&consent, &[("marketing", "yes")]).await.unwrap();
+    claim(store.portal(), &table(2)).await;
+    scan(store.portal(), &table(3)).await;
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    let again = till.redeem(&coupon.code).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let figures = today([
+        ("Pages opened", 3),
+        ("Coupons claimed", 2),
+        ("Coupons redeemed", 1),
+        ("Agreed to messages", 1),
+        ("Refused at the till", 1),
+    ]);
+    wait_until_told(&store, &till, &figures).await;
+    let page = counter_page(&store, &till).await;
+    assert!(!page.contains("Nothing yet today"), "{page}");
+
+    // A checkpoint that was made in order, and then a plug that is pulled.
+    store.process.stop();
+    let store = chain.start_store(Sending::AtOnce).await;
+    assert_eq!(told(&counter_page(&store, &till).await), figures);
+    claim(store.portal(), &table(4)).await;
+    let figures = today([
+        ("Pages opened", 4),
+        ("Coupons claimed", 3),
+        ("Coupons redeemed", 1),
+        ("Agreed to messages", 1),
+        ("Refused at the till", 1),
+    ]);
+    wait_until_told(&store, &till, &figures).await;
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    assert_eq!(told(&counter_page(&store, &till).await), figures);
+
+    chain.start_hq();
+    eventually("the same figures at headquarters", || async {
+        let of_hq = headquarters_tells(&chain, SystemClock.now()).await;
+        (of_hq == figures).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_day_begins_empty_with_the_day_before_beside_it() {
+    let mut chain = TestChain::start_on(ClockOff::days(-2));
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let till = Till::open(&store, &pin).await;
+    claim(store.portal(), &table(1)).await;
+    wait_for_coupons(&store, &till, (1, 0)).await;
+    store.process.kill();
+
+    let (store, till) = a_day_later(&mut chain, -1, &pin).await;
+    wait_for_coupons(&store, &till, (0, 1)).await;
+    let page = counter_page(&store, &till).await;
+    assert!(page.contains("Nothing yet today"), "{page}");
+    claim(store.portal(), &table(1)).await;
+    claim(store.portal(), &table(2)).await;
+    wait_for_coupons(&store, &till, (2, 1)).await;
+    store.process.stop();
+
+    let (store, till) = a_day_later(&mut chain, 0, &pin).await;
+    wait_for_coupons(&store, &till, (0, 2)).await;
+}
+
+async fn wait_for_coupons(store: &TestStore, till: &Till, today_and_yesterday: (i64, i64)) {
+    eventually("the coupons of both days", || async {
+        let told = told(&counter_page(store, till).await);
+        (told.get("Coupons claimed") == Some(&today_and_yesterday)).then_some(())
+    })
+    .await;
+}
+
+/// A box knows for the whole of a boot what time it is: without its note of that it asks again.
+async fn a_day_later(chain: &mut TestChain, days: i64, pin: &str) -> (TestStore, Till) {
+    chain.stop_hq();
+    chain.clock = ClockOff::days(days);
+    chain.start_hq();
+    fs_err::remove_file(chain.path("store/clock.json")).unwrap();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let till = Till::open(&store, pin).await;
+    (store, till)
+}
