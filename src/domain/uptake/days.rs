@@ -72,6 +72,11 @@ impl DayBook {
         }
     }
 
+    /// Whether it counts nothing.
+    pub const fn is_of_nobody(&self) -> bool {
+        self.store.is_none()
+    }
+
     /// Takes in all events of the frame at `at`, or none where it was taken in before.
     pub fn apply(&mut self, at: FramePlace, frame: &[Occurrence]) {
         let mut adds = Vec::new();
