@@ -156,7 +156,7 @@ fn fifty_thousand_coupons_and_their_redemptions_fit_a_router() {
 
 /// Fills a journal as a gateway does that never finds headquarters, and leaves it as a crash does.
 async fn queue(state: &Path, coupons: u32) {
-    let (ledger, _) = Ledger::new();
+    let (ledger, ..) = Ledger::new(Some(StoreId::parse("SZ01").unwrap()));
     let options = Options {
         memory: Memory::Allow,
         ..Options::default()
