@@ -47,6 +47,11 @@ impl Commands {
         cursor.map_err(|error| broken_off(&error))
     }
 
+    /// Has the sender say hello, also where it waits for a better time.
+    pub(super) fn say_hello_again(&self) {
+        self.hello_again.send_modify(|times| *times += 1);
+    }
+
     /// Deals with `items` in their order.
     pub(super) async fn deal_with(
         &self,
@@ -57,7 +62,7 @@ impl Commands {
             let told = match item.command() {
                 Some(Command::Renew) => Some(link.renew().await.ok_or(BrokenOff)?),
                 Some(Command::AskResend) => {
-                    self.hello_again.send_modify(|times| *times += 1);
+                    self.say_hello_again();
                     Some(Outcome::Done)
                 }
                 Some(Command::VoidCoupon(_) | Command::UndoRedemption(_)) | None => None,

@@ -44,6 +44,13 @@ pub(super) struct Down {
     pub(super) commands: Commands,
 }
 
+/// How the last question fared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Holds,
+    Away,
+}
+
 /// What a question came to.
 enum Nothing {
     /// No answer, or none that helps.
@@ -75,27 +82,44 @@ impl Down {
 
     async fn work(self) {
         let mut backoff = Backoff::default();
+        let mut way = Line::Holds;
         // A bundle that was refused is not fetched again; the question is for anything newer.
         let mut seen = self.bundle.borrow().version;
         self.greet(seen).await;
         loop {
             self.renew_if_due().await;
-            match self.hear(&mut seen).await {
-                Ok(()) => backoff.reset(),
-                Err(Nothing::News) => tokio::time::sleep(backoff.next(chance())).await,
-                // Headquarters is there, and may have a bundle at any time.
-                Err(Nothing::Done) => {
-                    let wait = backoff.next(chance()).min(COMMANDS_REST);
-                    tokio::time::sleep(wait).await;
-                }
+            let heard = self.hear(&mut seen, way).await;
+            let before = way;
+            way = match heard {
+                Err(Nothing::News) => Line::Away,
+                Ok(()) | Err(Nothing::Done) => Line::Holds,
+            };
+            if before == Line::Away && way == Line::Holds {
+                // What waits here need not wait until the sender has got over its own failures.
+                self.commands.say_hello_again();
             }
+            let wait = match heard {
+                Ok(()) => {
+                    backoff.reset();
+                    continue;
+                }
+                Err(Nothing::News) => backoff.next(chance()),
+                // Headquarters is there, and may have a bundle at any time.
+                Err(Nothing::Done) => backoff.next(chance()).min(COMMANDS_REST),
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 
     /// Asks once, and does what the answer wants done.
-    async fn hear(&self, seen: &mut u64) -> Result<(), Nothing> {
+    async fn hear(&self, seen: &mut u64, way: Line) -> Result<(), Nothing> {
         let cursor = self.commands.cursor().await?;
-        let news = self.poll(*seen, cursor).await?;
+        // At once where it is not known whether anybody is there.
+        let wait = match way {
+            Line::Holds => jittered(self.settings.long_poll),
+            Line::Away => Duration::ZERO,
+        };
+        let news = self.poll(*seen, cursor, wait).await?;
         // Neither holds up the other: a void coupon does not wait for a bundle that the line is too bad for.
         let dealt_with = self.commands.deal_with(&news.items, self).await;
         if let Some(pointer) = news.bundle {
@@ -114,8 +138,12 @@ impl Down {
         }
     }
 
-    async fn poll(&self, seen: u64, cursor: Option<Cursor>) -> Result<News, Nothing> {
-        let wait = jittered(self.settings.long_poll);
+    async fn poll(
+        &self,
+        seen: u64,
+        cursor: Option<Cursor>,
+        wait: Duration,
+    ) -> Result<News, Nothing> {
         let mut path = format!("/v1/down?v={seen}&wait={}", wait.as_secs());
         match cursor {
             Some(Cursor { number, id }) => path.push_str(&format!("&c={number}&i={id}")),

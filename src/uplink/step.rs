@@ -54,7 +54,7 @@ pub enum Said {
     },
     /// The two did not agree on where a stream stands.
     OutOfStep,
-    /// Headquarters wants to hear what there is.
+    /// Headquarters wants to hear what there is, or is heard again after it was away.
     AskedForHello,
     /// Frames of a closed stream have been given new numbers.
     MovedOn,
@@ -76,6 +76,8 @@ pub struct Machine {
     greeted: bool,
     backoff: Backoff,
     not_before: Duration,
+    /// Until then it was headquarters that asked to wait.
+    asked_to_wait_until: Duration,
     max_frames: usize,
     p0_since: Option<Duration>,
     p1_since: Option<Duration>,
@@ -88,6 +90,7 @@ impl Machine {
             greeted: false,
             backoff: Backoff::default(),
             not_before: Duration::ZERO,
+            asked_to_wait_until: Duration::ZERO,
             max_frames: MAX_BATCH_FRAMES,
             p0_since: None,
             p1_since: None,
@@ -143,13 +146,17 @@ impl Machine {
             // No reason to be hopeful yet: a headquarters that greets and cannot write would be asked again
             // and again at the shortest wait.
             Said::Greeted => self.greeted = true,
-            Said::AskedForHello => self.greeted = false,
+            Said::AskedForHello => {
+                self.greeted = false;
+                // Whatever failed before may go well now.
+                self.not_before = self.not_before.min(self.asked_to_wait_until);
+            }
             Said::Committed { wait } => {
                 self.backoff.reset();
-                self.not_before = now + wait.min(CAP);
+                self.wait_as_asked(wait, now);
                 self.max_frames = (self.max_frames * 2).min(MAX_BATCH_FRAMES);
             }
-            Said::Busy { after } => self.not_before = now + after.min(CAP),
+            Said::Busy { after } => self.wait_as_asked(after, now),
             Said::OutOfStep => {
                 // Hello tells where both stand; a wait keeps a lasting disagreement from spinning.
                 self.greeted = false;
@@ -167,6 +174,11 @@ impl Machine {
                 self.not_before = now + self.backoff.next(chance);
             }
         }
+    }
+
+    fn wait_as_asked(&mut self, wait: Duration, now: Duration) {
+        self.not_before = now + wait.min(CAP);
+        self.asked_to_wait_until = self.not_before;
     }
 }
 
@@ -228,6 +240,22 @@ mod tests {
         let both = Waiting { p0: 1, p1: 5_000 };
         assert_eq!(machine.next(both, at(0)), send(Spool::P1, 500));
         assert_eq!(machine.next(both, at(2)), send(Spool::P0, 500));
+    }
+
+    #[test]
+    fn a_headquarters_that_is_heard_again_is_tried_at_once_unless_it_asked_to_wait() {
+        let mut machine = greeted();
+        let one = Waiting { p0: 1, p1: 0 };
+        for _ in 0..5 {
+            machine.learn(Said::Failed, at(0), 1.0);
+        }
+        assert!(matches!(machine.next(one, at(1)), Step::WaitOut(_)));
+        machine.learn(Said::AskedForHello, at(1), 0.5);
+        assert_eq!(machine.next(one, at(1)), Step::Hello);
+
+        machine.learn(Said::Busy { after: at(30) }, at(1), 0.5);
+        machine.learn(Said::AskedForHello, at(2), 0.5);
+        assert_eq!(machine.next(one, at(2)), Step::WaitOut(at(29)));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) struct Up {
     pub(super) clock: Option<Arc<Anchored>>,
     pub(super) settings: UplinkSettings,
     pub(super) boot: u32,
-    /// Changes when headquarters asks what there is.
+    /// Changes when headquarters asks what there is, or is heard again.
     pub(super) asked_for_hello: watch::Receiver<u64>,
     /// What headquarters has of each stream, as it last said.
     pub(super) marks: BTreeMap<StreamId, u64>,
@@ -82,10 +82,10 @@ impl Up {
             let said = match machine.next(waiting(&now), start.elapsed()) {
                 Step::Hello => self.hello(&now).await,
                 Step::Send { spool, max_frames } => self.send(spool, max_frames, &now).await,
-                Step::WaitOut(wait) => {
-                    tokio::time::sleep(wait).await;
-                    continue;
-                }
+                Step::WaitOut(wait) => tokio::select! {
+                    () = tokio::time::sleep(wait) => continue,
+                    Ok(()) = self.asked_for_hello.changed() => Said::AskedForHello,
+                },
                 Step::WaitForCompany(wait) => match self.rest(&mut depths, Some(wait)).await {
                     Rest::Over => continue,
                     Rest::Asked => Said::AskedForHello,
