@@ -1,4 +1,4 @@
-//! The bytes of one checkpoint entry, as they stand in sled and as a byte scan of a damaged file finds them.
+//! The bytes of one checkpoint entry, as they stand in the log and as a byte scan of a damaged one finds them.
 //!
 //! ```text
 //! magic "mtrE" 4 | kind 1 | order 8 | part 2 | parts 2 | key length 2 | value length 2 | key | value | crc32 4
@@ -58,7 +58,7 @@ impl Kind {
 }
 
 impl<'a> Entry<'a> {
-    /// Keys and parts of values are within the profile's limit, which is far below 64 KiB.
+    /// Keys and parts of values are within the log's limits, which are far below 64 KiB.
     pub(super) fn encode(&self) -> Vec<u8> {
         let length = |bytes: &[u8]| u16::try_from(bytes.len()).expect("limited to a few KiB");
         let mut bytes =

@@ -6,9 +6,10 @@
 //! ```
 //! It is only added to, and of two entries with one key the later counts. Promises that the entries of a
 //! checkpoint are on stable storage before its positions are written. So what stands behind the last position
-//! is newer than it says, up to where a power cut ended it, and anything but whole records before it is damage. Never holds
-//! more of the file in memory than one record, and while it is looked through 32 bytes for each entry: a
-//! database would keep all of it, and a router has not that much.
+//! is newer than it says, up to where a power cut ended it, and anything but whole records before it is damage.
+//!
+//! Never holds more of the file in memory than one record, and while it is looked through 32 bytes for each
+//! entry: a database would keep all of it, and a router has not that much.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};

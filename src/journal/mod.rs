@@ -68,9 +68,9 @@
 //! # Start
 //!
 //! A sled open destroys evidence, so each file is read and searched first (see `start`). Where a file is as
-//! CLEAN says, the frames are taken from it, and must lead to the chain CLEAN has; sled opens only the last one,
-//! to be written. Any other is opened, with panics caught, and compared with what was found. What sled dropped or cannot
-//! open is quarantined and written to a fresh directory under its old numbers.
+//! CLEAN says, the frames are taken from it, and must lead to the chain CLEAN has; sled opens only the last
+//! one, to be written. Any other is opened, with panics caught, and compared with what was found. What sled
+//! dropped or cannot open is quarantined and written to a fresh directory under its old numbers.
 
 mod book;
 mod closed;
