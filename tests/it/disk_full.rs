@@ -30,13 +30,18 @@ impl SmallDisk {
         Self { mounted }
     }
 
-    /// Takes all the room there is, to the last byte.
+    /// Takes all the room that there is now, to the last byte, and not what the gateway gives up meanwhile:
+    /// its reserve is for itself.
     fn fill(&self) -> PathBuf {
         let filler = self.mounted.join("filler");
         let mut file = fs_err::File::create(&filler).unwrap();
+        let disk = rustix::fs::statvfs(&self.mounted).unwrap();
+        let mut left = usize::try_from(disk.f_bavail * disk.f_frsize).unwrap();
         for piece in [1 << 20, 4096, 1] {
             let bytes = vec![7; piece];
-            while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
+            while left >= piece && std::io::Write::write_all(&mut file, &bytes).is_ok() {
+                left -= piece;
+            }
         }
         filler
     }
