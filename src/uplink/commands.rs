@@ -24,8 +24,8 @@ pub trait Obey: Send + Sync {
     ) -> BoxFuture<'a, anyhow::Result<Outcome>>;
 }
 
-/// What the link itself can do.
-pub(super) trait Link {
+/// Who gets certificates.
+pub(super) trait Renew {
     /// Gets a new certificate; none where headquarters did not answer.
     fn renew(&self) -> impl Future<Output = Option<Outcome>> + Send;
 }
@@ -41,7 +41,7 @@ pub(super) struct Commands {
 pub(super) struct BrokenOff;
 
 impl Commands {
-    /// `None` while the journal cannot tell.
+    /// The last command that was dealt with, where the journal can tell.
     pub(super) async fn cursor(&self) -> Result<Option<Cursor>, BrokenOff> {
         let cursor = self.book.cursor().await;
         cursor.map_err(|error| broken_off(&error))
@@ -56,11 +56,11 @@ impl Commands {
     pub(super) async fn deal_with(
         &self,
         items: &[Item],
-        link: &impl Link,
+        certificates: &impl Renew,
     ) -> Result<(), BrokenOff> {
         for item in items {
             let told = match item.command() {
-                Some(Command::Renew) => Some(link.renew().await.ok_or(BrokenOff)?),
+                Some(Command::Renew) => Some(certificates.renew().await.ok_or(BrokenOff)?),
                 Some(Command::AskResend) => {
                     self.say_hello_again();
                     Some(Outcome::Done)
@@ -128,7 +128,7 @@ mod tests {
         Breaks,
     }
 
-    impl Link for Line {
+    impl Renew for Line {
         async fn renew(&self) -> Option<Outcome> {
             match self {
                 Self::Holds => Some(Outcome::Done),

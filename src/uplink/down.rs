@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::backoff::Backoff;
 use super::bundle::{NotTaken, Slots};
-use super::commands::{self, BrokenOff, Commands, Link as _};
+use super::commands::{self, BrokenOff, Commands, Renew as _};
 use super::credentials::Credentials;
 use super::key::NewKey;
 use super::transport::{Content, NoAnswer, Request};
@@ -249,7 +249,7 @@ impl Down {
     }
 }
 
-impl commands::Link for Down {
+impl commands::Renew for Down {
     async fn renew(&self) -> Option<Outcome> {
         match self.get_certificate().await {
             Ok(Answered::Yes) => Some(Outcome::Done),
