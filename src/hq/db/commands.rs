@@ -23,13 +23,9 @@ pub struct Order {
 }
 
 impl Order {
+    /// Without the coupon: whoever knows its id holds it, and the command itself has it.
     pub(super) fn audit(&self, number: u64) -> AuditEntry {
-        let about = self.command.coupon().map(|coupon| format!(", {coupon}"));
-        let detail = format!(
-            "{number}: {}{}",
-            self.command.kind(),
-            about.unwrap_or_default()
-        );
+        let detail = format!("{number}: {}", self.command.kind());
         AuditEntry::new(self.made, "command_given", &self.gateway, &detail)
     }
 }

@@ -986,6 +986,9 @@ async fn commands_are_numbered_at_each_gateway_and_given_until_it_has_dealt_with
     assert_eq!(gateways[0].commands, Row { given: 2, done: 2 });
     assert_eq!(gateways[1].commands, Row { given: 1, done: 0 });
     assert_eq!(noted(hq, "command_given").await, 3);
+    let audit = hq.ledger.audit(100).await.unwrap();
+    let holds = |entry: &AuditEntry| entry.detail.contains(&coupon.to_string());
+    assert!(!audit.iter().any(holds), "whoever knows a coupon holds it");
 }
 
 async fn what_became_of_a_command_is_read_from_the_gateways_journal(hq: &Scratch) {
