@@ -1,8 +1,9 @@
 //! The embedded ledger: one SQLite file, one thread that owns it.
 //!
 //! Every call is a job for that thread, in the order they came, and deliveries that wait in a row share a
-//! transaction; the queue is bounded, and when it is full callers wait (their handlers have time-outs). A job that a caller no longer waits for is still done
-//! whole: that is harmless, because frames are counted by mark and not by request.
+//! transaction. The queue is bounded, and when it is full callers wait (their handlers have time-outs). A job
+//! that a caller no longer waits for is still done whole: that is harmless, because frames are counted by mark
+//! and not by request.
 
 use std::path::Path;
 
