@@ -524,8 +524,11 @@ impl Row {
             return Ok(moved.clone());
         }
         let (mut here, mut later): (Vec<FrameId>, Vec<FrameId>) = (Vec::new(), Vec::new());
-        for generation in &mut self.generations {
-            let ids = match generation.stream() == stream {
+        let ours = |generation: &Generation| generation.stream() == stream;
+        // An earlier stream still keeps the frames that moved here from it; those have not moved on.
+        let first = self.generations.iter().position(ours).unwrap_or(0);
+        for generation in self.generations.range_mut(first..) {
+            let ids = match ours(generation) {
                 true if generation.is_drained() => continue,
                 true => &mut here,
                 false => &mut later,

@@ -144,6 +144,23 @@ async fn frames_of_a_closed_stream_move_on_except_those_that_headquarters_has() 
 }
 
 #[tokio::test]
+async fn a_frame_moves_on_as_often_as_headquarters_closes_its_stream() {
+    let shop = Shop::new();
+    let journal = shop.open();
+    capture_numbers(&journal, 1..4).await;
+    let outbox = journal.outbox();
+    let first = written(&journal).stream;
+    outbox.move_on(Spool::P0, first, 3, vec![]).await.unwrap();
+    let second = written(&journal).stream;
+    outbox.move_on(Spool::P0, second, 3, vec![]).await.unwrap();
+    // What the first stream still keeps is not taken for a copy that was made already.
+    let third = written(&journal).stream;
+    let taken = drain_streams(&journal).await;
+    let numbers: Vec<_> = taken.iter().map(|frame| (frame.0, frame.1)).collect();
+    assert_eq!(numbers, [(third, 1), (third, 2), (third, 3)]);
+}
+
+#[tokio::test]
 async fn a_move_interrupted_half_way_moves_nothing_twice() {
     let shop = Shop::new();
     let journal = shop.open();
