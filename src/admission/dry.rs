@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::Device;
-use super::firewall::Firewall;
-use super::plan::Plan;
+use super::plan::{Enforce, Plan};
 
 /// Remembers what a real firewall would enforce.
 #[derive(Debug, Default)]
@@ -23,7 +22,7 @@ impl DryFirewall {
     }
 }
 
-impl Firewall for DryFirewall {
+impl Enforce for DryFirewall {
     fn apply(&self, plan: &Plan) {
         let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
         admitted.extend(&plan.admit);

@@ -1,11 +1,14 @@
 //! Which device may pass the Wi-Fi wall, and for how long.
 //!
-//! The list of sessions lives here; [`plan`](mod@plan) says what a firewall has to change, and a [`Firewall`]
+//! The list of sessions lives here; [`plan`](mod@plan) says what a firewall has to change, and a firewall
 //! changes it. A device can only ever be admitted by a request that comes from itself.
 
 pub mod dry;
 pub mod firewall;
+pub mod mac;
+pub mod neighbours;
 pub mod plan;
+pub mod zone;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,8 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use firewall::Firewall;
-use plan::plan;
+use plan::{Enforce, plan};
 
 /// A device, by the address it speaks from. It stands in memory only and is never logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +29,7 @@ const MOST_SESSIONS: usize = 2_000;
 /// The devices that are admitted, and the firewall that enforces it.
 pub struct Wall {
     session: Duration,
-    firewall: Box<dyn Firewall>,
+    firewall: Box<dyn Enforce>,
     sessions: Mutex<BTreeMap<Device, Timestamp>>,
 }
 
@@ -37,7 +39,7 @@ pub struct Wall {
 pub struct Full;
 
 impl Wall {
-    pub fn new(session: Duration, firewall: Box<dyn Firewall>) -> Self {
+    pub fn new(session: Duration, firewall: Box<dyn Enforce>) -> Self {
         Self {
             session,
             firewall,

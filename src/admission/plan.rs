@@ -2,6 +2,17 @@
 
 use super::Device;
 
+/// Enforces who may pass.
+pub trait Enforce: Send + Sync + 'static {
+    fn apply(&self, plan: &Plan);
+}
+
+impl<F: Enforce> Enforce for std::sync::Arc<F> {
+    fn apply(&self, plan: &Plan) {
+        self.as_ref().apply(plan);
+    }
+}
+
 /// A firewall's work, in no particular order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
