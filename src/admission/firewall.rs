@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::mac::Mac;
+use super::Mac;
 
 /// Enforces who may pass.
 pub trait Firewall: Send + Sync + 'static {

@@ -5,10 +5,11 @@
 
 pub mod dry;
 pub mod firewall;
-pub mod mac;
 pub mod neighbours;
 pub mod plan;
 pub mod zone;
+
+pub use crate::domain::wifi::Mac;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

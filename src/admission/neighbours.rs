@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::mac::Mac;
+use super::Mac;
 use super::zone::ZoneName;
 
 /// A device as the kernel sees it.

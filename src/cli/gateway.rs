@@ -168,9 +168,9 @@ impl Gateway {
         let clocks = (own, Arc::clone(&shop));
         let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
         let wall = Arc::new(Wall::new(
-            settings.session,
-            match settings.firewall {
-                Firewall::Dry => Box::new(DryFirewall::default()),
+            Duration::from_secs(u64::from(settings.admission.session_minutes) * 60),
+            match settings.admission.firewall {
+                Firewall::Dry | Firewall::Nft => Box::new(DryFirewall::default()),
             },
         ));
         let pairing = Arc::new(Pairing::default());

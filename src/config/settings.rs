@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::written::{self, Firewall, Log, Role};
+use super::written::{self, Log, Role};
 use crate::domain::ids::StoreId;
 use crate::domain::written::BadFile;
 
@@ -22,8 +22,7 @@ pub struct GatewaySettings {
     pub portal_base_url: Option<String>,
     pub till_networks: Vec<IpNet>,
     pub ops_listen: SocketAddr,
-    pub firewall: Firewall,
-    pub session: Duration,
+    pub admission: written::Admission,
     pub bundle: BundleFrom,
     pub uplink: UplinkSettings,
     pub journal: written::Journal,
@@ -63,13 +62,7 @@ impl GatewaySettings {
                 "for example 127.0.0.1:2090",
             ));
         }
-        if !(1..=24 * 60).contains(&written.admission.session_minutes) {
-            return Err(fault(
-                "admission.session_minutes",
-                "a session lasts from a minute to a day",
-                "for example 240",
-            ));
-        }
+        check_admission(&written.admission, &fault)?;
         if !(5..=300).contains(&written.uplink.long_poll_seconds) {
             return Err(fault(
                 "uplink.long_poll_seconds",
@@ -109,8 +102,7 @@ impl GatewaySettings {
             portal_base_url: (!base_url.is_empty()).then(|| base_url.to_owned()),
             till_networks: written.till.networks,
             ops_listen: written.ops.listen,
-            firewall: written.admission.firewall,
-            session: Duration::from_secs(u64::from(written.admission.session_minutes) * 60),
+            admission: written.admission,
             bundle,
             uplink: UplinkSettings {
                 batch_delay: Duration::from_millis(written.uplink.batch_delay_ms),
@@ -122,6 +114,51 @@ impl GatewaySettings {
             log: written.log,
         })
     }
+}
+
+fn check_admission(
+    admission: &written::Admission,
+    fault: &impl Fn(&str, &str, &str) -> BadFile,
+) -> Result<(), BadFile> {
+    if !(1..=24 * 60).contains(&admission.session_minutes) {
+        return Err(fault(
+            "admission.session_minutes",
+            "a session lasts from a minute to a day",
+            "for example 240",
+        ));
+    }
+    if admission.firewall == written::Firewall::Nft && admission.zones.is_empty() {
+        return Err(fault(
+            "admission.zone",
+            "the wall needs to know which network the guests are in",
+            "for example [[admission.zone]] with name = \"guest\" and interface = \"br-guest\"",
+        ));
+    }
+    for (place, zone) in admission.zones.iter().enumerate() {
+        // The kernel's own limit (IFNAMSIZ), and what could be more than a name in a rule.
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        let is_name =
+            (1..=15).contains(&zone.interface.len()) && zone.interface.bytes().all(is_plain);
+        let before = &admission.zones[..place];
+        let is_new =
+            |other: &written::Zone| other.name != zone.name && other.interface != zone.interface;
+        if !is_name || !before.iter().all(is_new) {
+            return Err(fault(
+                "admission.zone",
+                "every zone has a name and an interface of its own",
+                "for example name = \"guest\" and interface = \"br-guest\"",
+            ));
+        }
+    }
+    let hook = &admission.hook;
+    if !hook.url.is_empty() && !hook.url.starts_with("http://") {
+        return Err(fault(
+            "admission.hook.url",
+            "the hook speaks plain HTTP, to this machine or the shop's own network",
+            "for example http://127.0.0.1:9000/wifi",
+        ));
+    }
+    Ok(())
 }
 
 /// What `maitred hq` runs with.

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::StoreId;
+use crate::domain::wifi::{Mac, ZoneName};
 
 /// `gateway.toml`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,12 +100,26 @@ pub struct Ops {
     pub listen: SocketAddr,
 }
 
+/// The Wi-Fi wall.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admission {
     pub firewall: Firewall,
-    /// How long a device stays admitted.
+    /// How long a device stays admitted where no policy says it.
     pub session_minutes: u32,
+    pub on_stop: OnStop,
+    /// The interface to masquerade out of; empty: the router's own firewall does that.
+    pub masquerade: String,
+    /// The program that sets up the table.
+    pub nft: PathBuf,
+    /// Devices of the shop itself: always let in.
+    pub staff: Vec<Mac>,
+    /// Devices that are never let in.
+    pub blocked: Vec<Mac>,
+    #[serde(rename = "zone")]
+    pub zones: Vec<Zone>,
+    pub dnsmasq: Dnsmasq,
+    pub hook: Hook,
 }
 
 impl Default for Admission {
@@ -113,6 +128,14 @@ impl Default for Admission {
             firewall: Firewall::Dry,
             // A long dinner.
             session_minutes: 240,
+            on_stop: OnStop::Keep,
+            masquerade: String::new(),
+            nft: PathBuf::from("nft"),
+            staff: Vec::new(),
+            blocked: Vec::new(),
+            zones: Vec::new(),
+            dnsmasq: Dnsmasq::default(),
+            hook: Hook::default(),
         }
     }
 }
@@ -122,6 +145,57 @@ impl Default for Admission {
 pub enum Firewall {
     /// Keeps the list of admitted devices and touches no kernel.
     Dry,
+    /// The kernel's nftables.
+    Nft,
+}
+
+/// What becomes of the wall when the gateway stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStop {
+    Keep,
+    Open,
+    Close,
+}
+
+/// One guest network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// What policies call it.
+    pub name: ZoneName,
+    pub interface: String,
+}
+
+/// The resolver and DHCP server beside the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dnsmasq {
+    /// Where the files for it are written; empty: nowhere.
+    pub dir: PathBuf,
+    pub pid_file: PathBuf,
+    /// The command that restarts it, a word each; empty: somebody else does.
+    pub restart: Vec<String>,
+}
+
+impl Default for Dnsmasq {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::new(),
+            pid_file: PathBuf::from("/run/dnsmasq.pid"),
+            restart: Vec::new(),
+        }
+    }
+}
+
+/// What is told when a device is let in, refused, or its time is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hook {
+    /// A command, a word each, that gets JSON on its standard input; empty: none.
+    pub exec: Vec<String>,
+    /// An `http://` address that gets the same as a POST; empty: none.
+    pub url: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -10,4 +10,5 @@ pub mod store;
 pub mod text;
 pub mod uptake;
 pub mod wallet;
+pub mod wifi;
 pub mod written;

@@ -7,12 +7,14 @@
 //! signature.json                   who signed the manifest, and the root's word for that key
 //! chain.toml                       the chain's id and name
 //! policy.toml                      words of notice and consent (optional)
+//! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes (optional)
 //! campaigns/<id>.toml
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
 //! stores/<ID>/touchpoints.csv      code,kind,label
 //! stores/<ID>/staff.toml           (optional)
+//! stores/<ID>/wifi.toml            zones that are different in this store (optional)
 //! ```
 //!
 //! A bundle is believed when a publish key signed the manifest's bytes, the pinned root certified that key,
@@ -30,6 +32,7 @@ use crate::domain::campaign::Campaign;
 use crate::domain::ids::{CampaignId, Slug, StoreId, TouchpointCode};
 use crate::domain::store::{Store, Touchpoint};
 use crate::domain::text::Text;
+use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
 use crate::domain::written::{BadFile, read_leniently, read_strictly};
 
 /// The most that a bundle may unpack to: 3,000 stores of a street gateway at about 4 KiB each.
@@ -46,6 +49,7 @@ pub struct Bundle {
     pub stores: BTreeMap<StoreId, StoreFolder>,
     pub campaigns: BTreeMap<CampaignId, Campaign>,
     pub policy: Policy,
+    wifi: Wifi,
     pub slices: BTreeMap<CampaignId, u32>,
     pub coupon_keys: Vec<PublicKey>,
     touchpoints: BTreeMap<TouchpointCode, StoreId>,
@@ -57,6 +61,7 @@ pub struct StoreFolder {
     pub store: Store,
     pub touchpoints: BTreeMap<TouchpointCode, Touchpoint>,
     pub staff: Vec<Staff>,
+    wifi: Wifi,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +121,17 @@ impl Bundle {
     pub fn touchpoint(&self, code: TouchpointCode) -> Option<(&StoreFolder, &Touchpoint)> {
         let folder = self.stores.get(self.touchpoints.get(&code)?)?;
         Some((folder, folder.touchpoints.get(&code)?))
+    }
+
+    /// What a zone of the guest Wi-Fi grants in `store`: the store's word, or else the chain's.
+    pub fn wifi(&self, store: &StoreId, zone: &ZoneName) -> WifiPolicy {
+        let own = self
+            .stores
+            .get(store)
+            .and_then(|folder| folder.wifi.zones.get(zone));
+        own.or_else(|| self.wifi.zones.get(zone))
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub fn campaign(&self, id: &CampaignId) -> Option<&Campaign> {
@@ -229,6 +245,7 @@ fn read_file(
     match parts.as_slice() {
         ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
         ["policy.toml"] => bundle.policy = how.toml(path, text)?,
+        ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,
         ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
         ["keys.toml"] => bundle.coupon_keys = how.toml::<Keys>(path, text)?.coupon_keys,
         ["campaigns", name] if name.ends_with(".toml") => {
@@ -265,6 +282,7 @@ fn read_store_file(
             store,
             touchpoints: BTreeMap::new(),
             staff: Vec::new(),
+            wifi: Wifi::default(),
         };
         bundle.stores.insert(folder.store.id.clone(), folder);
         return Ok(());
@@ -275,6 +293,7 @@ fn read_store_file(
         .ok_or_else(|| BadFile::whole(path, "its folder has no store.toml that reads"))?;
     match file {
         "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
+        "wifi.toml" => folder.wifi = how.toml(path, text)?,
         "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
         _ => return how.stranger(path).map_or(Ok(()), Err),
     }

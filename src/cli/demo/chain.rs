@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::super::gateway::{Gateway, ShopTime, identity_dir};
 use super::super::qr;
 use crate::config::settings::{BundleFrom, GatewaySettings, HqSettings, UplinkSettings};
-use crate::config::written::{self, Firewall, Log, Role};
+use crate::config::written::{self, Admission, Log, Role};
 use crate::domain::ids::{StaffName, StoreId, TouchpointCode};
 use crate::domain::store::TouchpointKind;
 use crate::hq::db::Ledger;
@@ -309,8 +309,7 @@ impl Newcomer<'_> {
                 .filter_map(|net| net.parse().ok())
                 .collect(),
             ops_listen: any_port(),
-            firewall: Firewall::Dry,
-            session: Duration::from_secs(4 * 3600),
+            admission: Admission::default(),
             bundle: BundleFrom::Hq,
             uplink: UplinkSettings {
                 batch_delay: Duration::from_millis(250),

@@ -5,8 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// An EUI-48, in the order it is written in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Mac(pub [u8; 6]);
 
 /// Not six bytes in hexadecimal with `:` or `-` between them.
@@ -22,12 +25,29 @@ impl FromStr for Mac {
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
             let part = parts.next().filter(|part| part.len() == 2).ok_or(BadMac)?;
+            if !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(BadMac);
+            }
             *byte = u8::from_str_radix(part, 16).map_err(|_| BadMac)?;
         }
         match parts.next() {
             None => Ok(Self(bytes)),
             Some(_) => Err(BadMac),
         }
+    }
+}
+
+impl TryFrom<String> for Mac {
+    type Error = BadMac;
+
+    fn try_from(text: String) -> Result<Self, BadMac> {
+        text.parse()
+    }
+}
+
+impl From<Mac> for String {
+    fn from(mac: Mac) -> Self {
+        mac.to_string()
     }
 }
 
