@@ -31,6 +31,23 @@ pub struct Entry {
     pub lasts: Duration,
 }
 
+impl Entry {
+    /// A device that passes as it likes.
+    pub const fn unlimited(mac: Mac, number: u16, lasts: Duration) -> Self {
+        let access = Access::Open(Meter {
+            quota: None,
+            up: None,
+            down: None,
+        });
+        Self {
+            mac,
+            mark: Mark::new(number, &access),
+            access,
+            lasts,
+        }
+    }
+}
+
 /// How far a device may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

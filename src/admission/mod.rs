@@ -1,124 +1,439 @@
-//! Which device may pass the Wi-Fi wall, and for how long.
+//! Which device may pass the Wi-Fi wall, for how long and how far.
 //!
-//! The list of sessions lives here; [`plan`](mod@plan) says what a firewall has to change, and a firewall
-//! changes it. A device can only ever be admitted by a request that comes from itself.
+//! [`book`] decides, and is pure; a [`Firewall`] enforces; [`Neighbours`] says whose address it is; [`keeper`]
+//! keeps the sessions on the disk. [`Wall`] joins them. It promises that a device is in the book only if the
+//! firewall has taken it, that a client can admit no device but the one it speaks from, and that whoever was
+//! let in stays so over a restart, a crash or a flush of the kernel's rules until the time is up.
 
+pub mod book;
 pub mod dry;
 pub mod firewall;
+pub mod hook;
+pub mod keeper;
+pub mod kept;
 pub mod neighbours;
-pub mod plan;
 pub mod zone;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use tokio::sync::broadcast;
 
 pub use crate::domain::wifi::Mac;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use crate::domain::wifi::{Policy, Tier};
+use crate::ops::clock::Clock;
+use crate::ops::metrics;
+use book::{Asked, Book, Kind, Moved, Now, Reason, Session, Verdict};
+use firewall::{Firewall, FirewallError, OnStop};
+use keeper::Keeper;
+use kept::{KeptSession, Record, Written};
+use neighbours::{Neighbour, Neighbours};
+use zone::ZoneName;
 
-use jiff::{SignedDuration, Timestamp};
+/// How often every session is written anew, so that a power cut gives back no more time than that.
+const KEEP_EVERY: Duration = Duration::from_secs(300);
 
-use plan::{Enforce, plan};
+/// What nobody has listened to is dropped beyond this.
+const MOST_TOLD: usize = 256;
 
-/// A device, by the address it speaks from. It stands in memory only and is never logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Device(pub IpAddr);
-
-/// More devices than a router's Wi-Fi can carry.
-const MOST_SESSIONS: usize = 2_000;
-
-/// The devices that are admitted, and the firewall that enforces it.
-pub struct Wall {
-    session: Duration,
-    firewall: Box<dyn Enforce>,
-    sessions: Mutex<BTreeMap<Device, Timestamp>>,
+/// What the wall is made of.
+pub struct Parts {
+    pub firewall: Box<dyn Firewall>,
+    pub neighbours: Box<dyn Neighbours>,
+    pub clock: Arc<dyn Clock>,
+    /// Which boot of the box this is.
+    pub boot: u32,
+    /// The clock on the store's wall.
+    pub local: Box<dyn Fn(Timestamp) -> DateTime + Send + Sync>,
+    /// How long a session lasts where a policy does not say it.
+    pub session: Duration,
+    pub staff: Vec<Mac>,
+    pub blocked: Vec<Mac>,
 }
 
-/// The wall has no room for one more device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{MOST_SESSIONS} devices are admitted and no session has ended")]
-pub struct Full;
+/// The sessions, and the firewall that enforces them.
+pub struct Wall {
+    parts: Parts,
+    state: Mutex<State>,
+    told: broadcast::Sender<Told>,
+}
+
+struct State {
+    book: Book,
+    /// None for a box that keeps nothing.
+    keeper: Option<Keeper>,
+    kept_at: Duration,
+    /// The firewall does not hold what the book says, and is to be set up anew.
+    is_off: bool,
+}
+
+/// Why a device was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdmitted {
+    #[error(transparent)]
+    Refused(#[from] book::Refused),
+    #[error(transparent)]
+    Firewall(#[from] FirewallError),
+}
+
+impl NotAdmitted {
+    /// A word for figures and hooks.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(book::Refused::Blocked) => "blocked",
+            Self::Refused(book::Refused::QuotaSpent) => "quota",
+            Self::Refused(book::Refused::PassesSpent) => "passes",
+            Self::Refused(book::Refused::Full) => "full",
+            Self::Firewall(_) => "firewall",
+        }
+    }
+}
+
+/// How a device stands to the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Walled,
+    /// It has a temporary pass.
+    Passing {
+        left: Duration,
+    },
+    Open {
+        /// None for the shop's own devices.
+        left: Option<Duration>,
+        bytes_left: Option<u64>,
+    },
+}
+
+/// What has happened at the wall, for whoever listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub at: Timestamp,
+    pub mac: Mac,
+    pub zone: ZoneName,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Admitted {
+        tier: Tier,
+        kind: Kind,
+    },
+    Refused {
+        why: &'static str,
+    },
+    Ended {
+        tier: Tier,
+        kind: Kind,
+        reason: Reason,
+        seconds: u64,
+        moved: Moved,
+    },
+}
+
+/// A session as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub mac: Mac,
+    pub session: Session,
+    pub left: Duration,
+}
 
 impl Wall {
-    pub fn new(session: Duration, firewall: Box<dyn Enforce>) -> Self {
+    /// A wall that keeps nothing over a restart. It is not set up yet.
+    pub fn new(parts: Parts) -> Self {
+        let book = Book::new(&parts.staff, &parts.blocked);
+        let state = State {
+            book,
+            keeper: None,
+            kept_at: parts.clock.since_boot(),
+            is_off: true,
+        };
         Self {
-            session,
-            firewall,
-            sessions: Mutex::default(),
+            parts,
+            state: Mutex::new(state),
+            told: broadcast::channel(MOST_TOLD).0,
         }
     }
 
-    /// Lets `device` through until its session ends; asking again begins the session anew.
-    pub fn admit(&self, device: Device, now: Timestamp) -> Result<(), Full> {
-        let session = SignedDuration::try_from(self.session).unwrap_or(SignedDuration::MAX);
-        let until = now.saturating_add(session).unwrap_or(Timestamp::MAX);
-        let mut sessions = self.lock();
-        let before: Vec<_> = sessions.keys().copied().collect();
-        sessions.retain(|_, end| *end > now);
-        if sessions.len() >= MOST_SESSIONS && !sessions.contains_key(&device) {
-            self.enforce(&before, &sessions);
-            return Err(Full);
+    /// A wall with the sessions that are kept in `dir`. It is not set up yet.
+    pub fn open(parts: Parts, dir: &Path) -> std::io::Result<Self> {
+        let wall = Self::new(parts);
+        let (keeper, records) = Keeper::open(dir)?;
+        let (now, written) = (wall.now(), wall.written());
+        let mut state = wall.lock();
+        for record in records {
+            match record {
+                Record::Session(kept) => {
+                    let (mac, session) = kept.session(now, written);
+                    state.book.restore(mac, session);
+                }
+                Record::Ended { mac, ended } => state.book.remember(mac, ended),
+                Record::Gone { .. } => {}
+            }
         }
-        sessions.insert(device, until);
-        self.enforce(&before, &sessions);
+        // The kernel's table may have outlived us, and has counted on.
+        if let Ok(traffic) = wall.parts.firewall.traffic() {
+            state.book.sweep(&traffic, now);
+        }
+        state.keeper = Some(keeper);
+        drop(state);
+        Ok(wall)
+    }
+
+    /// Sets the firewall up with everybody who is in, also after somebody has flushed it.
+    pub fn set_up(&self) -> Result<(), FirewallError> {
+        let now = self.now();
+        let mut state = self.lock();
+        state.is_off = true;
+        let entries = state.book.entries(now);
+        self.parts.firewall.set_up(&entries)?;
+        state.is_off = false;
         Ok(())
     }
 
-    pub fn is_admitted(&self, device: Device, now: Timestamp) -> bool {
-        self.lock().get(&device).is_some_and(|end| *end > now)
+    pub fn find(&self, address: IpAddr) -> Option<Neighbour> {
+        self.parts.neighbours.find(address)
     }
 
-    /// Ends the sessions whose time is over.
-    pub fn sweep(&self, now: Timestamp) {
-        let mut sessions = self.lock();
-        let before: Vec<_> = sessions.keys().copied().collect();
-        sessions.retain(|_, end| *end > now);
-        self.enforce(&before, &sessions);
+    /// How long a session lasts where a policy does not say it.
+    pub const fn session(&self) -> Duration {
+        self.parts.session
+    }
+
+    /// Lets a device in, for as long as `asked` says.
+    pub fn admit(&self, asked: &Asked) -> Result<(), NotAdmitted> {
+        let now = self.now();
+        let mut state = self.lock();
+        let verdict = state.book.admit(asked, now);
+        self.enforce(&mut state, (asked.mac, &asked.zone), verdict, now)
+    }
+
+    /// Gives a device a temporary pass; none where the zone has none.
+    pub fn pass(&self, mac: Mac, zone: &ZoneName, policy: &Policy) -> Result<(), NotAdmitted> {
+        let now = self.now();
+        let most = policy.pass.most_in_an_hour();
+        let lasts = policy.pass.lasts().ok_or(book::Refused::PassesSpent)?;
+        let mut state = self.lock();
+        let verdict = state.book.pass(mac, zone, (lasts, most), now);
+        self.enforce(&mut state, (mac, zone), verdict, now)
+    }
+
+    fn enforce(
+        &self,
+        state: &mut State,
+        (mac, zone): (Mac, &ZoneName),
+        verdict: Result<Verdict, book::Refused>,
+        now: Now,
+    ) -> Result<(), NotAdmitted> {
+        let done = verdict
+            .map_err(NotAdmitted::from)
+            .and_then(|verdict| match verdict {
+                Verdict::Already => Ok(()),
+                Verdict::New(entry, session) => {
+                    if let Err(error) = self.parts.firewall.admit(&entry) {
+                        state.is_off |= matches!(error, FirewallError::Gone);
+                        return Err(error.into());
+                    }
+                    let (tier, kind) = (session.tier, session.kind);
+                    self.keep_session(state, mac, &session, now);
+                    state.book.put(mac, *session, now);
+                    metrics::add_of(metrics::ADMISSIONS, ("kind", kind.name()), 1);
+                    self.tell(mac, zone, What::Admitted { tier, kind });
+                    Ok(())
+                }
+            });
+        if let Err(refused) = &done {
+            let why = refused.code();
+            metrics::add_of(metrics::ADMISSIONS_REFUSED, ("why", why), 1);
+            self.tell(mac, zone, What::Refused { why });
+        }
+        done
+    }
+
+    pub fn standing(&self, mac: Mac) -> Standing {
+        let now = self.now();
+        let state = self.lock();
+        if state.book.is_staff(mac) {
+            return Standing::Open {
+                left: None,
+                bytes_left: None,
+            };
+        }
+        match state.book.session(mac, now) {
+            None => Standing::Walled,
+            Some(session) => match session.kind {
+                Kind::Pass => Standing::Passing {
+                    left: session.left(now),
+                },
+                Kind::Open => Standing::Open {
+                    left: Some(session.left(now)),
+                    bytes_left: session.quota_left(),
+                },
+            },
+        }
+    }
+
+    /// The tier of a device whose session ended today by itself.
+    pub fn returns(&self, mac: Mac) -> Option<Tier> {
+        self.lock().book.returns(mac, self.now())
+    }
+
+    /// Ends a session; false if there is none.
+    pub fn revoke(&self, mac: Mac) -> bool {
+        let now = self.now();
+        self.end(&mut self.lock(), mac, Reason::Revoked, now)
+    }
+
+    /// Lengthens a session by `by`; false if there is none.
+    pub fn extend(&self, mac: Mac, by: Duration) -> Result<bool, FirewallError> {
+        let now = self.now();
+        let mut state = self.lock();
+        let Some((entry, mut session)) = state.book.extend(mac, by, now) else {
+            return Ok(false);
+        };
+        self.parts.firewall.admit(&entry)?;
+        session.begin_counting();
+        self.keep_session(&state, mac, &session, now);
+        state.book.restore(mac, session);
+        Ok(true)
+    }
+
+    /// Ends what is over; to be called every few seconds. Sets the firewall up anew where it had fallen behind.
+    pub fn sweep(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        if state.book.iter().next().is_none() && !state.is_off {
+            return;
+        }
+        let traffic = self.parts.firewall.traffic();
+        state.is_off |= matches!(traffic, Err(FirewallError::Gone));
+        for (mac, reason) in state.book.sweep(&traffic.unwrap_or_default(), now) {
+            self.end(&mut state, mac, reason, now);
+        }
+        if now.since_boot().saturating_sub(state.kept_at) >= KEEP_EVERY {
+            state.kept_at = now.since_boot();
+            for (mac, session) in state.book.iter() {
+                self.keep_session(&state, mac, session, now);
+            }
+        }
+        let is_off = state.is_off;
+        metrics::set(metrics::DEVICES_ADMITTED, state.book.iter().count() as u64);
+        drop(state);
+        if is_off && let Err(error) = self.set_up() {
+            tracing::error!(%error, "the wall could not be set up; it is tried again");
+        }
+    }
+
+    fn end(&self, state: &mut State, mac: Mac, reason: Reason, now: Now) -> bool {
+        let Some(session) = state.book.take(mac, reason, now) else {
+            return false;
+        };
+        if let Err(error) = self.parts.firewall.remove(mac, session.mark) {
+            // Its entry runs out by itself; setting up anew leaves it out at once.
+            tracing::warn!(%error, "a device could not be taken out of the wall");
+            state.is_off = true;
+        }
+        let moved = session.moved();
+        if let Some(keeper) = &state.keeper {
+            let ended = state
+                .book
+                .ended(now.local.date())
+                .find(|(found, _)| *found == mac);
+            keeper.keep(match ended {
+                Some((mac, ended)) => Record::Ended { mac, ended: *ended },
+                None => Record::Gone { mac },
+            });
+        }
+        metrics::add_of(metrics::ADMISSIONS_ENDED, ("reason", reason.name()), 1);
+        let what = What::Ended {
+            tier: session.tier,
+            kind: session.kind,
+            reason,
+            seconds: now.steady.saturating_sub(session.started).as_secs(),
+            moved,
+        };
+        self.tell(mac, &session.zone, what);
+        true
+    }
+
+    pub fn list(&self) -> Vec<Listed> {
+        let now = self.now();
+        let list = |(mac, session): (Mac, &Session)| Listed {
+            mac,
+            session: session.clone(),
+            left: session.left(now),
+        };
+        self.lock().book.iter().map(list).collect()
     }
 
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().book.iter().count()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
-    fn enforce(&self, before: &[Device], sessions: &BTreeMap<Device, Timestamp>) {
-        let wanted: Vec<_> = sessions.keys().copied().collect();
-        self.firewall.apply(&plan(&wanted, before));
+    /// Says whether there is an Internet behind the wall.
+    pub fn wan(&self, is_up: bool) -> Result<(), FirewallError> {
+        self.parts.firewall.wan(is_up)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Device, Timestamp>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::dry::DryFirewall;
-    use super::*;
-
-    fn device(last: u8) -> Device {
-        Device(IpAddr::from([192, 168, 9, last]))
+    /// Hears of what happens from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Told> {
+        self.told.subscribe()
     }
 
-    #[test]
-    fn a_session_ends_on_time_and_the_firewall_hears_of_it() {
-        let firewall = Arc::new(DryFirewall::default());
-        let wall = Wall::new(Duration::from_secs(60), Box::new(Arc::clone(&firewall)));
-        let start: Timestamp = "2026-12-01T12:00:00Z".parse().unwrap();
-        wall.admit(device(1), start).unwrap();
-        wall.admit(device(2), start + SignedDuration::from_secs(30))
-            .unwrap();
-        assert!(wall.is_admitted(device(1), start));
-        assert!(!wall.is_admitted(device(3), start));
+    /// Keeps the sessions as they are and leaves the wall as `on_stop` says.
+    pub fn take_down(&self, on_stop: OnStop) -> Result<(), FirewallError> {
+        let now = self.now();
+        let mut state = self.lock();
+        if let Ok(traffic) = self.parts.firewall.traffic() {
+            state.book.sweep(&traffic, now);
+        }
+        for (mac, session) in state.book.iter() {
+            self.keep_session(&state, mac, session, now);
+        }
+        // Dropped, it has written all.
+        state.keeper = None;
+        self.parts.firewall.take_down(on_stop)
+    }
 
-        let later = start + SignedDuration::from_secs(61);
-        assert!(!wall.is_admitted(device(1), later));
-        wall.sweep(later);
-        assert_eq!(firewall.admitted(), [device(2)].into());
+    fn keep_session(&self, state: &State, mac: Mac, session: &Session, now: Now) {
+        if let Some(keeper) = &state.keeper {
+            let kept = KeptSession::of(mac, session, now, self.written());
+            keeper.keep(Record::Session(Box::new(kept)));
+        }
+    }
+
+    fn tell(&self, mac: Mac, zone: &ZoneName, what: What) {
+        let told = Told {
+            at: self.parts.clock.now(),
+            mac,
+            zone: zone.clone(),
+            what,
+        };
+        // Nobody has to listen.
+        self.told.send(told).ok();
+    }
+
+    fn now(&self) -> Now {
+        let at = self.parts.clock.now();
+        Now::new(at, self.parts.clock.since_boot(), (self.parts.local)(at))
+    }
+
+    fn written(&self) -> Written {
+        let is_known = self.parts.clock.doubt().is_none();
+        Written::at(self.now(), self.parts.boot, is_known)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

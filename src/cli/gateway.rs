@@ -13,12 +13,12 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{block_on, print, start_logging};
+use super::{block_on, print, start_logging, wall, wan};
 use crate::admission::Wall;
-use crate::admission::dry::DryFirewall;
+use crate::admission::firewall::OnStop;
 use crate::config::overlay::Environment;
 use crate::config::settings::{BundleFrom, GatewaySettings};
-use crate::config::written::{Firewall, JournalProfile, Role};
+use crate::config::written::{JournalProfile, Role};
 use crate::control::{self, Check, Verdict};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{Issuer, StoreId};
@@ -99,6 +99,8 @@ pub struct Gateway {
     pub wallet: SharedWallet,
     pub bundle: watch::Receiver<Arc<Bundle>>,
     journal: Journal<Ledger>,
+    wall: Arc<Wall>,
+    on_stop: OnStop,
     tasks: Tasks,
 }
 
@@ -167,12 +169,11 @@ impl Gateway {
         let (store, issuer) = (place.store.clone(), place.issuer);
         let clocks = (own, Arc::clone(&shop));
         let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
-        let wall = Arc::new(Wall::new(
-            Duration::from_secs(u64::from(settings.admission.session_minutes) * 60),
-            match settings.admission.firewall {
-                Firewall::Dry | Firewall::Nft => Box::new(DryFirewall::default()),
-            },
-        ));
+        let wall = wall::open(&settings, &shop, store.clone(), bundle.clone(), &tasks)?;
+        let wan = match &link {
+            Some(link) => wan::follow(link.clone(), &tasks),
+            None => wan::look(&settings.uplink.probe_url, &tasks),
+        };
         let pairing = Arc::new(Pairing::default());
         let portal = portal::router(
             portal::Parts {
@@ -183,13 +184,14 @@ impl Gateway {
                 clock: shop,
                 keys,
                 issuer,
-                store,
+                store: store.clone(),
                 base_url: settings.portal_base_url,
                 till_networks: settings.till_networks,
                 wall: Arc::clone(&wall),
                 pairing: Arc::clone(&pairing),
                 outbox: journal.outbox(),
                 link: link.clone(),
+                wan,
                 boot: boot_number(),
             },
             &tasks,
@@ -197,8 +199,9 @@ impl Gateway {
         let codes = Arc::clone(&pairing);
         let control = control::router(control::Parts {
             outbox: journal.outbox(),
-            wall,
+            wall: Arc::clone(&wall),
             checks: checks(&journal, bundle.clone(), link),
+            terms: wall::terms(&wall, store, bundle.clone()),
             pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
         });
         let listen = |name, tcp, router| {
@@ -219,6 +222,8 @@ impl Gateway {
             wallet,
             bundle,
             journal,
+            wall,
+            on_stop: wall::on_stop(settings.admission.on_stop),
             tasks,
         })
     }
@@ -255,7 +260,9 @@ impl Gateway {
         if self.tasks.shut_down(GRACE).await == Ended::GraceExceeded {
             tracing::warn!("some requests were cut off");
         }
-        self.journal.close().await.context("closing the journal")
+        let down = self.wall.take_down(self.on_stop);
+        self.journal.close().await.context("closing the journal")?;
+        down.context("leaving the Wi-Fi wall as admission.on_stop says")
     }
 }
 

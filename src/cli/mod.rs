@@ -16,6 +16,10 @@ mod hq;
 mod journal;
 pub mod print;
 mod qr;
+#[cfg(feature = "gateway")]
+mod wall;
+#[cfg(feature = "gateway")]
+mod wan;
 
 use std::future::Future;
 

@@ -1,6 +1,9 @@
 //! The operator's side of a gateway, on loopback: health, metrics, sessions, the journal, till pairing.
 //!
-//! It shows counts and states, never a person or an address.
+//! It shows counts and states, and never a person. Hardware addresses are shown where somebody on the box asks
+//! for the [`sessions`], and nowhere else.
+
+pub mod sessions;
 
 use std::sync::Arc;
 
@@ -12,6 +15,8 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use crate::admission::Wall;
+use crate::admission::zone::ZoneName;
+use crate::domain::wifi::{Terms, Tier};
 use crate::journal::{Depth, Outbox};
 use crate::ops::metrics;
 
@@ -33,12 +38,16 @@ pub enum Verdict {
     Failed,
 }
 
+/// What a device of a tier would get in a zone.
+pub type TermsOf = dyn Fn(&ZoneName, Tier) -> Terms + Send + Sync;
+
 /// What the listener is made of; built once, in `cli`.
 pub struct Parts {
     pub outbox: Outbox,
     pub wall: Arc<Wall>,
     /// Checks beyond those made here.
     pub checks: Box<dyn Fn() -> Vec<Check> + Send + Sync>,
+    pub terms: Box<TermsOf>,
     /// Gives out a till pairing code.
     pub pair_till: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -50,7 +59,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(async || metrics::text()))
         .route("/api/v1/journal", get(journal))
-        .route("/api/v1/sessions", get(sessions))
+        .nest("/api/v1/sessions", sessions::routes())
         .route("/api/v1/till/pairing", post(pair_till))
         .with_state(Arc::new(parts))
 }
@@ -117,17 +126,6 @@ async fn journal(State(parts): State<Arc<Parts>>) -> Json<JournalReport> {
     Json(JournalReport {
         p0: SpoolReport::from(&depths.p0),
         p1: SpoolReport::from(&depths.p1),
-    })
-}
-
-#[derive(Serialize)]
-struct Sessions {
-    admitted: usize,
-}
-
-async fn sessions(State(parts): State<Arc<Parts>>) -> Json<Sessions> {
-    Json(Sessions {
-        admitted: parts.wall.len(),
     })
 }
 

@@ -14,6 +14,7 @@ use super::ids::{
     TouchpointCode, Vid,
 };
 use super::text::Text;
+use super::wifi::{Tier, ZoneName};
 
 /// Declares the registry: every kind with its number and the class of its spool.
 macro_rules! registry {
@@ -135,6 +136,8 @@ pub enum Event {
     TouchpointView(View),
     PortalView(View),
     Admitted(Admitted),
+    AdmissionEnded(AdmissionEnded),
+    PassUsed(PassUsed),
     CommandDone(CommandDone),
     CouponVoided(CouponVoided),
 }
@@ -151,6 +154,8 @@ impl Event {
             Self::TouchpointView(_) => Kind::TouchpointView,
             Self::PortalView(_) => Kind::PortalView,
             Self::Admitted(_) => Kind::Admitted,
+            Self::AdmissionEnded(_) => Kind::AdmissionEnded,
+            Self::PassUsed(_) => Kind::PassUsed,
             Self::CommandDone(_) => Kind::CommandDone,
             Self::CouponVoided(_) => Kind::CouponVoided,
         }
@@ -293,6 +298,34 @@ pub struct View {
 pub struct Admitted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vid: Option<Vid>,
+    #[serde(rename = "zn", default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneName>,
+    #[serde(rename = "tr", default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+}
+
+/// A device's time, or what else it had, is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdmissionEnded {
+    #[serde(rename = "zn")]
+    pub zone: ZoneName,
+    #[serde(rename = "tr")]
+    pub tier: Tier,
+    /// `time`, `idle`, `quota`, `revoked`; more may come.
+    #[serde(rename = "why")]
+    pub reason: String,
+    #[serde(rename = "s")]
+    pub seconds: u64,
+    /// Bytes of the network layer.
+    pub up: u64,
+    pub down: u64,
+}
+
+/// A device took a temporary pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassUsed {
+    #[serde(rename = "zn")]
+    pub zone: ZoneName,
 }
 
 /// Headquarters has taken a coupon back: nobody gives anything on it.

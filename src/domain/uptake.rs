@@ -97,7 +97,11 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         Event::ConsentWithdrawn(_) => (vec![add(None, local, Step::Consented, -1)], None),
         Event::RedeemRefused(_) => (vec![add(None, local, Step::Refused, 1)], None),
         // A coupon that is void was claimed all the same.
-        Event::Admitted(_) | Event::CommandDone(_) | Event::CouponVoided(_) => (Vec::new(), None),
+        Event::Admitted(_)
+        | Event::AdmissionEnded(_)
+        | Event::PassUsed(_)
+        | Event::CommandDone(_)
+        | Event::CouponVoided(_) => (Vec::new(), None),
     };
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),

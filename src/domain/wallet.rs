@@ -290,6 +290,16 @@ impl Wallet {
         self.redemptions.of(coupon).is_some()
     }
 
+    /// Whether a diner holds a coupon that can be used, now or later.
+    pub fn holds_usable(&self, vid: Vid, now: Timestamp) -> bool {
+        let is_usable = |coupon: &coupons::Record| {
+            Timestamp::from(coupon.not_after) > now
+                && !self.is_redeemed(coupon.coupon)
+                && !self.is_voided(coupon.coupon)
+        };
+        self.coupons.of_diner(vid).any(is_usable)
+    }
+
     /// The latest coupon of `campaign` that a diner holds and the limits still remember.
     pub fn held_by(&self, vid: Vid, campaign: &CampaignId) -> Option<Coupon> {
         let latest = self
@@ -611,6 +621,8 @@ impl Wallet {
             Event::TouchpointView(_)
             | Event::PortalView(_)
             | Event::Admitted(_)
+            | Event::AdmissionEnded(_)
+            | Event::PassUsed(_)
             | Event::CommandDone(_) => {}
         }
     }

@@ -14,6 +14,8 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Window;
+use super::ids::TouchpointCode;
+use super::text::Text;
 
 pub use garden::{BadName, GardenName, GardenNames};
 pub use mac::{BadMac, Mac};
@@ -32,6 +34,10 @@ pub struct Wifi {
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     pub access: Reach,
+    /// The code of kind `wifi` whose page is shown; none: the store's first.
+    pub touchpoint: Option<TouchpointCode>,
+    /// The headline where there is no offer; none: "Guest Wi-Fi".
+    pub welcome: Option<Text>,
     /// None: what the box's own settings say.
     pub session_minutes: Option<u32>,
     /// A device that moves nothing for so long has left; 0: it never has.

@@ -140,7 +140,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::RedeemRefused(x) => (None, x.coupon, None),
         Event::TouchpointView(x) | Event::PortalView(x) => (x.campaign.as_ref(), None, x.vid),
         Event::Admitted(x) => (None, None, x.vid),
-        Event::CommandDone(_) => (None, None, None),
+        Event::AdmissionEnded(_) | Event::PassUsed(_) | Event::CommandDone(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
     }
 }

@@ -22,6 +22,17 @@ pub const CLAIMS_REFUSED: &str = "portal_claims_refused_total";
 pub const REDEMPTIONS: &str = "portal_redemptions_total";
 pub const REDEMPTIONS_REFUSED: &str = "portal_redemptions_refused_total";
 
+/// Devices that are let in, passes among them.
+pub const DEVICES_ADMITTED: &str = "admission_devices";
+/// Devices let in, by `kind`: `open`, `pass`.
+pub const ADMISSIONS: &str = "admission_admitted_total";
+/// Devices refused, by `why`.
+pub const ADMISSIONS_REFUSED: &str = "admission_refused_total";
+/// Sessions that ended, by `reason`: `time`, `idle`, `quota`, `revoked`.
+pub const ADMISSIONS_ENDED: &str = "admission_ended_total";
+/// Calls of the operator's hook, by `outcome`: `done`, `failed`, `late`, `dropped`.
+pub const HOOKS: &str = "admission_hooks_total";
+
 pub const UPLINK_STATE: &str = "uplink_state";
 pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";
 pub const UPLINK_FAILURES: &str = "uplink_failures_total";
@@ -77,6 +88,11 @@ pub fn add(name: &'static str, more: u64) {
 /// Counts `more` of one kind.
 pub fn add_of(name: &'static str, label: Label, more: u64) {
     REGISTRY.add(name, Some(label), more);
+}
+
+/// Says how it is now.
+pub fn set(name: &'static str, now: u64) {
+    REGISTRY.set(name, None, now);
 }
 
 /// Says how it is now with one kind.

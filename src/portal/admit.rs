@@ -1,36 +1,125 @@
-//! "Continue to the Internet": one tap, no condition.
+//! "Continue to the Internet": one tap, no condition. And the temporary pass, for whoever has to open another
+//! app first.
+//!
+//! Both end in a real navigation: phones look again only when a page is loaded.
 
+use axum::Form;
+use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::State;
 use super::error::Apology;
+use super::guest::Guest;
 use super::ledger::happening;
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
+use crate::admission::{NotAdmitted, Standing, book};
 use crate::domain::event::{Admitted, Event};
+use crate::domain::ids::TapId;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct AdmitForm {
+    tap: TapId,
+}
+
+type Asked = Result<Form<AdmitForm>, FormRejection>;
 
 /// `POST /admit`: the device that asks is let through, and only that one.
 pub(super) async fn admit(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
+    form: Asked,
 ) -> Response {
     let bundle = state.bundle();
-    let (Some(folder), Some(device)) = (state.own_store(&bundle), visitor.device) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(&visitor);
     };
+    let guest = match asked_by(&state, &visitor, form) {
+        Ok(guest) => guest,
+        Err(unasked) => return unasked.answer(&visitor),
+    };
     let now = state.now();
-    if let Err(full) = state.wall.admit(device, now) {
-        tracing::warn!(error = %full, "a device was not admitted");
-        return Apology::CannotKeep.page(&visitor);
+    let tier = state.tier(visitor.vid, now);
+    let policy = bundle.wifi(&folder.store.id, &guest.zone);
+    let Some(terms) = state.terms(folder, &policy, tier) else {
+        return Apology::WifiClosed.page(&visitor);
+    };
+    if !state.wan_is_up() {
+        return Apology::WifiAway.page(&visitor);
     }
-    let event = Event::Admitted(Admitted { vid: visitor.vid });
+    if let Err(error) = state.wall.admit(&guest.asks(tier, terms)) {
+        return not_admitted(&error).page(&visitor);
+    }
+    let event = Event::Admitted(Admitted {
+        vid: visitor.vid,
+        zone: Some(guest.zone),
+        tier: Some(tier),
+    });
     state.views.saw(happening(&folder.store, now, event));
-    // A real navigation: phones look again only when a page is loaded.
     see_other("/online")
 }
 
-/// `GET /online`
+/// `POST /pass`: into the walled garden, for minutes.
+pub(super) async fn pass(
+    axum::extract::State(state): axum::extract::State<State>,
+    visitor: Visitor,
+    form: Asked,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return Apology::NoSuchPage.page(&visitor);
+    };
+    let guest = match asked_by(&state, &visitor, form) {
+        Ok(guest) => guest,
+        Err(unasked) => return unasked.answer(&visitor),
+    };
+    let policy = bundle.wifi(&folder.store.id, &guest.zone);
+    match state.wall.pass(guest.mac, &guest.zone, &policy) {
+        Ok(()) => see_other("/online"),
+        Err(error) => not_admitted(&error).page(&visitor),
+    }
+}
+
+/// Why there is no device to let in.
+enum Unasked {
+    Elsewhere,
+    /// The tap was shown to somebody else, or too long ago: the page is shown anew.
+    Stale,
+}
+
+impl Unasked {
+    fn answer(&self, visitor: &Visitor) -> Response {
+        match self {
+            Self::Elsewhere => Apology::WifiElsewhere.page(visitor),
+            Self::Stale => see_other("/"),
+        }
+    }
+}
+
+/// The device that asks, if it brings a tap that was shown to it.
+fn asked_by(state: &State, visitor: &Visitor, form: Asked) -> Result<Guest, Unasked> {
+    let guest = state.guest(visitor).ok_or(Unasked::Elsewhere)?;
+    match form {
+        Ok(Form(form)) if state.was_shown(form.tap, &guest) => Ok(guest),
+        Ok(_) | Err(_) => Err(Unasked::Stale),
+    }
+}
+
+fn not_admitted(error: &NotAdmitted) -> Apology {
+    match error {
+        NotAdmitted::Refused(book::Refused::Blocked) => Apology::WifiBlocked,
+        NotAdmitted::Refused(book::Refused::QuotaSpent) => Apology::WifiSpent,
+        NotAdmitted::Refused(book::Refused::PassesSpent) => Apology::WifiPassesSpent,
+        NotAdmitted::Refused(book::Refused::Full) | NotAdmitted::Firewall(_) => {
+            tracing::warn!(%error, "a device was not admitted");
+            Apology::WifiFull
+        }
+    }
+}
+
+/// `GET /online`: what a device has now.
 pub(super) async fn online(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
@@ -39,21 +128,24 @@ pub(super) async fn online(
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(&visitor);
     };
-    let now = state.now();
-    if !visitor
-        .device
-        .is_some_and(|device| state.wall.is_admitted(device, now))
-    {
+    let Some(guest) = state.guest(&visitor) else {
         return see_other("/");
-    }
+    };
     let shell = Shell::new(
         visitor.language,
         visitor.language_link(),
         Some(&folder.store),
     );
+    let wifi = &shell.t.wifi;
+    let (title, text) = match state.standing(&bundle, folder, &guest) {
+        Standing::Walled => return see_other("/"),
+        Standing::Passing { .. } => (&wifi.pass_title, &wifi.pass_text),
+        Standing::Open { .. } if state.wan_is_up() => (&wifi.online_title, &wifi.online_text),
+        Standing::Open { .. } => (&wifi.away_title, &wifi.away_text),
+    };
     let html = render(&MessagePage {
-        title: &shell.t.wifi.online_title,
-        text: &shell.t.wifi.online_text,
+        title,
+        text,
         back: Some("/".to_owned()),
         shell,
     });

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::State;
+use super::doors::Doors;
 use super::error::{Apology, not_kept};
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render, see_other};
@@ -71,7 +72,10 @@ fn draw(
             words.join(", ")
         })
         .filter(|words| !words.is_empty());
-    let touchpoint = bundle.touchpoint(claim.touchpoint);
+    let from_the_wifi = bundle
+        .touchpoint(claim.touchpoint)
+        .is_some_and(|(_, place)| place.kind == TouchpointKind::Wifi);
+    let guest = state.guest(visitor);
     let code = claim.code.as_str();
     render(&CouponPage {
         shell: Shell::new(language, visitor.language_link(), Some(store)),
@@ -87,7 +91,11 @@ fn draw(
         standing: standing(state, store, coupon, language),
         consented: coupon.consented,
         consent_words: bundle.policy.marketing.of(language),
-        wifi: touchpoint.is_some_and(|(_, place)| place.kind == TouchpointKind::Wifi),
+        tap: state.tap_for(guest.as_ref()).to_string(),
+        doors: from_the_wifi
+            .then_some(guest)
+            .flatten()
+            .and_then(|guest| state.doors(bundle, &guest)),
     })
 }
 
@@ -229,5 +237,7 @@ struct CouponPage<'a> {
     standing: Standing,
     consented: bool,
     consent_words: &'a str,
-    wifi: bool,
+    /// For the doors.
+    tap: String,
+    doors: Option<Doors>,
 }

@@ -23,16 +23,50 @@ pub(super) enum Apology {
     NoSuchPage,
     /// The till from outside the staff network.
     StaffOnly,
+    /// A device that is in no guest network of this box.
+    WifiElsewhere,
+    /// Not at this hour, or not in this shop at all.
+    WifiClosed,
+    /// There is no Internet to be let into.
+    WifiAway,
+    WifiBlocked,
+    /// The quota of the day.
+    WifiSpent,
+    WifiPassesSpent,
+    /// The wall has no room, or does not answer.
+    WifiFull,
 }
 
 impl Apology {
     const fn status(self) -> StatusCode {
         match self {
             Self::UnknownCode | Self::UnknownCoupon | Self::NoSuchPage => StatusCode::NOT_FOUND,
-            Self::Incomplete => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Incomplete | Self::WifiElsewhere => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OfferClosed | Self::SoldOut => StatusCode::CONFLICT,
-            Self::CannotKeep => StatusCode::SERVICE_UNAVAILABLE,
-            Self::StaffOnly => StatusCode::FORBIDDEN,
+            Self::CannotKeep | Self::WifiFull | Self::WifiAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StaffOnly | Self::WifiClosed | Self::WifiBlocked => StatusCode::FORBIDDEN,
+            Self::WifiSpent | Self::WifiPassesSpent => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// Where there is still something to do, the way there.
+    fn way_back(self) -> Option<String> {
+        match self {
+            Self::WifiClosed
+            | Self::WifiAway
+            | Self::WifiSpent
+            | Self::WifiPassesSpent
+            | Self::WifiFull => Some("/".to_owned()),
+            Self::UnknownCode
+            | Self::UnknownCoupon
+            | Self::Incomplete
+            | Self::OfferClosed
+            | Self::SoldOut
+            | Self::CannotKeep
+            | Self::NoSuchPage
+            | Self::StaffOnly
+            | Self::WifiElsewhere
+            | Self::WifiBlocked => None,
         }
     }
 
@@ -40,6 +74,7 @@ impl Apology {
     pub(super) fn page(self, visitor: &Visitor) -> Response {
         let shell = Shell::new(visitor.language, visitor.language_link(), None);
         let (error, coupon, till) = (&shell.t.error, &shell.t.coupon, &shell.t.till);
+        let wifi = &shell.t.wifi;
         let (title, text) = match self {
             Self::UnknownCode => (&error.unknown_title, &error.unknown_text),
             Self::UnknownCoupon => (&coupon.unknown_title, &coupon.unknown_text),
@@ -49,11 +84,18 @@ impl Apology {
             Self::CannotKeep => (&error.busy_title, &error.busy_text),
             Self::NoSuchPage => (&error.missing_title, &error.missing_text),
             Self::StaffOnly => (&till.staff_only, &till.staff_only_text),
+            Self::WifiElsewhere => (&wifi.elsewhere_title, &wifi.elsewhere_text),
+            Self::WifiClosed => (&wifi.closed_title, &wifi.closed_text),
+            Self::WifiAway => (&wifi.away_title, &wifi.away_text),
+            Self::WifiBlocked => (&wifi.blocked_title, &wifi.blocked_text),
+            Self::WifiSpent => (&wifi.spent_title, &wifi.spent_text),
+            Self::WifiPassesSpent => (&wifi.passes_title, &wifi.passes_text),
+            Self::WifiFull => (&wifi.full_title, &wifi.full_text),
         };
         let html = render(&MessagePage {
             title,
             text,
-            back: None,
+            back: self.way_back(),
             shell,
         });
         page(self.status(), visitor.packing, html)

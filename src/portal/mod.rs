@@ -9,7 +9,7 @@
 //! | [`table`] | `GET /t/{code}`, `GET /` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
-//! | [`admit`] | `POST /admit`, `GET /online` |
+//! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`till`] | `GET /till` and what is under it |
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
@@ -18,7 +18,10 @@ pub mod commands;
 mod cookie;
 mod counter;
 mod coupon;
+mod doors;
+mod endings;
 mod error;
+mod guest;
 mod join;
 pub mod keys;
 mod language;
@@ -33,7 +36,6 @@ mod views;
 mod visitor;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -53,6 +55,7 @@ use crate::wire::frame::BootTime;
 use crate::wire::link::LinkState;
 
 use cookie::Signer;
+use guest::Tapper;
 use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedWallet};
 use table::Landings;
@@ -83,6 +86,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// How the way to headquarters is; none for a shop without one.
     pub link: Option<watch::Receiver<LinkState>>,
+    /// Whether there is an Internet behind the wall, as far as the box knows.
+    pub wan: watch::Receiver<bool>,
     /// Which boot of the box this is.
     pub boot: u32,
 }
@@ -94,6 +99,7 @@ struct State(Arc<Shared>);
 struct Shared {
     parts: Parts,
     signer: Signer,
+    tapper: Tapper,
     views: Views,
     landings: Landings,
     /// Whoever checks a PIN holds it: one at a time.
@@ -161,12 +167,13 @@ pub fn router(parts: Parts, tasks: &Tasks) -> Router {
     );
     let state = State(Arc::new(Shared {
         signer: Signer::new(&parts.keys.cookie),
+        tapper: Tapper::new(&parts.keys.cookie),
         views,
         landings: Landings::default(),
         pin_turn: tokio::sync::Mutex::default(),
         parts,
     }));
-    sweep_sessions(tasks, Arc::clone(&state.wall), Arc::clone(&state.clock));
+    endings::start(&state, tasks);
     Router::new()
         .route("/", get(table::arrival))
         .route("/t/{code}", get(table::landing))
@@ -175,24 +182,11 @@ pub fn router(parts: Parts, tasks: &Tasks) -> Router {
         .route("/c/{id}/consent", post(coupon::consent))
         .route("/notice", get(coupon::notice))
         .route("/admit", post(admit::admit))
+        .route("/pass", post(admit::pass))
         .route("/online", get(admit::online))
         .nest("/till", till::routes())
         .route("/counter", get(counter::show))
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(state)
-}
-
-/// Ends the sessions whose time is over, every half minute.
-fn sweep_sessions(tasks: &Tasks, wall: Arc<Wall>, clock: Arc<dyn Clock>) {
-    let own = tasks.clone();
-    tasks.spawn("sessions", async move {
-        let mut every = tokio::time::interval(Duration::from_secs(30));
-        loop {
-            tokio::select! {
-                _ = every.tick() => wall.sweep(clock.now()),
-                () = own.stopping() => return,
-            }
-        }
-    });
 }

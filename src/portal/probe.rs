@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use super::State;
 use super::error::Apology;
 use super::visitor::Visitor;
-use crate::wire::link::LinkState;
+use crate::admission::Standing;
 use systems::{Expected, expected};
 
 const NO_STORE: &str = "no-store";
@@ -57,11 +57,13 @@ impl Asked {
 
 /// How the asker stands to the wall and to the Internet behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Way {
     Walled,
-    Admitted,
+    /// A temporary pass: the walled garden and no further.
+    Garden,
+    Internet,
     /// Let in, and there is no Internet to be let into.
-    AdmittedToNothing,
+    Nowhere,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +77,17 @@ enum Reply {
 }
 
 /// Decides what to say; `is_ours` tells a question to the portal itself.
-fn reply(asked: &Asked, is_ours: bool, standing: Standing) -> Reply {
+fn reply(asked: &Asked, is_ours: bool, way: Way) -> Reply {
     let is_question = [Method::GET, Method::HEAD, Method::POST].contains(&asked.method);
-    match (expected(&asked.host, &asked.path), standing) {
+    match (expected(&asked.host, &asked.path), way) {
         (None, _) if is_ours => Reply::NoSuchPage,
         (_, _) if !is_question => Reply::NotLikeThat,
-        (Some(expected), Standing::Admitted) => Reply::Expected(expected),
+        (Some(expected), Way::Internet) => Reply::Expected(expected),
+        // The only window that closes for good on "Cancel", and so the only one that has to say "Done" before
+        // another app can be opened. What tells a phone that it has the whole Internet (a 204) is never faked.
+        (Some(expected), Way::Garden) if expected.is_apples() => Reply::Expected(expected),
         // A phone that were told it is online would turn its back on the page that still works.
-        (_, Standing::Walled | Standing::AdmittedToNothing) | (None, Standing::Admitted) => {
-            Reply::ToThePortal
-        }
+        (_, Way::Walled | Way::Garden | Way::Nowhere) | (None, Way::Internet) => Reply::ToThePortal,
     }
 }
 
@@ -98,8 +101,16 @@ pub(super) async fn answer(
         return Apology::NoSuchPage.page(&visitor);
     };
     let base_url = state.base_url(Some(&folder.store));
-    let standing = standing(&state, &visitor);
-    match reply(&asked, asked.is_ours(&base_url), standing) {
+    let way = match state.guest(&visitor) {
+        None => Way::Walled,
+        Some(guest) => match state.standing(&bundle, folder, &guest) {
+            Standing::Walled => Way::Walled,
+            Standing::Passing { .. } => Way::Garden,
+            Standing::Open { .. } if state.wan_is_up() => Way::Internet,
+            Standing::Open { .. } => Way::Nowhere,
+        },
+    };
+    match reply(&asked, asked.is_ours(&base_url), way) {
         Reply::Expected(expected) => online(expected),
         Reply::ToThePortal => (
             StatusCode::FOUND,
@@ -111,31 +122,6 @@ pub(super) async fn answer(
             .into_response(),
         Reply::NoSuchPage => Apology::NoSuchPage.page(&visitor),
         Reply::NotLikeThat => StatusCode::METHOD_NOT_ALLOWED.into_response(),
-    }
-}
-
-fn standing(state: &State, visitor: &Visitor) -> Standing {
-    let now = state.now();
-    let is_admitted = visitor
-        .device
-        .is_some_and(|device| state.wall.is_admitted(device, now));
-    let link = state.link.as_ref().map(|link| *link.borrow());
-    match (is_admitted, link) {
-        (false, _) => Standing::Walled,
-        (true, Some(LinkState::Offline | LinkState::UpstreamCaptive)) => {
-            Standing::AdmittedToNothing
-        }
-        (
-            true,
-            None
-            | Some(
-                LinkState::Unknown
-                | LinkState::Online
-                | LinkState::ClockBad
-                | LinkState::HqDown
-                | LinkState::CertBad,
-            ),
-        ) => Standing::Admitted,
     }
 }
 
@@ -189,26 +175,47 @@ mod tests {
     fn nobody_is_told_to_be_online_who_is_not() {
         for method in [Method::GET, Method::HEAD, Method::POST] {
             let asked = asked(method, "captive.apple.com", "/hotspot-detect.html");
-            for standing in [Standing::Walled, Standing::AdmittedToNothing] {
-                assert_eq!(reply(&asked, false, standing), Reply::ToThePortal);
+            for way in [Way::Walled, Way::Nowhere] {
+                assert_eq!(reply(&asked, false, way), Reply::ToThePortal);
             }
-            let yes = reply(&asked, false, Standing::Admitted);
+            let yes = reply(&asked, false, Way::Internet);
             assert!(matches!(yes, Reply::Expected(Expected::Html(_))));
+        }
+    }
+
+    #[test]
+    fn during_a_pass_only_apples_window_is_told_to_close() {
+        let apple = asked(Method::GET, "captive.apple.com", "/hotspot-detect.html");
+        assert!(matches!(
+            reply(&apple, false, Way::Garden),
+            Reply::Expected(_)
+        ));
+        for (host, path) in [
+            ("connectivitycheck.gstatic.cn", "/generate_204"),
+            ("www.msftconnecttest.com", "/connecttest.txt"),
+            ("detectportal.firefox.com", "/success.txt"),
+        ] {
+            let other = asked(Method::GET, host, path);
+            assert_eq!(
+                reply(&other, false, Way::Garden),
+                Reply::ToThePortal,
+                "{host}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_check_goes_to_the_portal_unless_it_is_meant_for_it() {
         let menu = asked(Method::GET, "www.example.cn", "/menu");
-        for standing in [Standing::Walled, Standing::Admitted] {
-            assert_eq!(reply(&menu, false, standing), Reply::ToThePortal);
-            assert_eq!(reply(&menu, true, standing), Reply::NoSuchPage);
+        for way in [Way::Walled, Way::Internet] {
+            assert_eq!(reply(&menu, false, way), Reply::ToThePortal);
+            assert_eq!(reply(&menu, true, way), Reply::NoSuchPage);
         }
         let put = asked(Method::PUT, "www.example.cn", "/menu");
-        assert_eq!(reply(&put, false, Standing::Walled), Reply::NotLikeThat);
+        assert_eq!(reply(&put, false, Way::Walled), Reply::NotLikeThat);
         // Also where somebody asks the box by its address.
         let check = asked(Method::GET, "", "/generate_204");
-        assert_eq!(reply(&check, true, Standing::Walled), Reply::ToThePortal);
+        assert_eq!(reply(&check, true, Way::Walled), Reply::ToThePortal);
     }
 
     #[test]

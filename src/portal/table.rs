@@ -14,7 +14,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::State;
+use super::doors::Doors;
 use super::error::Apology;
+use super::guest::Guest;
 use super::ledger::happening;
 use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, render};
 use super::probe::{self, Asked};
@@ -27,6 +29,7 @@ use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
 use crate::domain::offer::{self, Place};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
+use crate::domain::wifi::ZoneName;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::wire::bundle::{Bundle, StoreFolder};
@@ -49,11 +52,14 @@ pub(super) async fn landing(
     if visitor.only_looks {
         return just_looking(folder, touchpoint, &visitor);
     }
+    let is_wifi = touchpoint.kind == TouchpointKind::Wifi;
+    let guest = is_wifi.then(|| state.guest(&visitor)).flatten();
     let here = Here {
         state: &state,
         bundle: &bundle,
         folder,
         touchpoint,
+        guest,
     };
     here.show(&visitor)
 }
@@ -72,21 +78,35 @@ pub(super) async fn arrival(
         // Some other site's front page: cookie and coupon belong to our own name.
         return probe::answer(axum::extract::State(state), visitor, request).await;
     }
-    let wifi = folder
-        .touchpoints
-        .values()
-        .find(|touchpoint| touchpoint.kind == TouchpointKind::Wifi && touchpoint.is_bound());
-    match wifi {
+    let guest = state.guest(&visitor);
+    if let Some(guest) = &guest {
+        // A device that was in today may be let in again before it has tapped anything.
+        state.standing(&bundle, folder, guest);
+    }
+    let policy = guest
+        .as_ref()
+        .map(|guest| bundle.wifi(&folder.store.id, &guest.zone))
+        .unwrap_or_default();
+    let is_wifi = |place: &&Touchpoint| place.kind == TouchpointKind::Wifi && place.is_bound();
+    let named = policy
+        .touchpoint
+        .and_then(|code| folder.touchpoints.get(&code));
+    let touchpoint = named
+        .filter(is_wifi)
+        .or_else(|| folder.touchpoints.values().find(is_wifi));
+    match touchpoint {
         Some(touchpoint) => {
             let here = Here {
                 state: &state,
                 bundle: &bundle,
                 folder,
                 touchpoint,
+                guest,
             };
             here.show(&visitor)
         }
         None => {
+            let tap = state.tap_for(guest.as_ref()).to_string();
             let html = render(&LandingPage {
                 shell: Shell::new(
                     visitor.language,
@@ -97,8 +117,13 @@ pub(super) async fn arrival(
                 label: None,
                 is_table: false,
                 wifi: true,
+                welcome: policy
+                    .welcome
+                    .as_ref()
+                    .map(|text| text.of(visitor.language)),
+                doors: guest.and_then(|guest| state.doors(&bundle, &guest)),
                 code: "",
-                tap: "",
+                tap: &tap,
                 manager: None,
                 offer: None,
             });
@@ -129,13 +154,15 @@ struct Here<'a> {
     bundle: &'a Arc<Bundle>,
     folder: &'a StoreFolder,
     touchpoint: &'a Touchpoint,
+    /// The device, where the page is the Wi-Fi's.
+    guest: Option<Guest>,
 }
 
 impl<'a> Here<'a> {
     fn show(&self, visitor: &Visitor) -> Response {
         metrics::count(metrics::TAPS);
         let state = self.state;
-        let tap = TapId::from_entropy(random()).to_string();
+        let tap = state.tap_for(self.guest.as_ref()).to_string();
         let (response, mut view) = match visitor.vid {
             Some(vid) => self.for_diner(vid, &tap, visitor),
             None => {
@@ -216,6 +243,8 @@ impl<'a> Here<'a> {
             label: Some(&self.touchpoint.label),
             is_table: self.touchpoint.kind == TouchpointKind::Table,
             wifi: self.touchpoint.kind == TouchpointKind::Wifi,
+            welcome: self.welcome(language).as_deref(),
+            doors: self.doors(),
             code: self.touchpoint.code.as_str(),
             tap,
             manager: manager.map(|name| name.of(language)),
@@ -228,6 +257,16 @@ impl<'a> Here<'a> {
                 held,
             }),
         })
+    }
+
+    fn doors(&self) -> Option<Doors> {
+        self.state.doors(self.bundle, self.guest.as_ref()?)
+    }
+
+    fn welcome(&self, language: Language) -> Option<String> {
+        let zone = &self.guest.as_ref()?.zone;
+        let welcome = self.bundle.wifi(&self.folder.store.id, zone).welcome?;
+        Some(welcome.of(language).to_owned())
     }
 
     fn view(&self, campaign: Option<&Campaign>) -> View {
@@ -245,13 +284,18 @@ const MOST_LANDINGS: usize = 512;
 
 /// The landing pages made ahead.
 #[derive(Default)]
-pub(super) struct Landings(Mutex<HashMap<(TouchpointCode, Language), Arc<Landing>>>);
+pub(super) struct Landings(Mutex<HashMap<Key, Arc<Landing>>>);
+
+/// Which page: one and the same place may look another way in another zone.
+type Key = (TouchpointCode, Language, Option<ZoneName>);
 
 /// One page made ahead, and what it was made from.
 struct Landing {
     page: SplicedPage,
     view: View,
     bundle: Arc<Bundle>,
+    /// The zone may close, and the Internet go away.
+    doors: Option<Doors>,
     /// The offer may open or close with the minute.
     minute: i64,
     /// The stock may have gone with a coupon.
@@ -260,13 +304,15 @@ struct Landing {
 
 impl Landings {
     fn get(&self, here: &Here<'_>, language: Language) -> Arc<Landing> {
-        let key = (here.touchpoint.code, language);
+        let zone = here.guest.as_ref().map(|guest| guest.zone.clone());
+        let key = (here.touchpoint.code, language, zone);
+        let doors = here.doors();
         let minute = here.state.now().as_second().div_euclid(60);
         let issued = here.state.wallet.read().issued();
         let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(landing) = landings.get(&key)
             && Arc::ptr_eq(&landing.bundle, here.bundle)
-            && (landing.minute, landing.issued) == (minute, issued)
+            && (landing.minute, landing.issued, landing.doors) == (minute, issued, doors)
         {
             return Arc::clone(landing);
         }
@@ -274,14 +320,15 @@ impl Landings {
         // A tap of its own marks the place where taps go: no text of a bundle can be it.
         let mark = TapId::from_entropy(random()).to_string();
         let mut html = here.render(campaign, language, &mark, None);
-        if campaign.is_none() {
-            // A page without an offer has no form and so no place for a tap.
+        if !html.contains(&mark) {
+            // A page without a form has no place for a tap.
             html.push_str(&format!("<!-- {mark} -->"));
         }
         let landing = Arc::new(Landing {
             page: SplicedPage::cut(&html, &mark).expect("the page holds the mark once"),
             view: here.view(campaign),
             bundle: Arc::clone(here.bundle),
+            doors,
             minute,
             issued,
         });
@@ -301,6 +348,8 @@ struct LandingPage<'a> {
     label: Option<&'a str>,
     is_table: bool,
     wifi: bool,
+    welcome: Option<&'a str>,
+    doors: Option<Doors>,
     code: &'a str,
     tap: &'a str,
     manager: Option<&'a str>,

@@ -50,7 +50,11 @@ texts! {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
         looking_title looking_text held show_coupon terms
     }
-    wifi Wifi { title continue_button online_title online_text }
+    wifi Wifi {
+        title continue_button online_title online_text pass_button pass_title pass_text
+        away_title away_text closed_title closed_text elsewhere_title elsewhere_text
+        blocked_title blocked_text spent_title spent_text passes_title passes_text full_title full_text
+    }
     coupon Coupon {
         title say_code valid_until only_hours how how_text screenshot redeemed expired redeemed_at
         voided voided_text

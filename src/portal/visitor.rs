@@ -1,6 +1,7 @@
 //! What a request tells of its sender: the language, the packing, the signed cookie, the address.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::Method;
@@ -12,7 +13,6 @@ use serde::Deserialize;
 use super::State;
 use super::pages::{LanguageLink, Packing};
 use super::{cookie, language};
-use crate::admission::Device;
 use crate::domain::ids::Vid;
 use crate::domain::text::Language;
 use crate::ops::serve::Peer;
@@ -24,7 +24,7 @@ pub(super) struct Visitor {
     pub(super) packing: Packing,
     /// From the diner's signed cookie.
     pub(super) vid: Option<Vid>,
-    pub(super) device: Option<Device>,
+    pub(super) address: Option<IpAddr>,
     /// "Just looking" was tapped.
     pub(super) only_looks: bool,
     link: LanguageLink,
@@ -58,7 +58,7 @@ impl FromRequestParts<State> for Visitor {
             language: language::pick(asked.lang.as_deref(), headers),
             packing: Packing::accepted(headers),
             vid,
-            device: peer.map(|peer| Device(peer.address.ip())),
+            address: peer.map(|peer| peer.address.ip()),
             only_looks: asked.look.is_some(),
             link: if parts.method == Method::GET {
                 LanguageLink::Here

@@ -14,7 +14,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 
 /// Where to ask: `http://host[:port]/path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Probe {
+pub struct Probe {
     authority: String,
     host: String,
     path: String,
@@ -22,7 +22,7 @@ pub(super) struct Probe {
 
 /// What is between the shop and the Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Upstream {
+pub enum Upstream {
     Open,
     /// Somebody answers in the Internet's place.
     Captive,
@@ -32,7 +32,7 @@ pub(super) enum Upstream {
 
 impl Probe {
     /// None for an address that is empty or of another kind.
-    pub(super) fn parse(url: &str) -> Option<Self> {
+    pub fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("http://")?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let has_port = host
@@ -49,7 +49,7 @@ impl Probe {
         })
     }
 
-    pub(super) async fn look(&self) -> Upstream {
+    pub async fn look(&self) -> Upstream {
         match tokio::time::timeout(WITHIN, self.ask()).await {
             Ok(Ok(answer)) if is_204(&answer) => Upstream::Open,
             Ok(Ok(answer)) if answer.starts_with(b"HTTP/1.") => Upstream::Captive,

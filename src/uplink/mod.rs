@@ -9,7 +9,7 @@
 
 pub mod backoff;
 pub mod bundle;
-mod captive;
+pub mod captive;
 pub mod commands;
 mod credentials;
 mod down;

@@ -109,6 +109,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::RedeemRefused(x) => serde_json::value::to_raw_value(x),
         Event::TouchpointView(x) | Event::PortalView(x) => serde_json::value::to_raw_value(x),
         Event::Admitted(x) => serde_json::value::to_raw_value(x),
+        Event::AdmissionEnded(x) => serde_json::value::to_raw_value(x),
+        Event::PassUsed(x) => serde_json::value::to_raw_value(x),
         Event::CommandDone(x) => serde_json::value::to_raw_value(x),
         Event::CouponVoided(x) => serde_json::value::to_raw_value(x),
     };
@@ -210,6 +212,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::TouchpointView => Event::TouchpointView(read(payload)?),
         Kind::PortalView => Event::PortalView(read(payload)?),
         Kind::Admitted => Event::Admitted(read(payload)?),
+        Kind::AdmissionEnded => Event::AdmissionEnded(read(payload)?),
+        Kind::PassUsed => Event::PassUsed(read(payload)?),
         Kind::CommandDone => Event::CommandDone(read(payload)?),
         Kind::CouponVoided => Event::CouponVoided(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),

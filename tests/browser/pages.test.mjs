@@ -93,13 +93,13 @@ for (const locale of ['zh-CN', 'en-GB']) {
 test('on the Wi-Fi page the way to the Internet is as large as the offer, and both are in sight', async () => {
   await onPhone({}, async (page) => {
     await page.goto(`${chain.portal}/`);
-    const claim = await page.locator('form[action="/claim"] button').boundingBox();
-    const onward = await page.locator('form[action="/admit"] button').boundingBox();
+    const claim = await page.locator('form[action="/claim"] button:not([formaction])').boundingBox();
+    const onward = await page.locator('button[formaction="/admit"]').boundingBox();
     assert.deepEqual([onward.width, onward.height], [claim.width, claim.height]);
     for (const button of [claim, onward]) {
       assert.ok(button.y + button.height <= page.viewportSize().height, 'it is seen without scrolling');
     }
-    await tap(page.locator('form[action="/admit"] button'));
+    await tap(page.locator('button[formaction="/admit"]'));
     assert.equal(page.url(), `${chain.portal}/online`);
     assert.match(await page.locator('h1').innerText(), /已连接/);
   });

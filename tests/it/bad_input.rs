@@ -6,7 +6,7 @@ use maitred::ops::tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{PATIENCE, TestStore, claim, run, scan, table};
+use crate::support::{PATIENCE, TestStore, ask_to_be_let_in, claim, run, scan, table};
 
 async fn phone(store: &TestStore) -> Phone {
     Phone::open(store.portal(), &Tasks::new()).await.unwrap()
@@ -163,9 +163,6 @@ async fn a_body_that_never_comes_gives_its_place_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_sites_front_page_leads_to_the_portals_own_name() {
-    use axum::http::{HeaderMap, Method};
-    use maitred::ops::ask::Connection;
-
     let dir = tempfile::tempdir().unwrap();
     let store = TestStore::alone(dir.path()).await;
     let front_page = async |host: &str| {
@@ -181,12 +178,6 @@ async fn another_sites_front_page_leads_to_the_portals_own_name() {
     assert!(walled.contains("location: http://portal.test/"), "{walled}");
     assert!(front_page("portal.test").await.starts_with("HTTP/1.1 200"));
 
-    let mut connection = Connection::open(store.portal(), &Tasks::new())
-        .await
-        .unwrap();
-    let admit = connection
-        .ask(Method::POST, "/admit", &HeaderMap::new(), "")
-        .await;
-    admit.unwrap();
+    ask_to_be_let_in(store.portal()).await;
     assert!(front_page("captive.apple.com").await.contains("Success"));
 }

@@ -7,7 +7,7 @@ use maitred::ops::ask::Connection;
 use maitred::ops::tasks::Tasks;
 use maitred::wire::encoding::gunzip;
 
-use crate::support::{TestStore, claim, table};
+use crate::support::{TestStore, ask_to_be_let_in, claim, table};
 
 /// 14 KB: the first flight of a TCP connection (RFC 6928, ten segments).
 const MOST_BYTES: usize = 14 * 1024;
@@ -96,18 +96,14 @@ async fn the_wifi_page_offers_the_internet_as_large_as_the_coupon_and_lets_in_on
         html.contains("<button class=\"button\">Claim it</button>"),
         "{html}"
     );
-    assert!(html.contains("<button class=\"button other\">Continue to the Internet</button>"));
+    assert!(html.contains(
+        "<button class=\"button other\" formaction=\"/admit\">Continue to the Internet</button>"
+    ));
 
     let probe = "/generate_204";
     assert_eq!(get(&store, probe, "en").await.status(), 302, "walled");
-    let mut connection = Connection::open(store.portal(), &Tasks::new())
-        .await
-        .unwrap();
-    let admit = connection
-        .ask(Method::POST, "/admit", &HeaderMap::new(), "")
-        .await
-        .unwrap();
-    assert_eq!(admit.headers()["location"], "/online");
+    let admitted = ask_to_be_let_in(store.portal()).await;
+    assert_eq!(admitted.location.as_deref(), Some("/online"));
     assert_eq!(get(&store, probe, "en").await.status(), 204, "admitted");
     assert!(text(&get(&store, "/online", "en").await).contains("You are online"));
 }

@@ -26,6 +26,7 @@ mod simulation;
 mod street;
 mod tap;
 mod till;
+mod wifi;
 
 #[path = "../powercut/mod.rs"]
 mod powercut;

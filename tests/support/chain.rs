@@ -370,6 +370,7 @@ impl TestStore {
         write_chain(&dir.join("chain"));
         let settings = "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\n\
                         base_url = \"http://portal.test\"\n[ops]\nlisten = \"127.0.0.1:0\"\n\
+                        [uplink]\nprobe_url = \"\"\n\
                         [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n";
         Self::start_with(dir, "alone", settings, environment).await
     }

@@ -67,6 +67,14 @@ pub(crate) async fn scan(portal: std::net::SocketAddr, code: &str) -> (Phone, Pa
     (phone, landing)
 }
 
+/// Taps "Continue to the Internet" on the page of the Wi-Fi.
+pub(crate) async fn ask_to_be_let_in(portal: std::net::SocketAddr) -> Page {
+    let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
+    let arrival = phone.get("/").await.unwrap();
+    let shown = arrival.field("tap").unwrap();
+    phone.post("/admit", &[("tap", shown)]).await.unwrap()
+}
+
 /// Taps the button of `landing`; the path of the coupon.
 pub(crate) async fn tap(phone: &mut Phone, landing: &Page) -> String {
     let fields = claim_fields(landing);

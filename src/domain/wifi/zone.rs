@@ -28,6 +28,12 @@ impl TryFrom<String> for ZoneName {
     }
 }
 
+impl ZoneName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<ZoneName> for String {
     fn from(name: ZoneName) -> Self {
         name.0

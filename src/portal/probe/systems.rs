@@ -15,6 +15,12 @@ pub(super) enum Expected {
     Text(&'static str),
 }
 
+impl Expected {
+    pub(super) fn is_apples(self) -> bool {
+        [Self::Html(APPLE), Self::Html(APPLE_AND_LINE_FEED)].contains(&self)
+    }
+}
+
 /// 68 bytes; what most hosts of Apple say.
 const APPLE: &str = "<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>";
 

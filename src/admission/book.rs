@@ -1,0 +1,316 @@
+//! The book of sessions: who may pass, until when, and what they have moved. Pure: it is given the time and
+//! the kernel's counters, and says what is to be done.
+//!
+//! It promises: a device has one session; a second tap neither lengthens it nor fills its quota again; who has
+//! used up a quota waits for the next day; a wrong wall clock neither ends a session nor lengthens one, for
+//! the time that counts is that since the machine started.
+
+mod ended;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+
+use super::firewall::{Entry, Mark, Traffic};
+use super::zone::ZoneName;
+use crate::domain::wifi::{Mac, Terms, Tier};
+
+pub use ended::{EndedToday, Reason};
+pub use session::{Kind, Moved, Session};
+
+/// More devices than a router's Wi-Fi can carry.
+pub const MOST_SESSIONS: usize = 2_000;
+
+/// Devices remembered beside the sessions: who ended today, who had a pass in the last hour. A crowd that
+/// changes its addresses must not fill the memory; the oldest are forgotten first.
+const MOST_REMEMBERED: usize = 10_000;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A staff device's entry is put in for so long, and anew at each start.
+const STAFF_LASTS: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The time, as the wall goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub at: Timestamp,
+    /// Never steps: [`AGE`] and the time since the machine started, sleep included.
+    pub steady: Duration,
+    /// The clock on the store's wall.
+    pub local: DateTime,
+}
+
+/// Steady time begins so high that what began before the machine started is not before zero.
+const AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+impl Now {
+    pub const fn new(at: Timestamp, since_boot: Duration, local: DateTime) -> Self {
+        Self {
+            at,
+            steady: AGE.saturating_add(since_boot),
+            local,
+        }
+    }
+
+    pub const fn since_boot(self) -> Duration {
+        self.steady.saturating_sub(AGE)
+    }
+}
+
+/// A device asks to be let in, and what it would get.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub mac: Mac,
+    pub zone: ZoneName,
+    pub tier: Tier,
+    pub terms: Terms,
+}
+
+/// Why a device is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the device is on the list of blocked ones")]
+    Blocked,
+    #[error("the device's quota of today is used up")]
+    QuotaSpent,
+    #[error("the device has had its passes of this hour")]
+    PassesSpent,
+    #[error("{MOST_SESSIONS} devices are admitted and no session has ended")]
+    Full,
+}
+
+/// What letting a device in comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in already, and nothing changes.
+    Already,
+    /// Put this entry into the wall, then [`Book::put`] the session.
+    New(Entry, Box<Session>),
+}
+
+#[derive(Debug, Default)]
+pub struct Book {
+    sessions: BTreeMap<Mac, Session>,
+    staff: BTreeSet<Mac>,
+    blocked: BTreeSet<Mac>,
+    last_number: u16,
+    /// When a device began each of its passes of the last hour.
+    passes: BTreeMap<Mac, Vec<Duration>>,
+    ended: BTreeMap<Mac, EndedToday>,
+}
+
+impl Book {
+    pub fn new(staff: &[Mac], blocked: &[Mac]) -> Self {
+        let mut book = Self {
+            staff: staff.iter().copied().collect(),
+            blocked: blocked.iter().copied().collect(),
+            ..Self::default()
+        };
+        // Their numbers are the first ones, so that no session ever has one of them.
+        book.last_number = u16::try_from(book.staff.len()).unwrap_or(u16::MAX);
+        book
+    }
+
+    /// What becomes of a device that asks to be let in.
+    pub fn admit(&self, asked: &Asked, now: Now) -> Result<Verdict, Refused> {
+        if self.blocked.contains(&asked.mac) {
+            return Err(Refused::Blocked);
+        }
+        if self.staff.contains(&asked.mac) {
+            return Ok(Verdict::Already);
+        }
+        let is_open = |session: &&Session| session.kind == Kind::Open;
+        let before = self.sessions.get(&asked.mac).filter(is_open);
+        let runs = |session: &Session| session.over(now).is_none() && session.tier >= asked.tier;
+        if before.is_some_and(runs) {
+            return Ok(Verdict::Already);
+        }
+        let ended = self.ended.get(&asked.mac);
+        let ended = ended.filter(|ended| ended.is_on(now.local.date()));
+        // A quota is for the day: what was moved under another tier, or in a session before, is a part of it.
+        let moved = before
+            .map(Session::moved)
+            .or(ended.map(|ended| ended.moved))
+            .unwrap_or_default();
+        if asked
+            .terms
+            .quota
+            .is_some_and(|quota| moved.total() >= quota)
+        {
+            return Err(Refused::QuotaSpent);
+        }
+        let number = self.free_number(asked.mac)?;
+        let session = Session::open(asked, number, moved, now);
+        Ok(Verdict::New(
+            session.entry(asked.mac, now),
+            Box::new(session),
+        ))
+    }
+
+    /// What becomes of a device that asks for a temporary pass of `lasts`.
+    pub fn pass(
+        &self,
+        mac: Mac,
+        zone: &ZoneName,
+        (lasts, most_in_an_hour): (Duration, usize),
+        now: Now,
+    ) -> Result<Verdict, Refused> {
+        if self.blocked.contains(&mac) {
+            return Err(Refused::Blocked);
+        }
+        // Neither a session nor a pass that runs is made shorter by asking for less.
+        if self.staff.contains(&mac) || self.session(mac, now).is_some() {
+            return Ok(Verdict::Already);
+        }
+        let in_the_last_hour = |began: &&Duration| now.steady.saturating_sub(**began) < HOUR;
+        let had = self
+            .passes
+            .get(&mac)
+            .map_or(0, |had| had.iter().filter(in_the_last_hour).count());
+        if had >= most_in_an_hour {
+            return Err(Refused::PassesSpent);
+        }
+        let number = self.free_number(mac)?;
+        let session = Session::pass(zone.clone(), lasts, number, now);
+        Ok(Verdict::New(session.entry(mac, now), Box::new(session)))
+    }
+
+    /// The wall has let the device in.
+    pub fn put(&mut self, mac: Mac, session: Session, now: Now) {
+        self.last_number = session.mark.number();
+        self.ended.remove(&mac);
+        if session.kind == Kind::Pass {
+            if self.passes.len() >= MOST_REMEMBERED {
+                self.passes.pop_first();
+            }
+            let had = self.passes.entry(mac).or_default();
+            had.retain(|began| now.steady.saturating_sub(*began) < HOUR);
+            had.push(now.steady);
+        }
+        self.sessions.insert(mac, session);
+    }
+
+    /// Takes what the kernel has counted, and says whose time is over. They stay until they are [taken
+    /// out](Self::take).
+    pub fn sweep(&mut self, traffic: &[Traffic], now: Now) -> Vec<(Mac, Reason)> {
+        let by_mark: BTreeMap<Mark, &Traffic> = traffic.iter().map(|one| (one.mark, one)).collect();
+        for session in self.sessions.values_mut() {
+            if let Some(counted) = by_mark.get(&session.mark) {
+                session.count(counted, now);
+            }
+        }
+        let today = now.local.date();
+        self.ended.retain(|_, ended| ended.is_on(today));
+        let over = |(mac, session): (&Mac, &Session)| Some((*mac, session.over(now)?));
+        self.sessions.iter().filter_map(over).collect()
+    }
+
+    /// Ends a session; the device is remembered for the day.
+    pub fn take(&mut self, mac: Mac, reason: Reason, now: Now) -> Option<Session> {
+        let session = self.sessions.remove(&mac)?;
+        if session.kind == Kind::Open {
+            let ended = EndedToday {
+                day: now.local.date(),
+                reason,
+                moved: session.moved(),
+                tier: session.tier,
+            };
+            self.remember(mac, ended);
+        }
+        Some(session)
+    }
+
+    pub fn remember(&mut self, mac: Mac, ended: EndedToday) {
+        if self.ended.len() >= MOST_REMEMBERED {
+            self.ended.pop_first();
+        }
+        self.ended.insert(mac, ended);
+    }
+
+    /// A session that was kept over a restart.
+    pub fn restore(&mut self, mac: Mac, session: Session) {
+        self.last_number = self.last_number.max(session.mark.number());
+        self.sessions.insert(mac, session);
+    }
+
+    /// The tier of a device whose session ended today by itself, so that it may be let in again unasked.
+    pub fn returns(&self, mac: Mac, now: Now) -> Option<Tier> {
+        let ended = self
+            .ended
+            .get(&mac)
+            .filter(|ended| ended.is_on(now.local.date()))?;
+        let by_itself = matches!(ended.reason, Reason::Time | Reason::Idle);
+        (by_itself && !self.blocked.contains(&mac)).then_some(ended.tier)
+    }
+
+    /// Lengthens a session; none if there is none.
+    pub fn extend(&self, mac: Mac, by: Duration, now: Now) -> Option<(Entry, Session)> {
+        let mut session = self.session(mac, now)?.clone();
+        session.lengthen(by);
+        Some((session.entry(mac, now), session))
+    }
+
+    /// The session of `mac`, if it is not over.
+    pub fn session(&self, mac: Mac, now: Now) -> Option<&Session> {
+        self.sessions
+            .get(&mac)
+            .filter(|session| session.over(now).is_none())
+    }
+
+    pub fn is_staff(&self, mac: Mac) -> bool {
+        self.staff.contains(&mac)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Mac, &Session)> {
+        self.sessions.iter().map(|(mac, session)| (*mac, session))
+    }
+
+    pub fn ended(&self, today: Date) -> impl Iterator<Item = (Mac, &EndedToday)> {
+        let ended = self.ended.iter().map(|(mac, ended)| (*mac, ended));
+        ended.filter(move |(_, ended)| ended.is_on(today))
+    }
+
+    /// Everything that the wall is to hold, when it is set up anew. Its counters begin at nothing then.
+    pub fn entries(&mut self, now: Now) -> Vec<Entry> {
+        let staff = (1_u16..)
+            .zip(&self.staff)
+            .map(|(number, mac)| Entry::unlimited(*mac, number, STAFF_LASTS));
+        let mut entries: Vec<_> = staff.collect();
+        for (mac, session) in &mut self.sessions {
+            session.begin_counting();
+            if session.over(now).is_none() {
+                entries.push(session.entry(*mac, now));
+            }
+        }
+        entries
+    }
+
+    /// A number for `mac`'s mark that nothing else goes by: its own where it has one.
+    fn free_number(&self, mac: Mac) -> Result<u16, Refused> {
+        if let Some(session) = self.sessions.get(&mac) {
+            return Ok(session.mark.number());
+        }
+        if self.sessions.len() >= MOST_SESSIONS {
+            return Err(Refused::Full);
+        }
+        let used: BTreeSet<u16> = self
+            .sessions
+            .values()
+            .map(|session| session.mark.number())
+            .collect();
+        let first = u16::try_from(self.staff.len())
+            .unwrap_or(u16::MAX)
+            .saturating_add(1);
+        // Round and round, so that a number rests as long as possible before it is somebody else's.
+        let after = self.last_number.saturating_add(1).max(first);
+        (after..=u16::MAX)
+            .chain(first..after)
+            .find(|number| !used.contains(number))
+            .ok_or(Refused::Full)
+    }
+}

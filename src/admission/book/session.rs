@@ -1,0 +1,183 @@
+//! One device's session: how long, how much, and what of it is used.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Now, Reason};
+use crate::admission::firewall::{Access, Entry, Mark, Meter, Rate, Traffic};
+use crate::admission::zone::ZoneName;
+use crate::domain::wifi::{Mac, Tier};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Open,
+    /// The walled garden and no further.
+    Pass,
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Pass => "pass",
+        }
+    }
+}
+
+/// Bytes of the network layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Moved {
+    pub up: u64,
+    pub down: u64,
+}
+
+impl Moved {
+    pub const fn total(self) -> u64 {
+        self.up.saturating_add(self.down)
+    }
+
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            up: self.up.saturating_add(other.up),
+            down: self.down.saturating_add(other.down),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub zone: ZoneName,
+    pub tier: Tier,
+    pub kind: Kind,
+    pub mark: Mark,
+    /// For people: what counts is `until`.
+    pub began: Timestamp,
+    /// All three in steady time.
+    pub started: Duration,
+    pub until: Duration,
+    pub active: Duration,
+    pub idle: Option<Duration>,
+    pub quota: Option<u64>,
+    pub up: Option<u64>,
+    pub down: Option<u64>,
+    /// Before the kernel's counters began.
+    pub before: Moved,
+    /// What the kernel's counters say.
+    pub counted: Moved,
+}
+
+impl Session {
+    pub(super) fn open(asked: &Asked, number: u16, before: Moved, now: Now) -> Self {
+        let terms = asked.terms;
+        Self {
+            zone: asked.zone.clone(),
+            tier: asked.tier,
+            kind: Kind::Open,
+            mark: Mark::new(number, &Access::Open(Meter::default())),
+            began: to_millis(now.at),
+            started: now.steady,
+            until: now.steady.saturating_add(terms.session),
+            active: now.steady,
+            idle: terms.idle,
+            quota: terms.quota,
+            up: terms.up,
+            down: terms.down,
+            before,
+            counted: Moved::default(),
+        }
+    }
+
+    pub(super) fn pass(zone: ZoneName, lasts: Duration, number: u16, now: Now) -> Self {
+        Self {
+            zone,
+            tier: Tier::Guest,
+            kind: Kind::Pass,
+            mark: Mark::new(number, &Access::Garden),
+            began: to_millis(now.at),
+            started: now.steady,
+            until: now.steady.saturating_add(lasts),
+            active: now.steady,
+            idle: None,
+            quota: None,
+            up: None,
+            down: None,
+            before: Moved::default(),
+            counted: Moved::default(),
+        }
+    }
+
+    pub fn moved(&self) -> Moved {
+        self.before.plus(self.counted)
+    }
+
+    pub fn left(&self, now: Now) -> Duration {
+        self.until.saturating_sub(now.steady)
+    }
+
+    /// Bytes that are left; none where there is no quota.
+    pub fn quota_left(&self) -> Option<u64> {
+        Some(self.quota?.saturating_sub(self.moved().total()))
+    }
+
+    /// Why it is over, if it is.
+    pub(super) fn over(&self, now: Now) -> Option<Reason> {
+        if self.left(now).is_zero() {
+            return Some(Reason::Time);
+        }
+        if self.quota_left() == Some(0) {
+            return Some(Reason::Quota);
+        }
+        let silent = now.steady.saturating_sub(self.active);
+        self.idle
+            .filter(|idle| silent >= *idle)
+            .map(|_| Reason::Idle)
+    }
+
+    pub(super) fn count(&mut self, traffic: &Traffic, now: Now) {
+        let counted = Moved {
+            up: traffic.up,
+            down: traffic.down,
+        };
+        if counted != self.counted {
+            self.active = now.steady;
+        }
+        self.counted = counted;
+    }
+
+    pub(super) fn lengthen(&mut self, by: Duration) {
+        self.until = self.until.saturating_add(by);
+    }
+
+    /// The kernel's counters begin at nothing.
+    pub fn begin_counting(&mut self) {
+        self.before = self.moved();
+        self.counted = Moved::default();
+    }
+
+    /// What the wall is to hold for it. A new entry's counters begin at nothing.
+    pub(super) fn entry(&self, mac: Mac, now: Now) -> Entry {
+        let rate = |bytes_per_second| Rate { bytes_per_second };
+        let access = match self.kind {
+            Kind::Open => Access::Open(Meter {
+                quota: self.quota_left(),
+                up: self.up.map(rate),
+                down: self.down.map(rate),
+            }),
+            Kind::Pass => Access::Garden,
+        };
+        Entry {
+            mac,
+            mark: self.mark,
+            access,
+            lasts: self.left(now),
+        }
+    }
+}
+
+/// As it is kept, so that it is the same after a restart.
+fn to_millis(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
+}
