@@ -6,6 +6,7 @@ use maitred::ops::tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::memory::own;
 use crate::support::{PATIENCE, TestStore, ask_to_be_let_in, claim, run, scan, table};
 
 async fn phone(store: &TestStore) -> Phone {
@@ -180,4 +181,137 @@ async fn another_sites_front_page_leads_to_the_portals_own_name() {
 
     ask_to_be_let_in(store.portal()).await;
     assert!(front_page("captive.apple.com").await.contains("Success"));
+}
+
+/// What one connection answers to `bytes`, up to where it is closed; nothing where it is closed at once.
+async fn raw(store: &TestStore, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(store.portal()).await.unwrap();
+    // May be cut short, by a portal that has read enough.
+    stream.write_all(bytes).await.ok();
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    tokio::time::timeout(PATIENCE, read).await.unwrap().ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_every_wrong_kind_are_answered_shortly_and_harm_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let bare = raw(
+        &store,
+        b"GET /generate_204 HTTP/1.1\r\nhost: connect.rom.miui.com\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(bare.starts_with("HTTP/1.1 302"), "no User-Agent: {bare}");
+    let http_1_0 = raw(&store, b"GET /generate_204 HTTP/1.0\r\n\r\n").await;
+    assert!(http_1_0.starts_with("HTTP/1.0 302"), "no Host: {http_1_0}");
+
+    let mut long = b"GET / HTTP/1.1\r\nhost: x\r\nx-long: ".to_vec();
+    long.resize(64 * 1024, b'a');
+    long.extend_from_slice(b"\r\n\r\n");
+    let long = raw(&store, &long).await;
+    assert!(
+        long.is_empty() || long.starts_with("HTTP/1.1 431"),
+        "{long}"
+    );
+
+    let bomb =
+        b"POST /admit HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                 transfer-encoding: chunked\r\n\r\n";
+    let mut endless = bomb.to_vec();
+    for _ in 0..256 {
+        endless.extend_from_slice(b"1000\r\n");
+        endless.extend_from_slice(&[b'a'; 0x1000]);
+        endless.extend_from_slice(b"\r\n");
+    }
+    let endless = raw(&store, &endless).await;
+    assert!(
+        endless.is_empty() || endless.starts_with("HTTP/1.1 303"),
+        "{endless}"
+    );
+    let too_long = [&bomb[..], b"ffffffffffffffff0\r\na"].concat();
+    let too_long = raw(&store, &too_long).await;
+    assert!(!too_long.contains("HTTP/1.1 5"), "{too_long}");
+
+    for host in [
+        "a\r\n b",
+        "a\n\nlocation: http://evil.test",
+        "a\u{0}b",
+        "\u{ff}\u{fe}",
+    ] {
+        let request = format!("GET /menu HTTP/1.1\r\nconnection: close\r\nhost: {host}\r\n\r\n");
+        let answer = raw(&store, request.as_bytes()).await;
+        assert!(!answer.contains("evil"), "{answer}");
+        let is_short = answer.is_empty()
+            || answer.starts_with("HTTP/1.1 400")
+            || answer.starts_with("HTTP/1.1 404")
+            || answer.contains("location: http://portal.test/\r\n");
+        assert!(is_short, "{answer}");
+    }
+    assert_eq!(
+        phone(&store).await.get("/").await.unwrap().status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_names_another_device_is_let_in_itself_and_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let page = phone(&store).await.get("/").await.unwrap();
+    let body = format!(
+        "tap={}&mac=02:00:00:00:00:01&ip=10.9.9.9",
+        page.field("tap").unwrap()
+    );
+    let request = format!(
+        "POST /admit HTTP/1.1\r\nhost: portal.test\r\nx-forwarded-for: 10.9.9.9\r\nforwarded: for=10.9.9.9\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = raw(&store, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+    let listing = store.ops("/api/v1/sessions?devices=1").await;
+    // The device that 127.0.0.1 stands for, where no kernel knows a better one.
+    assert!(
+        listing.contains("\"device\":\"02:04:7f:00:00:01\""),
+        "{listing}"
+    );
+    assert!(listing.contains("\"admitted\":1"), "{listing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_asks_without_end_starves_nobody_and_costs_no_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let ask_often = async |times: usize| {
+        let mut connections = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let portal = store.portal();
+            connections.spawn(async move {
+                let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
+                for _ in 0..times / 8 {
+                    let answer = phone.get("/generate_204").await.unwrap();
+                    assert_eq!(answer.status, StatusCode::FOUND);
+                }
+            });
+        }
+        connections.join_all().await;
+    };
+    ask_often(2_000).await;
+    let before = own(&store);
+    let other = async {
+        let mut slowest = std::time::Duration::ZERO;
+        for _ in 0..20 {
+            let began = tokio::time::Instant::now();
+            let page = phone(&store).await.get("/").await.unwrap();
+            assert_eq!(page.status, StatusCode::OK);
+            slowest = slowest.max(began.elapsed());
+        }
+        slowest
+    };
+    let (slowest, ()) = tokio::join!(other, ask_often(20_000));
+    assert!(slowest < std::time::Duration::from_secs(2), "{slowest:?}");
+    let grown = own(&store).saturating_sub(before);
+    assert!(grown < 1 << 20, "{grown} bytes");
 }

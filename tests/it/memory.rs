@@ -184,7 +184,7 @@ async fn queue(state: &Path, coupons: u32) {
 }
 
 /// The gateway's memory that is not the program's file.
-fn own(store: &TestStore) -> u64 {
+pub(crate) fn own(store: &TestStore) -> u64 {
     let status = format!("/proc/{}/status", store.process.id());
     bytes_in(&status, "RssAnon:")
 }
