@@ -1,0 +1,102 @@
+//! The shop's box: two bridges, a cable to the Internet, a real dnsmasq, and maitred.
+
+use std::path::PathBuf;
+
+use super::internet::RESOLVER;
+use super::{Space, Zone, path, program, run};
+use crate::support::{Process, write_chain};
+
+/// A card that was down has forgotten its routes, and its addresses of version 6.
+const WAN_IS_UP: &str = "link set wan0 up\n\
+                         addr replace 203.0.113.2/24 dev wan0\n\
+                         addr replace 2001:db8:113::2/64 dev wan0 nodad\n\
+                         route replace default via 203.0.113.1\n\
+                         route replace default via 2001:db8:113::1\n";
+
+/// The box, with its networks up.
+pub(crate) struct Router {
+    pub(crate) space: Space,
+}
+
+impl Router {
+    pub(super) fn open(space: Space) -> Self {
+        space.set("net/ipv4/ip_forward", "1");
+        space.set("net/ipv6/conf/all/forwarding", "1");
+        for zone in Zone::ALL {
+            let (bridge, address, address6) = (zone.bridge(), zone.address(), zone.address6());
+            space.ip(&format!(
+                "link add {bridge} type bridge\n\
+                 addr add {address}/24 dev {bridge}\n\
+                 addr add {address6}/64 dev {bridge} nodad\n\
+                 link set {bridge} up\n"
+            ));
+        }
+        space.ip(WAN_IS_UP);
+        fs_err::write(space.resolv_conf(), format!("nameserver {RESOLVER}\n")).unwrap();
+        Self { space }
+    }
+
+    /// The way to the Internet is gone: a cable is out, or the provider's line is down.
+    pub(crate) fn lose_the_internet(&self) {
+        self.space.ip("link set wan0 down\n");
+    }
+
+    pub(crate) fn find_the_internet(&self) {
+        self.space.ip(WAN_IS_UP);
+    }
+
+    /// Starts dnsmasq with what a router's own settings say, and `more`. It is ready when this returns.
+    pub(crate) fn start_dnsmasq(&self, more: &str) {
+        let mut settings = String::new();
+        for zone in Zone::ALL {
+            let (bridge, number) = (zone.bridge(), zone.number());
+            settings.push_str(&format!(
+                "interface={bridge}\n\
+                 dhcp-range=10.{number}.0.10,10.{number}.0.200,1h\n\
+                 dhcp-range=fd{number}::,ra-stateless,1h\n"
+            ));
+        }
+        let file = path("dnsmasq.conf");
+        let lab = super::DIR;
+        // It would become another user and group, which a lab without root does not have.
+        let text = format!(
+            "{settings}bind-dynamic\nenable-ra\nno-resolv\nno-hosts\nno-ping\nserver={RESOLVER}\n\
+             user=root\ngroup=\npid-file={lab}/dnsmasq.pid\ndhcp-leasefile={lab}/leases\n\
+             log-facility={lab}/dnsmasq.log\n{more}"
+        );
+        fs_err::write(&file, text).unwrap();
+        let argument = format!("--conf-file={}", file.display());
+        run(self.space.command("dnsmasq").arg(&argument).arg("--test"));
+        run(self.space.command("dnsmasq").arg(&argument));
+    }
+
+    /// Starts a shop without headquarters; `admission` is added to its settings.
+    pub(crate) fn open_shop(&self, admission: &str) -> Process {
+        write_chain(&path("chain"));
+        let settings = format!(
+            "state_dir = \"state\"\n[portal]\nlisten = \"[::]:2080\"\n[bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n{admission}"
+        );
+        fs_err::write(Self::settings(), settings).unwrap();
+        self.start_maitred()
+    }
+
+    /// Starts the gateway with the settings that are there.
+    pub(crate) fn start_maitred(&self) -> Process {
+        let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
+        command.arg("gateway").arg("--config").arg(Self::settings());
+        Process::of(command, &path("maitred.log"))
+    }
+
+    fn settings() -> PathBuf {
+        path("gateway.toml")
+    }
+
+    /// Puts a phone's cable into a bridge.
+    pub(super) fn plug(space: Space, phone: &'static str, mac: &str, zone: Zone) {
+        let bridge = zone.bridge();
+        run(program("ip")
+            .args(["-n", phone, "link", "add", "eth0", "address", mac])
+            .args(["type", "veth", "peer", "name", phone, "netns", space.name]));
+        space.ip(&format!("link set {phone} master {bridge} up\n"));
+    }
+}
