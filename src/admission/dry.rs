@@ -66,7 +66,7 @@ pub struct ByAddress {
 
 impl Neighbours for ByAddress {
     fn find(&self, address: IpAddr) -> Option<Neighbour> {
-        let mac = match address.to_canonical() {
+        let mac = match address {
             IpAddr::V4(four) => {
                 let [a, b, c, d] = four.octets();
                 // Locally administered (IEEE 802, 8.4), as every made-up address must be.

@@ -3,6 +3,7 @@
 //! Every call is short and answers at once; only [`Firewall::set_up`] may start a process. After an error
 //! nothing of that call is in force.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Mac;
@@ -20,6 +21,32 @@ pub trait Firewall: Send + Sync + 'static {
     /// Says whether there is an Internet; without one, port 80 of every device leads to the portal.
     fn wan(&self, is_up: bool) -> Result<(), FirewallError>;
     fn take_down(&self, on_stop: OnStop) -> Result<(), FirewallError>;
+}
+
+impl<F: Firewall> Firewall for Arc<F> {
+    fn set_up(&self, entries: &[Entry]) -> Result<(), FirewallError> {
+        self.as_ref().set_up(entries)
+    }
+
+    fn admit(&self, entry: &Entry) -> Result<(), FirewallError> {
+        self.as_ref().admit(entry)
+    }
+
+    fn remove(&self, mac: Mac, mark: Mark) -> Result<(), FirewallError> {
+        self.as_ref().remove(mac, mark)
+    }
+
+    fn traffic(&self) -> Result<Vec<Traffic>, FirewallError> {
+        self.as_ref().traffic()
+    }
+
+    fn wan(&self, is_up: bool) -> Result<(), FirewallError> {
+        self.as_ref().wan(is_up)
+    }
+
+    fn take_down(&self, on_stop: OnStop) -> Result<(), FirewallError> {
+        self.as_ref().take_down(on_stop)
+    }
 }
 
 /// One device that may pass.

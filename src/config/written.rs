@@ -69,7 +69,8 @@ pub struct Portal {
 impl Default for Portal {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 2080)),
+            // Both families: a phone that has only IPv6 yet is led here as well.
+            listen: SocketAddr::from(([0_u16; 8], 2080)),
             base_url: String::new(),
         }
     }

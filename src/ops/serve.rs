@@ -178,6 +178,8 @@ async fn accept_loop(
                 continue;
             }
         };
+        // A listener for both families shows an IPv4 client in an IPv6 address (RFC 4291, 2.5.5.2).
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let Some(place) = connections.admit(address.ip()) else {
             metrics::count(metrics::CONNECTIONS_REFUSED);
             continue;

@@ -83,7 +83,7 @@ fn signed(tap: &[u8; 16], guest: &Guest) -> Vec<u8> {
 impl Shared {
     /// The device that asks; none from outside the guest networks.
     pub(super) fn guest(&self, visitor: &Visitor) -> Option<Guest> {
-        let address = visitor.address?.to_canonical();
+        let address = visitor.address?;
         let neighbour = self.wall.find(address)?;
         Some(Guest {
             mac: neighbour.mac,

@@ -106,7 +106,7 @@ fn settings_in_force_are_shown_with_their_origin() {
     );
     let shown = ask(&["config", "show", example]);
     assert!(
-        shown.contains("portal.listen = \"0.0.0.0:2080\"  # file"),
+        shown.contains("portal.listen = \"[::]:2080\"  # file"),
         "{shown}"
     );
 }
