@@ -1,60 +1,73 @@
 //! `maitred config`: find mistakes before they are in force, and see where a value comes from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::gateway::read_folder;
 use super::print;
+use super::syntax::{Command, Word};
 use crate::config::overlay::{Effective, Environment};
 use crate::config::{self, written};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
+const CHECKED: Word = Word::operand("PATH", "The folder, or the file with settings");
+const SHOWN: Word = Word::operand("FILE", "The file with settings");
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Check a folder of stores and campaigns, or a gateway.toml or hq.toml
-    Check { path: PathBuf },
-    /// Print every setting in force, and whether the file, the environment or the default set it
-    Show { file: PathBuf },
-}
+pub(super) const COMMAND: Command = Command::group(
+    "config",
+    "Check settings, stores and campaigns before they are used",
+    &[],
+    &[
+        Command::new(
+            "check",
+            "Check a folder of stores and campaigns, or a gateway.toml or hq.toml",
+            &[CHECKED],
+            |given| check(&given.path(&CHECKED)?),
+        ),
+        Command::new(
+            "show",
+            "Print every setting in force, and whether the file, the environment or the default set it",
+            &[SHOWN],
+            |given| show(&given.path(&SHOWN)?),
+        ),
+    ],
+);
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let environment = Environment::of_process();
-    match arguments.action {
-        Action::Check { path } if path.is_dir() => check_folder(&path),
-        // The two kinds of settings file are told apart by their name: `hq.toml` and anything else.
-        #[cfg(feature = "hq")]
-        Action::Check { path } if is_hq(&path) => {
-            config::hq(&path, &environment)?;
-            in_order(&path);
-            Ok(())
-        }
-        Action::Check { path } => {
-            config::gateway(&path, &environment)?;
-            in_order(&path);
-            Ok(())
-        }
-        #[cfg(feature = "hq")]
-        Action::Show { file } if is_hq(&file) => show::<written::Hq>(&file, &environment),
-        Action::Show { file } => show::<written::Gateway>(&file, &environment),
+fn check(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return check_folder(path);
     }
+    let environment = Environment::of_process();
+    #[cfg(feature = "hq")]
+    if is_hq(path) {
+        config::hq(path, &environment)?;
+        in_order(path);
+        return Ok(());
+    }
+    config::gateway(path, &environment)?;
+    in_order(path);
+    Ok(())
 }
 
-fn in_order(path: &Path) {
-    print::line(format_args!("{} is in order", path.display()));
+fn show(file: &Path) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    #[cfg(feature = "hq")]
+    if is_hq(file) {
+        return show_keys::<written::Hq>(file, &environment);
+    }
+    show_keys::<written::Gateway>(file, &environment)
 }
 
+/// The two kinds of settings file are told apart by their name: `hq.toml` and anything else.
 #[cfg(feature = "hq")]
 fn is_hq(file: &Path) -> bool {
     file.file_stem()
         .is_some_and(|stem| stem.to_string_lossy().contains("hq"))
+}
+
+fn in_order(path: &Path) {
+    print::line(format_args!("{} is in order", path.display()));
 }
 
 fn check_folder(dir: &Path) -> anyhow::Result<()> {
@@ -86,7 +99,7 @@ fn check_folder(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show<T: Default + Serialize + DeserializeOwned>(
+fn show_keys<T: Default + Serialize + DeserializeOwned>(
     file: &Path,
     environment: &Environment,
 ) -> anyhow::Result<()> {

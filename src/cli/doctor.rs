@@ -1,11 +1,9 @@
 //! `maitred doctor`: every check, and what to do about what it found.
 
-use std::path::PathBuf;
-
 use anyhow::bail;
-use clap::Args;
 
-use super::gateway::{identity_dir, read_folder};
+use super::gateway::{CONFIG, identity_dir, read_folder};
+use super::syntax::{Command, Given};
 use super::{block_on, print};
 use crate::config;
 use crate::config::overlay::Environment;
@@ -13,15 +11,15 @@ use crate::config::settings::BundleFrom;
 use crate::doctor::{Finding, Health, clock, identity, ports, state_dir};
 use crate::ops::clock::{Clock, SystemClock};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The gateway's settings
-    #[arg(long, value_name = "FILE", default_value = "/etc/maitred/gateway.toml")]
-    config: PathBuf,
-}
+pub(super) const COMMAND: Command = Command::new(
+    "doctor",
+    "Look for what keeps a box from working, and say what to do",
+    &[CONFIG],
+    run,
+);
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let settings = config::gateway(&arguments.config, &Environment::of_process())?;
+fn run(given: &Given) -> anyhow::Result<()> {
+    let settings = config::gateway(&given.path(&CONFIG)?, &Environment::of_process())?;
     let now = SystemClock.now();
     let mut findings = vec![clock::check(now), state_dir::check(&settings.state_dir)];
     match &settings.bundle {

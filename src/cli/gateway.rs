@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::syntax::{Command, Given, Word};
 use super::{block_on, print, start_logging, wall, wan};
 use crate::admission::Wall;
 use crate::admission::firewall::OnStop;
@@ -42,19 +42,27 @@ use crate::{config, portal, uplink};
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Args)]
-pub struct Arguments {
-    /// Settings; firmware-config/box/etc/maitred/gateway.toml has every key
-    #[arg(long, value_name = "FILE", default_value = "/etc/maitred/gateway.toml")]
-    config: PathBuf,
-    /// Ask the running gateway for a code that pairs a till device, print it and end
-    #[arg(long)]
-    pair_till: bool,
-}
+pub(super) const CONFIG: Word = Word::option(
+    "config",
+    "FILE",
+    "Settings; firmware-config/box/etc/maitred/gateway.toml has every key",
+)
+.or("/etc/maitred/gateway.toml");
+const PAIR_TILL: Word = Word::flag(
+    "pair-till",
+    "Ask the running gateway for a code that pairs a till device, print it and end",
+);
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let settings = config::gateway(&arguments.config, &Environment::of_process())?;
-    if arguments.pair_till {
+pub(super) const COMMAND: Command = Command::new(
+    "gateway",
+    "Run the box in a shop (or, with role = \"street\", beside headquarters)",
+    &[CONFIG, PAIR_TILL],
+    run,
+);
+
+fn run(given: &Given) -> anyhow::Result<()> {
+    let settings = config::gateway(&given.path(&CONFIG)?, &Environment::of_process())?;
+    if given.has(&PAIR_TILL) {
         let code = block_on(pair_till(settings.ops_listen))??;
         print::line(format_args!(
             "pairing code: {code} (valid for 10 minutes, works once)"

@@ -1,19 +1,18 @@
 //! `maitred hq`: runs headquarters, and prepares it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::{Args, Subcommand, ValueEnum};
-use jiff::civil::Date;
 
+use super::syntax::{self, Given, Word};
 use super::{block_on, print, start_logging};
 use crate::config;
 use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
 use crate::domain::command::Command;
-use crate::domain::ids::{CouponId, GatewayId, StaffName, StoreId};
+use crate::domain::ids::{GatewayId, StoreId};
 use crate::hq::db::{self, Ledger, Place, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
@@ -28,196 +27,198 @@ mod commands;
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Settings; deploy/hq/hq.toml has every key
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/etc/maitred/hq.toml",
-        global = true
-    )]
-    config: PathBuf,
-    #[command(subcommand)]
-    action: Option<Action>,
+const CONFIG: Word = Word::option(
+    "config",
+    "FILE",
+    "Settings; deploy/hq/hq.toml has every key",
+)
+.or("/etc/maitred/hq.toml");
+const DIR: Word = Word::option("dir", "DIR", "A directory that does not exist yet").required();
+const NAME: Word = Word::option(
+    "name",
+    "HOST",
+    "Hosts and addresses that gateways reach headquarters by; localhost if none is given",
+)
+.repeated();
+const POSTGRES: Word = Word::flag(
+    "postgres",
+    "Make the ledger in the PostgreSQL database of the settings (`database.url`), not in DIR",
+);
+const STREET: Word = Word::flag("street", "For a street gateway, which serves all stores");
+const VALID: Word = Word::option("valid", "HOURS", "For how many hours the token works").or("24");
+const GATEWAY: Word = Word::operand("GATEWAY", "Its number, as on the console: gw-000123");
+const WHAT: Word = Word::operand(
+    "WHAT",
+    "renew: get a new certificate for a new key; resend: say what it has, and send what is missing here",
+);
+const COUPON: Word = Word::operand("COUPON", "Its id, as in the address of its page");
+const DAY: Word = Word::option(
+    "day",
+    "DAY",
+    "A business day, 2026-12-01; it ends at four in the morning",
+)
+.required();
+const STAFF_NAME: Word =
+    Word::option("name", "NAME", "A short name, as shown at the till").required();
+
+/// A store means something else to each command.
+const fn store(about: &'static str) -> Word {
+    Word::option("store", "STORE", about)
 }
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Make the authorities, the keys, the ledger and the first admin, once
-    Init {
-        /// A directory that does not exist yet
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-        /// Hosts and addresses that gateways reach headquarters by; localhost if none is given
-        #[arg(long = "name", value_name = "HOST")]
-        names: Vec<String>,
-        /// Make the ledger in the PostgreSQL database of the settings (`database.url`), not in DIR
-        #[arg(long)]
-        postgres: bool,
-    },
-    /// Print a one-time token that enrols one gateway
-    Token {
-        /// For the box in this store
-        #[arg(long, conflicts_with = "street", required_unless_present = "street")]
-        store: Option<StoreId>,
-        /// For a street gateway, which serves all stores
-        #[arg(long)]
-        street: bool,
-        /// For how many hours the token works
-        #[arg(long, value_name = "HOURS", default_value_t = 24)]
-        valid: u64,
-    },
-    /// Refuse a gateway from now on: a box that was stolen, sold or replaced
-    Revoke {
-        /// Its number, as on the console: gw-000123
-        #[arg(value_parser = gateway)]
-        gateway: GatewayId,
-    },
-    /// Ask a gateway to do something, now or when it comes back
-    Tell {
-        /// Its number, as on the console: gw-000123
-        #[arg(value_parser = gateway)]
-        gateway: GatewayId,
-        what: Ask,
-    },
-    /// Make a coupon void: no till that hears of it gives anything on it any more
-    Void {
-        /// The store that it is for; every gateway hears of it if none is given
-        #[arg(long)]
-        store: Option<StoreId>,
-        /// Its id, as in the address of its page; it is not looked up, so that one whose claim is still on its way can be void
-        coupon: CouponId,
-    },
-    /// Take back the redemption of a coupon, up to a week after the coupon has ended
-    Undo {
-        /// The store that it was redeemed in
-        #[arg(long)]
-        store: StoreId,
-        /// Its id, as in the address of its page
-        coupon: CouponId,
-    },
-    /// List what a gateway was asked to do, and what came of it
-    Commands {
-        /// Its number, as on the console: gw-000123
-        #[arg(value_parser = gateway)]
-        gateway: GatewayId,
-    },
-    /// Count a store's day again from the stored frames, and compare it with the figures
-    Audit {
-        #[arg(long)]
-        store: StoreId,
-        /// A business day, 2026-12-01; it ends at four in the morning
-        #[arg(long)]
-        day: Date,
-    },
-    /// Manage who may use a store's till
-    Staff {
-        #[command(subcommand)]
-        action: StaffAction,
-    },
+const TOKEN_STORE: Word = store("For the box in this store");
+const VOID_STORE: Word =
+    store("The store that it is for; every gateway hears of it if none is given");
+const UNDO_STORE: Word = store("The store that it was redeemed in").required();
+const AUDIT_STORE: Word = store("The store whose day it is").required();
+const STAFF_STORE: Word = store("The store that they work in").required();
+
+pub(super) const COMMAND: syntax::Command = syntax::Command::group(
+    "hq",
+    "Run headquarters, prepare it, or look after its gateways",
+    &[CONFIG],
+    &[
+        syntax::Command::new(
+            "init",
+            "Make the authorities, the keys, the ledger and the first admin, once",
+            &[DIR, NAME, POSTGRES],
+            run_init,
+        ),
+        syntax::Command::new(
+            "token",
+            "Print a one-time token that enrols one gateway",
+            &[TOKEN_STORE, STREET, VALID],
+            run_token,
+        ),
+        syntax::Command::new(
+            "revoke",
+            "Refuse a gateway from now on: a box that was stolen, sold or replaced",
+            &[GATEWAY],
+            |given| {
+                let gateway = given.value(&GATEWAY)?;
+                revoke(&settings(given)?, gateway)
+            },
+        ),
+        syntax::Command::new(
+            "tell",
+            "Ask a gateway to do something, now or when it comes back",
+            &[GATEWAY, WHAT],
+            |given| {
+                let (gateway, what) = (given.value(&GATEWAY)?, given.value_by(&WHAT, ask)?);
+                with_ledger(given, |ledger| commands::tell(ledger, gateway, what))
+            },
+        ),
+        syntax::Command::new(
+            "void",
+            "Make a coupon void: no till that hears of it gives anything on it any more; it is not looked up, so that one whose claim is still on its way can be void",
+            &[VOID_STORE, COUPON],
+            |given| {
+                let (store, coupon) = (given.optional(&VOID_STORE)?, given.value(&COUPON)?);
+                with_ledger(given, |ledger| commands::void(ledger, store, coupon))
+            },
+        ),
+        syntax::Command::new(
+            "undo",
+            "Take back the redemption of a coupon, up to a week after the coupon has ended",
+            &[UNDO_STORE, COUPON],
+            |given| {
+                let (store, coupon) = (given.value(&UNDO_STORE)?, given.value(&COUPON)?);
+                with_ledger(given, |ledger| commands::undo(ledger, store, coupon))
+            },
+        ),
+        syntax::Command::new(
+            "commands",
+            "List what a gateway was asked to do, and what came of it",
+            &[GATEWAY],
+            |given| {
+                let gateway = given.value(&GATEWAY)?;
+                with_ledger(given, |ledger| commands::list(ledger, gateway))
+            },
+        ),
+        syntax::Command::new(
+            "audit",
+            "Count a store's day again from the stored frames, and compare it with the figures",
+            &[AUDIT_STORE, DAY],
+            |given| {
+                let (store, day) = (given.value(&AUDIT_STORE)?, given.value(&DAY)?);
+                with_ledger(given, |ledger| audit::audit(ledger, store, day))
+            },
+        ),
+        syntax::Command::group(
+            "staff",
+            "Manage who may use a store's till",
+            &[],
+            &[syntax::Command::new(
+                "add",
+                "Add a member of staff, or give one a new PIN; the PIN is printed once",
+                &[STAFF_STORE, STAFF_NAME],
+                add_staff,
+            )],
+        ),
+    ],
+)
+.running(|given| serve(&settings(given)?));
+
+fn settings(given: &Given) -> anyhow::Result<HqSettings> {
+    Ok(config::hq(
+        &given.path(&CONFIG)?,
+        &Environment::of_process(),
+    )?)
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Ask {
-    /// Get a new certificate for a new key
-    Renew,
-    /// Say what it has, and send what is missing here
-    Resend,
+fn run_init(given: &Given) -> anyhow::Result<()> {
+    let dir = given.path(&DIR)?;
+    let place = if given.has(&POSTGRES) {
+        let database = settings(given)?.database.context(
+            "the settings name no database\nhint: set database.url, or MAITRED_DATABASE__URL",
+        )?;
+        Place::Database(database)
+    } else {
+        Place::Folder(dir.clone())
+    };
+    initialise(&dir, &place, &given.values(&NAME))
 }
 
-impl From<Ask> for Command {
-    fn from(ask: Ask) -> Self {
-        match ask {
-            Ask::Renew => Self::Renew,
-            Ask::Resend => Self::AskResend,
+fn run_token(given: &Given) -> anyhow::Result<()> {
+    let store: Option<StoreId> = given.optional(&TOKEN_STORE)?;
+    let serves = match (store, given.has(&STREET)) {
+        (Some(store), false) => Serves::Store(store),
+        (None, true) => Serves::Street,
+        (Some(_), true) | (None, false) => {
+            return Err(given.misuse("say either --store or --street").into());
         }
+    };
+    let hours = given.value(&VALID)?;
+    print_token(&settings(given)?, serves, hours)
+}
+
+fn ask(text: &str) -> Result<Command, &'static str> {
+    match text {
+        "renew" => Ok(Command::Renew),
+        "resend" => Ok(Command::AskResend),
+        _ => Err("a gateway can be asked to renew or to resend"),
     }
 }
 
-#[derive(Debug, Subcommand)]
-enum StaffAction {
-    /// Add a member of staff, or give one a new PIN; the PIN is printed once
-    Add {
-        #[arg(long)]
-        store: StoreId,
-        /// A short name, as shown at the till
-        #[arg(long)]
-        name: StaffName,
-    },
+fn add_staff(given: &Given) -> anyhow::Result<()> {
+    let (store, name) = (given.value(&STAFF_STORE)?, given.value(&STAFF_NAME)?);
+    let pin = staff::add(&settings(given)?.chain_dir, &store, name)?;
+    print::line(format_args!("PIN: {pin}"));
+    print::line("it is shown this once; the store's till knows it within a minute");
+    Ok(())
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let settings = || config::hq(&arguments.config, &Environment::of_process());
-    match arguments.action {
-        None => serve(&settings()?),
-        Some(Action::Init {
-            dir,
-            names,
-            postgres: false,
-        }) => initialise(&dir, &Place::Folder(dir.clone()), &names),
-        Some(Action::Init {
-            dir,
-            names,
-            postgres: true,
-        }) => {
-            let database = settings()?.database.context(
-                "the settings name no database\nhint: set database.url, or MAITRED_DATABASE__URL",
-            )?;
-            initialise(&dir, &Place::Database(database), &names)
-        }
-        Some(Action::Token {
-            store,
-            street: _,
-            valid,
-        }) => print_token(&settings()?, store, valid),
-        Some(Action::Revoke { gateway }) => revoke(&settings()?, gateway),
-        Some(Action::Tell { gateway, what }) => with_ledger(&settings()?, |ledger| {
-            commands::tell(ledger, gateway, what.into())
-        }),
-        Some(Action::Void { store, coupon }) => {
-            with_ledger(&settings()?, |ledger| commands::void(ledger, store, coupon))
-        }
-        Some(Action::Undo { store, coupon }) => {
-            with_ledger(&settings()?, |ledger| commands::undo(ledger, store, coupon))
-        }
-        Some(Action::Commands { gateway }) => {
-            with_ledger(&settings()?, |ledger| commands::list(ledger, gateway))
-        }
-        Some(Action::Audit { store, day }) => {
-            with_ledger(&settings()?, |ledger| audit::audit(ledger, store, day))
-        }
-        Some(Action::Staff {
-            action: StaffAction::Add { store, name },
-        }) => {
-            let pin = staff::add(&settings()?.chain_dir, &store, name)?;
-            print::line(format_args!("PIN: {pin}"));
-            print::line("it is shown this once; the store's till knows it within a minute");
-            Ok(())
-        }
-    }
-}
-
-fn with_ledger<F>(
-    settings: &HqSettings,
-    work: impl FnOnce(Arc<dyn Ledger>) -> F,
-) -> anyhow::Result<()>
+fn with_ledger<F>(given: &Given, work: impl FnOnce(Arc<dyn Ledger>) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    block_on(async { work(open_ledger(settings).await?).await })?
+    let settings = settings(given)?;
+    block_on(async { work(open_ledger(&settings).await?).await })?
 }
 
 async fn open_ledger(settings: &HqSettings) -> anyhow::Result<Arc<dyn Ledger>> {
     let opened = db::open(&Place::of(settings)).await;
     opened.context("opening the ledger")
-}
-
-fn gateway(text: &str) -> Result<GatewayId, &'static str> {
-    let number = text.strip_prefix("gw-").unwrap_or(text).parse();
-    number
-        .map(GatewayId)
-        .map_err(|_| "a gateway's number looks like gw-000123")
 }
 
 fn revoke(settings: &HqSettings, gateway: GatewayId) -> anyhow::Result<()> {
@@ -300,7 +301,7 @@ fn initialise(dir: &Path, place: &Place, names: &[String]) -> anyhow::Result<()>
     Ok(())
 }
 
-fn print_token(settings: &HqSettings, store: Option<StoreId>, hours: u64) -> anyhow::Result<()> {
+fn print_token(settings: &HqSettings, serves: Serves, hours: u64) -> anyhow::Result<()> {
     let chain = chain::read(&settings.chain_dir).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
         anyhow!(
@@ -310,7 +311,6 @@ fn print_token(settings: &HqSettings, store: Option<StoreId>, hours: u64) -> any
         )
     })?;
     let identity = Identity::load(&settings.dir, SystemClock.now())?;
-    let serves = store.map_or(Serves::Street, Serves::Store);
     let valid = Duration::from_secs(hours * 3600);
     let token = block_on(async {
         let ledger = open_ledger(settings).await?;

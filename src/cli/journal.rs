@@ -3,63 +3,69 @@
 //! It only reads, so it needs neither the gateway nor its leave. What the gateway counts itself is at
 //! `/api/v1/journal` of its ops listener.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
-use clap::{Args, Subcommand};
 
 use super::print;
+use super::syntax::{Command, Word};
 use crate::journal::{
     Frame, GenerationReport, GenerationState, Inventory, Spool, inspect, salvage, verify,
 };
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The gateway's state directory, or a copy of it
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "/var/lib/maitred",
-        global = true
-    )]
-    state: PathBuf,
-    #[command(subcommand)]
-    action: Action,
-}
+const STATE: Word = Word::option(
+    "state",
+    "DIR",
+    "The gateway's state directory, or a copy of it",
+)
+.or("/var/lib/maitred");
+const SEQUENCE: Word = Word::operand("SEQUENCE", "The number of the frame");
+const NDJSON: Word = Word::flag(
+    "ndjson",
+    "One JSON object a line, which is the only form there is",
+);
+const DIRECTORY: Word = Word::operand("DIR", "The damaged or quarantined directory");
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// List the generations: how much waits for headquarters, since when, and what was damaged
-    Ls,
-    /// Print one waiting frame of spool P0
-    Show { sequence: u64 },
-    /// Print every waiting frame, one JSON object a line
-    Export {
-        /// One JSON object a line, which is the only form there is
-        #[arg(long)]
-        ndjson: bool,
-    },
-    /// Compare every frame in the files with what the database shows of them; ends with 1 if one is lost
-    Verify,
-    /// Print every frame that a damaged or quarantined directory still holds, one JSON object a line
-    Salvage {
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-    },
-}
-
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    match &arguments.action {
-        Action::Ls => list(&arguments.state),
-        Action::Show { sequence } => show(&arguments.state, *sequence),
-        Action::Export { ndjson: _ } => export(&arguments.state),
-        Action::Verify => check(&arguments.state),
-        Action::Salvage { directory } => {
-            salvage(directory, &mut |frame| print_frame(None, &frame))?;
-            Ok(())
-        }
-    }
-}
+pub(super) const COMMAND: Command = Command::group(
+    "journal",
+    "Look into a box's journal",
+    &[STATE],
+    &[
+        Command::new(
+            "ls",
+            "List the generations: how much waits for headquarters, since when, and what was damaged",
+            &[],
+            |given| list(&given.path(&STATE)?),
+        ),
+        Command::new(
+            "show",
+            "Print one waiting frame of spool P0",
+            &[SEQUENCE],
+            |given| show(&given.path(&STATE)?, given.value(&SEQUENCE)?),
+        ),
+        Command::new(
+            "export",
+            "Print every waiting frame, one JSON object a line",
+            &[NDJSON],
+            |given| export(&given.path(&STATE)?),
+        ),
+        Command::new(
+            "verify",
+            "Compare every frame in the files with what the database shows of them; ends with 1 if one is lost",
+            &[],
+            |given| check(&given.path(&STATE)?),
+        ),
+        Command::new(
+            "salvage",
+            "Print every frame that a damaged or quarantined directory still holds, one JSON object a line",
+            &[DIRECTORY],
+            |given| {
+                let directory = given.path(&DIRECTORY)?;
+                Ok(salvage(&directory, &mut |frame| print_frame(None, &frame))?)
+            },
+        ),
+    ],
+);
 
 fn list(state: &Path) -> anyhow::Result<()> {
     let Inventory {

@@ -16,78 +16,57 @@ mod hq;
 mod journal;
 pub mod print;
 mod qr;
+mod syntax;
 #[cfg(feature = "gateway")]
 mod wall;
 #[cfg(feature = "gateway")]
 mod wan;
 
+use std::ffi::OsString;
 use std::future::Future;
-
-use clap::{Parser, Subcommand};
 
 use crate::config::written::Log;
 use crate::ops::telemetry;
+use syntax::{Asked, Command};
 
-/// Turns walk-in diners into coupon holders, also without the Internet.
+pub use syntax::Misuse;
+
+static MAITRED: Command = Command::group(
+    "maitred",
+    "Turns walk-in diners into coupon holders, also without the Internet.\n\n\
+     A gateway in the shop serves the pages behind table codes and the guest Wi-Fi; headquarters collects what\n\
+     happened and sends campaigns. Try it all on this machine with `maitred demo`.",
+    &[],
+    &[
+        #[cfg(feature = "gateway")]
+        gateway::COMMAND,
+        #[cfg(feature = "hq")]
+        hq::COMMAND,
+        #[cfg(all(feature = "gateway", feature = "hq"))]
+        demo::COMMAND,
+        #[cfg(feature = "gateway")]
+        enroll::COMMAND,
+        qr::COMMAND,
+        #[cfg(feature = "gateway")]
+        doctor::COMMAND,
+        #[cfg(feature = "gateway")]
+        journal::COMMAND,
+        #[cfg(feature = "gateway")]
+        config::COMMAND,
+    ],
+);
+
+/// Does what the words after the program's name ask for.
 ///
-/// A gateway in the shop serves the pages behind table codes and the guest Wi-Fi; headquarters collects what
-/// happened and sends campaigns. Try it all on this machine with `maitred demo`.
-#[derive(Debug, Parser)]
-#[command(version)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the box in a shop (or, with role = "street", beside headquarters)
-    #[cfg(feature = "gateway")]
-    Gateway(gateway::Arguments),
-    /// Run headquarters, prepare it, or look after its gateways
-    #[cfg(feature = "hq")]
-    Hq(hq::Arguments),
-    /// Run a whole chain on this machine with simulated guests, and show where to look
-    #[cfg(all(feature = "gateway", feature = "hq"))]
-    Demo(demo::Arguments),
-    /// Enrol this box at headquarters with a one-time token
-    #[cfg(feature = "gateway")]
-    Enroll(enroll::Arguments),
-    /// Make touchpoint codes and print them
-    Qr(qr::Arguments),
-    /// Look for what keeps a box from working, and say what to do
-    #[cfg(feature = "gateway")]
-    Doctor(doctor::Arguments),
-    /// Look into a box's journal
-    #[cfg(feature = "gateway")]
-    Journal(journal::Arguments),
-    /// Check settings, stores and campaigns before they are used
-    #[cfg(feature = "gateway")]
-    Config(config::Arguments),
-}
-
-impl Cli {
-    /// Runs the command. An error that is a [`BadFile`](crate::domain::written::BadFile) is a mistake in the
-    /// settings: nothing was started, and the exit code is 78.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
-            #[cfg(feature = "gateway")]
-            Command::Gateway(arguments) => gateway::run(&arguments),
-            #[cfg(feature = "hq")]
-            Command::Hq(arguments) => hq::run(arguments),
-            #[cfg(all(feature = "gateway", feature = "hq"))]
-            Command::Demo(arguments) => demo::run(&arguments),
-            #[cfg(feature = "gateway")]
-            Command::Enroll(arguments) => enroll::run(arguments),
-            Command::Qr(arguments) => qr::run(arguments),
-            #[cfg(feature = "gateway")]
-            Command::Doctor(arguments) => doctor::run(&arguments),
-            #[cfg(feature = "gateway")]
-            Command::Journal(arguments) => journal::run(&arguments),
-            #[cfg(feature = "gateway")]
-            Command::Config(arguments) => config::run(arguments),
-        }
+/// An error that is a [`Misuse`] is a mistake in them, and one that is a
+/// [`BadFile`](crate::domain::written::BadFile) is one in the settings: nothing was started.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+    match syntax::parse(&MAITRED, words)? {
+        Asked::Run(run, given) => run(&given)?,
+        Asked::Help(page) => print::line(page),
+        Asked::Version => print::line(concat!("maitred ", env!("CARGO_PKG_VERSION"))),
     }
+    Ok(())
 }
 
 fn start_logging(log: &Log) {
@@ -104,12 +83,53 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
+    /// Checks the last command of `path` and every one below it.
+    fn check(path: &[&'static Command]) {
+        let command = path[path.len() - 1];
+        let name = command.name;
+        let mut words: Vec<OsString> = path[1..].iter().map(|above| above.name.into()).collect();
+        words.push("--help".into());
+        let Ok(Asked::Help(page)) = syntax::parse(path[0], words) else {
+            panic!("{name} has no page");
+        };
+        assert!(page.starts_with(command.about), "{page}");
+        let mut taken: Vec<String> = path.iter().flat_map(|above| above.words()).collect();
+        assert!(taken.iter().all(|word| page.contains(word)), "{page}");
+        taken.sort();
+        taken.dedup();
+        let all = path.iter().flat_map(|above| above.words()).count();
+        assert_eq!(taken.len(), all, "{name} takes a word twice");
+        assert!(command.run.is_some() || !command.commands.is_empty());
+        for below in command.commands {
+            check(&[path, &[below]].concat());
+        }
+    }
+
     #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+    fn every_command_has_a_page_that_lists_what_it_takes_and_takes_no_word_twice() {
+        check(&[&MAITRED]);
+    }
+
+    #[test]
+    #[cfg(all(feature = "gateway", feature = "hq"))]
+    fn every_default_of_the_documentation_is_the_default() {
+        for (words, default) in [
+            ("gateway", "/etc/maitred/gateway.toml"),
+            ("doctor", "/etc/maitred/gateway.toml"),
+            ("enroll", "/var/lib/maitred"),
+            ("journal ls", "/var/lib/maitred"),
+            ("hq token", "/etc/maitred/hq.toml"),
+            ("hq token", "24"),
+            ("qr mint", "table"),
+            ("qr sheet", "zh"),
+        ] {
+            let words = words.split(' ').chain(["--help"]).map(OsString::from);
+            let Ok(Asked::Help(page)) = syntax::parse(&MAITRED, words) else {
+                panic!("no page with {default}");
+            };
+            assert!(page.contains(&format!("[default: {default}]")), "{page}");
+        }
     }
 }

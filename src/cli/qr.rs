@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as BadValue;
 
 use super::print;
+use super::syntax::{Command, Given, Word};
 use crate::domain::ids::TouchpointCode;
 use crate::domain::store::{Store, Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
@@ -13,98 +16,81 @@ use crate::domain::written::read_strictly;
 use crate::ops::files::{Readers, random, replace};
 use crate::sheet::{Label, draw};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    action: Action,
+const STORE_DIR: Word = Word::option(
+    "store-dir",
+    "DIR",
+    "The store's folder, with its store.toml",
+)
+.required();
+const KIND: Word = Word::option(
+    "kind",
+    "KIND",
+    "What the codes are stuck on: table, wifi, door, till, receipt, queue, delivery, tissue or creator",
+)
+.or("table");
+const LABELS: Word = Word::option(
+    "labels",
+    "LABELS",
+    "The places, separated by commas: A1,A2,A3",
+)
+.required();
+const OUT: Word = Word::option(
+    "out",
+    "FILE",
+    "Where to write the page; it is printed to stdout without this",
+);
+const LANGUAGE: Word = Word::option(
+    "language",
+    "LANGUAGE",
+    "The language of the promise: zh or en",
+)
+.or("zh");
+
+pub(super) const COMMAND: Command = Command::group(
+    "qr",
+    "Make touchpoint codes and print them",
+    &[],
+    &[
+        Command::new(
+            "mint",
+            "Make new codes and add them to a store's touchpoints.csv",
+            &[STORE_DIR, KIND, LABELS],
+            |given| {
+                let labels: String = given.value(&LABELS)?;
+                let labels: Vec<&str> = labels.split(',').collect();
+                let kind = given.value_by(&KIND, kind)?;
+                mint(&given.path(&STORE_DIR)?, kind, &labels)
+            },
+        ),
+        Command::new(
+            "sheet",
+            "Write a page to print, with every bound code of a store",
+            &[STORE_DIR, OUT, LANGUAGE],
+            print_sheet,
+        ),
+    ],
+);
+
+fn kind(text: &str) -> Result<TouchpointKind, BadValue> {
+    TouchpointKind::deserialize(text.into_deserializer())
 }
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Make new codes and add them to a store's touchpoints.csv
-    Mint {
-        /// The store's folder, with its store.toml
-        #[arg(long, value_name = "DIR")]
-        store_dir: PathBuf,
-        /// What the codes are stuck on
-        #[arg(long, value_enum, default_value = "table")]
-        kind: Kind,
-        /// The places, separated by commas: A1,A2,A3
-        #[arg(long, value_delimiter = ',', required = true)]
-        labels: Vec<String>,
-    },
-    /// Write a page to print, with every bound code of a store
-    Sheet {
-        /// The store's folder, with store.toml and touchpoints.csv
-        #[arg(long, value_name = "DIR")]
-        store_dir: PathBuf,
-        /// Where to write the page; it is printed to stdout without this
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// The language of the promise: zh or en
-        #[arg(long, default_value = "zh")]
-        language: String,
-    },
+fn print_sheet(given: &Given) -> anyhow::Result<()> {
+    let store_dir = given.path(&STORE_DIR)?;
+    let language: String = given.value(&LANGUAGE)?;
+    let Some(file) = given.optional_path(&OUT) else {
+        print::line(sheet(&store_dir, &language)?);
+        return Ok(());
+    };
+    write_sheet(&store_dir, &file, &language)?;
+    print::aside(format_args!(
+        "open {} in a browser and print it",
+        file.display()
+    ));
+    Ok(())
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    Table,
-    Wifi,
-    Door,
-    Till,
-    Receipt,
-    Queue,
-    Delivery,
-    Tissue,
-    Creator,
-}
-
-impl From<Kind> for TouchpointKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Table => Self::Table,
-            Kind::Wifi => Self::Wifi,
-            Kind::Door => Self::Door,
-            Kind::Till => Self::Till,
-            Kind::Receipt => Self::Receipt,
-            Kind::Queue => Self::Queue,
-            Kind::Delivery => Self::Delivery,
-            Kind::Tissue => Self::Tissue,
-            Kind::Creator => Self::Creator,
-        }
-    }
-}
-
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    match arguments.action {
-        Action::Mint {
-            store_dir,
-            kind,
-            labels,
-        } => mint(&store_dir, kind.into(), &labels),
-        Action::Sheet {
-            store_dir,
-            out,
-            language,
-        } => match out {
-            None => {
-                print::line(sheet(&store_dir, &language)?);
-                Ok(())
-            }
-            Some(file) => {
-                write_sheet(&store_dir, &file, &language)?;
-                print::aside(format_args!(
-                    "open {} in a browser and print it",
-                    file.display()
-                ));
-                Ok(())
-            }
-        },
-    }
-}
-
-fn mint(store_dir: &Path, kind: TouchpointKind, labels: &[String]) -> anyhow::Result<()> {
+fn mint(store_dir: &Path, kind: TouchpointKind, labels: &[&str]) -> anyhow::Result<()> {
     let store = read_store(store_dir)?;
     let mut touchpoints = read_touchpoints(store_dir)?;
     for label in labels {

@@ -383,6 +383,18 @@ impl fmt::Display for GatewayId {
     }
 }
 
+/// Reads it as it is shown, or the bare number.
+impl FromStr for GatewayId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix("gw-").unwrap_or(text).parse();
+        number
+            .map(Self)
+            .map_err(|_| "a gateway's number looks like gw-000123")
+    }
+}
+
 /// One dense sequence of frames of one spool; a new one is opened whenever the sequence cannot be proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

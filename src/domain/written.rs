@@ -170,7 +170,10 @@ fn explain(file: &str, text: &str, key: &str, error: &toml::de::Error) -> BadFil
             .count()
     });
     let (fault, hint) = match unknown_key(error.message()) {
-        Some((unknown, known)) => (format!("unknown key `{unknown}`"), nearest(unknown, &known)),
+        Some((unknown, known)) => (
+            format!("unknown key `{unknown}`"),
+            Some(hint(unknown, &known)),
+        ),
         None => (error.message().trim().replace('\n', " "), None),
     };
     BadFile {
@@ -190,14 +193,21 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((unknown, quoted.collect()))
 }
 
-fn nearest(unknown: &str, known: &[&str]) -> Option<String> {
+fn hint(unknown: &str, known: &[&str]) -> String {
+    match closest(unknown, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the keys here are: {}", known.join(", ")),
+    }
+}
+
+/// The known word that somebody may have meant by `unknown`.
+pub fn closest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
-        .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
+        .map(|name| (strsim::damerau_levenshtein(unknown, name), *name))
         .min()
         .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
-        .map(|(_, name)| format!("did you mean `{name}`?"))
-        .or_else(|| Some(format!("the keys here are: {}", known.join(", "))))
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -33,7 +33,38 @@ fn a_misspelt_key_ends_with_78_and_names_file_line_key_and_hint() {
 
 #[test]
 fn a_wrong_word_on_the_command_line_ends_with_2() {
-    assert_eq!(errors(&["gatewya"]).0, Some(2));
+    for (words, said) in [
+        (&["gatewya"][..], "did you mean `gateway`?"),
+        (&["gateway", "--confg", "x"], "did you mean `--config`?"),
+        (
+            &["enroll", "--token", "x"],
+            "missing: --hq <URL>, --pin <SHA256>",
+        ),
+        (&["hq", "token"], "say either --store or --street"),
+        (
+            &["hq", "revoke", "gw-x"],
+            "a gateway's number looks like gw-000123",
+        ),
+        (
+            &[
+                "qr",
+                "mint",
+                "--store-dir",
+                "x",
+                "--labels",
+                "A",
+                "--kind",
+                "roof",
+            ],
+            "`table`",
+        ),
+        (&[], "Commands:"),
+    ] {
+        let (code, error) = errors(words);
+        assert_eq!(code, Some(2), "{words:?}: {error}");
+        assert!(error.contains(said), "{words:?}: {error}");
+    }
+    assert!(ask(&["--version"]).starts_with("maitred "));
 }
 
 #[test]

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
 use jiff::Timestamp;
 
+use super::syntax::{Command, Given, Word};
 use super::{block_on, print, start_logging};
 use crate::config::written::Log;
 use crate::ops::clock::{Clock, FastClock, SystemClock};
@@ -41,20 +41,30 @@ const FIRST_DAY: &str = "2025-03-03T15:00:00+08:00";
 /// The last receipts are in after the batch delay; a minute means that something is broken.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// End by itself after so long: 20s, 2m
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+const FOR: Word = Word::option("for", "TIME", "End by itself after so long: 20s, 2m");
+const REPORT: Word = Word::option("report", "FILE", "Write the counts as JSON");
+const LISTEN: Word = Word::option(
+    "listen",
+    "ADDRESS",
+    "Also let phones on the LAN in: the address of this machine there",
+);
+const STATE: Word = Word::option(
+    "state",
+    "DIR",
+    "Keep everything here instead of a temporary directory",
+);
+
+pub(super) const COMMAND: Command = Command::new(
+    "demo",
+    "Run a whole chain on this machine with simulated guests, and show where to look",
+    &[FOR, REPORT, LISTEN, STATE],
+    run,
+);
+
+struct Arguments {
     duration: Option<Duration>,
-    /// Write the counts as JSON
-    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Also let phones on the LAN in: the address of this machine there
-    #[arg(long, value_name = "ADDRESS")]
     listen: Option<IpAddr>,
-    /// Keep everything here instead of a temporary directory
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -68,15 +78,20 @@ fn parse_time(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("`{text}` is not a time such as 20s or 2m"))
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+fn run(given: &Given) -> anyhow::Result<()> {
+    let arguments = Arguments {
+        duration: given.optional_by(&FOR, parse_time)?,
+        report: given.optional_path(&REPORT),
+        listen: given.optional(&LISTEN)?,
+    };
     start_logging(&Log {
         filter: "warn".to_owned(),
     });
-    let (dir, temporary) = match &arguments.state {
-        Some(dir) => (dir.clone(), false),
+    let (dir, temporary) = match given.optional_path(&STATE) {
+        Some(dir) => (dir, false),
         None => (temporary_dir(), true),
     };
-    let outcome = block_on(play(arguments, &dir))?;
+    let outcome = block_on(play(&arguments, &dir))?;
     if temporary {
         fs_err::remove_dir_all(&dir).ok();
     }
