@@ -4,12 +4,16 @@
 //! known key is named. A file from a bundle is read [leniently](read_leniently): a newer headquarters may
 //! know keys that this version does not, and these are left out and listed.
 
+mod tree;
+
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use tree::Refused;
 
 /// What is wrong in a hand-written file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +78,9 @@ pub fn read_leniently<T: DeserializeOwned>(
             Ok(value) => return Ok((value, left_out)),
             Err(error) => error,
         };
-        let span = error.span().unwrap_or_default();
+        let span = error.span.clone().unwrap_or_default();
         let path = key_at(document.table.get_ref(), &span);
-        let unknown = unknown_key(error.message()).is_some();
+        let unknown = unknown_key(&error.message).is_some();
         if !unknown || !remove(document.table.get_mut(), &span) {
             return Err(document.explain(&error));
         }
@@ -94,18 +98,25 @@ struct Document<'t> {
 
 impl<'t> Document<'t> {
     fn parse(file: &'t str, text: &'t str) -> Result<Self, BadFile> {
-        let table = DeTable::parse(text).map_err(|error| explain(file, text, "", &error))?;
+        let table = DeTable::parse(text)
+            .map_err(|error| explain(file, text, "", error.message(), error.span()))?;
         Ok(Self { file, text, table })
     }
 
-    fn read<T: DeserializeOwned>(&self) -> Result<T, toml::de::Error> {
-        T::deserialize(toml::Deserializer::from(self.table.clone()))
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Refused> {
+        tree::read(&self.table)
     }
 
-    fn explain(&self, error: &toml::de::Error) -> BadFile {
-        let span = error.span().unwrap_or_default();
+    fn explain(&self, refused: &Refused) -> BadFile {
+        let span = refused.span.clone().unwrap_or_default();
         let key = key_at(self.table.get_ref(), &span).unwrap_or_default();
-        explain(self.file, self.text, &key, error)
+        explain(
+            self.file,
+            self.text,
+            &key,
+            &refused.message,
+            refused.span.clone(),
+        )
     }
 }
 
@@ -161,20 +172,26 @@ fn remove_in(value: &mut DeValue<'_>, span: &Range<usize>) -> bool {
     }
 }
 
-fn explain(file: &str, text: &str, key: &str, error: &toml::de::Error) -> BadFile {
+fn explain(
+    file: &str,
+    text: &str,
+    key: &str,
+    message: &str,
+    span: Option<Range<usize>>,
+) -> BadFile {
     // The lines before the fault, each with its end, and the one it is in.
-    let line = error.span().map_or(0, |span| {
+    let line = span.map_or(0, |span| {
         1 + text.as_bytes()[..span.start.min(text.len())]
             .iter()
             .filter(|byte| **byte == b'\n')
             .count()
     });
-    let (fault, hint) = match unknown_key(error.message()) {
+    let (fault, hint) = match unknown_key(message) {
         Some((unknown, known)) => (
             format!("unknown key `{unknown}`"),
             Some(hint(unknown, &known)),
         ),
-        None => (error.message().trim().replace('\n', " "), None),
+        None => (message.trim().replace('\n', " "), None),
     };
     BadFile {
         file: file.to_owned(),
