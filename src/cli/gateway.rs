@@ -9,21 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use axum::http::Method;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::syntax::{Command, Given, Word};
-use super::{block_on, print, start_logging, wall, wan};
+use super::{block_on, print, running, start_logging, wall, wan};
 use crate::admission::Wall;
 use crate::admission::firewall::OnStop;
 use crate::config::overlay::Environment;
 use crate::config::settings::{BundleFrom, GatewaySettings};
 use crate::config::written::{JournalProfile, Role};
-use crate::control::{self, Check, Verdict};
+use crate::control::{self, Check, PairingCode, Verdict};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{Issuer, StoreId};
 use crate::journal::{Journal, Memory, Options, Profile, Rotation};
-use crate::ops::ask;
 use crate::ops::clock::{Anchored, Clock, SystemClock, boot_number};
 use crate::ops::files::read_tree;
 use crate::ops::serve::{Limits, Listener, bind, serve};
@@ -61,14 +61,10 @@ pub(super) const COMMAND: Command = Command::new(
 );
 
 fn run(given: &Given) -> anyhow::Result<()> {
-    let settings = config::gateway(&given.path(&CONFIG)?, &Environment::of_process())?;
     if given.has(&PAIR_TILL) {
-        let code = block_on(pair_till(settings.ops_listen))??;
-        print::line(format_args!(
-            "pairing code: {code} (valid for 10 minutes, works once)"
-        ));
-        return Ok(());
+        return pair_till(&given.path(&CONFIG)?);
     }
+    let settings = config::gateway(&given.path(&CONFIG)?, &Environment::of_process())?;
     start_logging(&settings.log);
     block_on(async move {
         let gateway = Gateway::start(settings, ShopTime::OwnClock).await?;
@@ -78,25 +74,13 @@ fn run(given: &Given) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn pair_till(ops: SocketAddr) -> anyhow::Result<String> {
-    #[derive(serde::Deserialize)]
-    struct PairingCode {
-        code: String,
-    }
-    let tasks = Tasks::new();
-    let mut connection = ask::Connection::open(ops, &tasks)
-        .await
-        .context("asking the gateway; is it running with this configuration?")?;
-    let answer = connection
-        .ask(
-            axum::http::Method::POST,
-            "/api/v1/till/pairing",
-            &axum::http::HeaderMap::new(),
-            "",
-        )
-        .await?;
-    let code: PairingCode = serde_json::from_slice(answer.body())?;
-    Ok(code.code)
+fn pair_till(settings: &Path) -> anyhow::Result<()> {
+    let answer = running::ask(settings, Method::POST, "/api/v1/till/pairing", &())?;
+    let PairingCode { code } = serde_json::from_slice(&answer)?;
+    print::line(format_args!(
+        "pairing code: {code} (valid for 10 minutes, works once)"
+    ));
+    Ok(())
 }
 
 /// A running gateway.

@@ -16,6 +16,10 @@ mod hq;
 mod journal;
 pub mod print;
 mod qr;
+#[cfg(feature = "gateway")]
+mod running;
+#[cfg(feature = "gateway")]
+mod sessions;
 mod syntax;
 #[cfg(feature = "gateway")]
 mod wall;
@@ -49,6 +53,8 @@ static MAITRED: Command = Command::group(
         qr::COMMAND,
         #[cfg(feature = "gateway")]
         doctor::COMMAND,
+        #[cfg(feature = "gateway")]
+        sessions::COMMAND,
         #[cfg(feature = "gateway")]
         journal::COMMAND,
         #[cfg(feature = "gateway")]

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::admission::Wall;
 use crate::admission::zone::ZoneName;
@@ -129,9 +129,10 @@ async fn journal(State(parts): State<Arc<Parts>>) -> Json<JournalReport> {
     })
 }
 
-#[derive(Serialize)]
-struct PairingCode {
-    code: String,
+/// The answer to a question for a till pairing code.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PairingCode {
+    pub code: String,
 }
 
 async fn pair_till(State(parts): State<Arc<Parts>>) -> Json<PairingCode> {

@@ -9,7 +9,7 @@ use maitred::cli::demo::phone::{Page, Phone};
 use maitred::ops::tasks::Tasks;
 use serde_json::Value;
 
-use crate::support::{TestStore, ask_to_be_let_in, claim_fields, eventually};
+use crate::support::{TestStore, ask, ask_to_be_let_in, claim_fields, eventually, run};
 
 async fn probe(portal: SocketAddr) -> StatusCode {
     let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
@@ -59,6 +59,41 @@ async fn who_was_let_in_stays_in_over_a_crash_and_nobody_else_does() {
     }
     let left = |sessions: &[Value]| sessions[0]["seconds_left"].as_u64().unwrap();
     assert!(left(&after) <= left(&before) && left(&after) > left(&before) - 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_who_is_in_lets_in_lengthens_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let settings = store.running_settings(dir.path());
+    let sessions = |words: &[&str]| ask(&[&["sessions", "--config", &settings], words].concat());
+    assert_eq!(sessions(&["ls"]), "nobody is let in\n");
+    ask_to_be_let_in(store.portal()).await;
+    let device = "02:04:7f:00:00:01";
+    let listed = sessions(&["ls"]);
+    assert!(
+        listed.contains(device) && listed.contains("4:00"),
+        "{listed}"
+    );
+    sessions(&["extend", device, "--minutes", "30"]);
+    assert!(sessions(&["ls"]).contains("4:30"));
+    assert!(sessions(&["show", device]).contains("\"kind\": \"open\""));
+    sessions(&["revoke", device]);
+    assert_eq!(probe(store.portal()).await, StatusCode::FOUND);
+    assert_eq!(sessions(&["ls"]), "nobody is let in\n");
+
+    sessions(&["admit", device, "--tier", "vip"]);
+    assert_eq!(probe(store.portal()).await, StatusCode::NO_CONTENT);
+    let gone = run(&[
+        "sessions",
+        "--config",
+        &settings,
+        "revoke",
+        "02:00:00:00:00:99",
+    ]);
+    assert_eq!(gone.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&gone.stderr);
+    assert!(said.contains("the device has no session"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -375,6 +375,14 @@ impl TestStore {
         Self::start_with(dir, "alone", settings, environment).await
     }
 
+    /// A settings file with the address where its ops listener is, for commands that ask it.
+    pub(crate) fn running_settings(&self, dir: &Path) -> String {
+        let file = dir.join("running.toml");
+        let ops = self.process.address("ops");
+        fs_err::write(&file, format!("[ops]\nlisten = \"{ops}\"\n")).unwrap();
+        file.display().to_string()
+    }
+
     pub(crate) fn portal(&self) -> SocketAddr {
         self.process.address("portal")
     }
