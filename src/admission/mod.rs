@@ -12,6 +12,8 @@ pub mod hook;
 pub mod keeper;
 pub mod kept;
 pub mod neighbours;
+mod netlink;
+pub mod nft;
 pub mod zone;
 
 use std::net::IpAddr;
@@ -33,6 +35,7 @@ use firewall::{Firewall, FirewallError, OnStop};
 use keeper::Keeper;
 use kept::{KeptSession, Record, Written};
 use neighbours::{Neighbour, Neighbours};
+pub use netlink::neighbours::KernelNeighbours;
 use zone::ZoneName;
 
 /// How often every session is written anew, so that a power cut gives back no more time than that.
