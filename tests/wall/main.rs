@@ -4,4 +4,5 @@
 
 mod lab;
 mod neighbours;
+mod packets;
 mod table;
