@@ -161,11 +161,15 @@ impl Gateway {
         let (store, issuer) = (place.store.clone(), place.issuer);
         let clocks = (own, Arc::clone(&shop));
         let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
-        let wall = wall::open(&settings, &shop, store.clone(), bundle.clone(), &tasks)?;
-        let wan = match &link {
-            Some(link) => wan::follow(link.clone(), &tasks),
-            None => wan::look(&settings.uplink.probe_url, &tasks),
+        let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
+        let place = wall::Place {
+            clock: &shop,
+            store: store.clone(),
+            bundle: bundle.clone(),
+            portal: portal_address,
+            wan: wan.clone(),
         };
+        let wall = wall::open(&settings, place, &tasks)?;
         let pairing = Arc::new(Pairing::default());
         let portal = portal::router(
             portal::Parts {

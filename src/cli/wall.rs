@@ -1,51 +1,59 @@
 //! The Wi-Fi wall, put together from the settings.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
+use crate::admission::KernelNeighbours;
 use crate::admission::dry::{ByAddress, DryFirewall};
 use crate::admission::firewall::{Firewall, OnStop};
 use crate::admission::hook::{self, Hook};
 use crate::admission::neighbours::Neighbours;
-use crate::admission::zone::ZoneName;
+use crate::admission::nft::{Layout, NftFirewall, Watch};
+use crate::admission::zone::{Ports, Zone, ZoneName};
 use crate::admission::{Parts, Wall};
 use crate::config::settings::GatewaySettings;
-use crate::config::written;
+use crate::config::written::{self, Admission};
 use crate::control::TermsOf;
 use crate::domain::ids::StoreId;
 use crate::ops::clock::{Clock, boot_number};
+use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::Bundle;
+
+/// A wall that could not be set up is tried again after that.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What the wall is to know of its surroundings.
+pub(super) struct Place<'a> {
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) store: Option<StoreId>,
+    pub(super) bundle: watch::Receiver<Arc<Bundle>>,
+    pub(super) portal: SocketAddr,
+    pub(super) wan: watch::Receiver<bool>,
+}
 
 /// Opens the wall and sets it up, with everybody who was in before.
 pub(super) fn open(
     settings: &GatewaySettings,
-    clock: &Arc<dyn Clock>,
-    store: Option<StoreId>,
-    bundle: watch::Receiver<Arc<Bundle>>,
+    place: Place<'_>,
     tasks: &Tasks,
 ) -> anyhow::Result<Arc<Wall>> {
     let admission = &settings.admission;
-    let (firewall, neighbours): (Box<dyn Firewall>, Box<dyn Neighbours>) = match admission.firewall
-    {
-        written::Firewall::Dry => {
-            let zone = admission.zones.first().map(|zone| zone.name.clone());
-            let zone = zone.unwrap_or_else(guest_zone);
-            (
-                Box::new(DryFirewall::default()),
-                Box::new(ByAddress { zone }),
-            )
-        }
-        written::Firewall::Nft => bail!("not yet"),
+    let Place { store, bundle, .. } = place;
+    let ports = Ports {
+        http: place.portal.port(),
+        https: None,
     };
+    let enforcer = Enforcer::open(admission, ports, place.clock)?;
     let parts = Parts {
-        firewall,
-        neighbours,
-        clock: Arc::clone(clock),
+        firewall: enforcer.firewall,
+        neighbours: enforcer.neighbours,
+        clock: Arc::clone(place.clock),
         boot: boot_number(),
         local: Box::new(move |at| {
             let bundle = bundle.borrow();
@@ -62,6 +70,10 @@ pub(super) fn open(
     let wall = Wall::open(parts, &settings.state_dir).context("reading the kept sessions")?;
     wall.set_up().context("setting up the Wi-Fi wall")?;
     let wall = Arc::new(wall);
+    if let Some(watch) = enforcer.watch {
+        restore(watch, Arc::clone(&wall), tasks);
+    }
+    follow_wan(&wall, place.wan, tasks);
     let hook = &admission.hook;
     if !hook.exec.is_empty() {
         hook::start(Hook::Exec(hook.exec.clone()), &wall, tasks);
@@ -70,6 +82,107 @@ pub(super) fn open(
         hook::start(Hook::Post(hook.url.clone()), &wall, tasks);
     }
     Ok(wall)
+}
+
+/// What enforces, and what tells devices apart.
+struct Enforcer {
+    firewall: Box<dyn Firewall>,
+    neighbours: Box<dyn Neighbours>,
+    /// None where nobody else can change what is enforced.
+    watch: Option<Watch>,
+}
+
+impl Enforcer {
+    fn open(admission: &Admission, ports: Ports, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        match admission.firewall {
+            written::Firewall::Dry => {
+                let zone = admission.zones.first().map(|zone| zone.name.clone());
+                let zone = zone.unwrap_or_else(guest_zone);
+                Ok(Self {
+                    firewall: Box::new(DryFirewall::default()),
+                    neighbours: Box::new(ByAddress { zone }),
+                    watch: None,
+                })
+            }
+            written::Firewall::Nft => Self::in_the_kernel(admission, ports, clock),
+        }
+    }
+
+    fn in_the_kernel(
+        admission: &Admission,
+        ports: Ports,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let layout = layout(admission, ports);
+        let neighbours = KernelNeighbours::open(&layout.zones, Arc::clone(clock)).context(
+            "looking for the guest networks (`ip link` lists what there is; [[admission.zone]] names them)",
+        )?;
+        let firewall = Arc::new(NftFirewall::open(layout, &admission.nft)?);
+        let watch = Watch::start(Arc::clone(&firewall)).context("watching the kernel's rules")?;
+        Ok(Self {
+            firewall: Box::new(firewall),
+            neighbours: Box::new(neighbours),
+            watch: Some(watch),
+        })
+    }
+}
+
+/// The table's layout as the settings ask for it.
+fn layout(admission: &Admission, ports: Ports) -> Layout {
+    let zone = |zone: &written::Zone| Zone {
+        name: zone.name.clone(),
+        interface: zone.interface.clone(),
+        ports,
+    };
+    Layout {
+        zones: admission.zones.iter().map(zone).collect(),
+        masquerade: (!admission.masquerade.is_empty()).then(|| admission.masquerade.clone()),
+    }
+}
+
+/// Sets the wall up anew whenever somebody else has flushed or changed it.
+fn restore(mut watch: Watch, wall: Arc<Wall>, tasks: &Tasks) {
+    let own = tasks.clone();
+    tasks.spawn("wall", async move {
+        loop {
+            let lost = tokio::select! {
+                lost = watch.lost() => lost,
+                () = own.stopping() => return,
+            };
+            if let Err(error) = lost {
+                tracing::warn!(%error, "the kernel's rules cannot be watched for a moment");
+            } else {
+                metrics::count(metrics::WALL_RESTORED);
+                tracing::warn!("somebody has changed the wall in the kernel; it is set up anew");
+            }
+            if let Err(error) = wall.set_up() {
+                tracing::error!(%error, "the wall could not be set up; it is tried again");
+                tokio::select! {
+                    () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
+                    () = own.stopping() => return,
+                }
+            }
+        }
+    });
+}
+
+/// Tells the wall whether there is an Internet behind it.
+fn follow_wan(wall: &Arc<Wall>, mut wan: watch::Receiver<bool>, tasks: &Tasks) {
+    let (wall, own) = (Arc::clone(wall), tasks.clone());
+    wan.mark_changed();
+    tasks.spawn("wall's way out", async move {
+        loop {
+            tokio::select! {
+                changed = wan.changed() => if changed.is_err() { return },
+                () = own.stopping() => return,
+            }
+            let is_up = *wan.borrow_and_update();
+            if let Err(error) = wall.wan(is_up) {
+                // The next table is set up so.
+                tracing::warn!(%error, "the wall was not told about the Internet");
+            }
+        }
+    });
 }
 
 /// What an operator lets a device in with: the zone's terms, whatever the hour.

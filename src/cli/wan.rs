@@ -10,11 +10,26 @@ use crate::ops::tasks::Tasks;
 use crate::uplink::captive::{Probe, Upstream};
 use crate::wire::link::LinkState;
 
-/// A line that comes back is noticed within this.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// A line that goes is noticed within this: a diner's page that loads slowly.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// And one that comes back: somebody waits for it.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// What is known of it: by the uplink where there is one, and otherwise by asking `url`.
+pub(super) fn watch(
+    link: Option<&watch::Receiver<LinkState>>,
+    url: &str,
+    tasks: &Tasks,
+) -> watch::Receiver<bool> {
+    match link {
+        Some(link) => follow(link.clone(), tasks),
+        None => look(url, tasks),
+    }
+}
 
 /// What the uplink says of the link, as a yes or no.
-pub(super) fn follow(mut link: watch::Receiver<LinkState>, tasks: &Tasks) -> watch::Receiver<bool> {
+fn follow(mut link: watch::Receiver<LinkState>, tasks: &Tasks) -> watch::Receiver<bool> {
     let (sender, wan) = watch::channel(is_up(*link.borrow_and_update()));
     let own = tasks.clone();
     tasks.spawn("wan", async move {
@@ -42,21 +57,24 @@ const fn is_up(link: LinkState) -> bool {
 }
 
 /// Asks `url` again and again; where there is none the line is taken to be up.
-pub(super) fn look(url: &str, tasks: &Tasks) -> watch::Receiver<bool> {
+fn look(url: &str, tasks: &Tasks) -> watch::Receiver<bool> {
     let (sender, wan) = watch::channel(true);
     let Some(probe) = Probe::parse(url) else {
         return wan;
     };
     let own = tasks.clone();
     tasks.spawn("wan", async move {
-        let mut every = tokio::time::interval(LOOK_EVERY);
         loop {
+            let now = tokio::select! {
+                upstream = probe.look() => upstream == Upstream::Open,
+                () = own.stopping() => return,
+            };
+            sender.send_if_modified(|before| std::mem::replace(before, now) != now);
+            let pause = if now { LOOK_EVERY } else { LOOK_AGAIN_AFTER };
             tokio::select! {
-                _ = every.tick() => {}
+                () = tokio::time::sleep(pause) => {}
                 () = own.stopping() => return,
             }
-            let now = probe.look().await == Upstream::Open;
-            sender.send_if_modified(|before| std::mem::replace(before, now) != now);
         }
     });
     wan

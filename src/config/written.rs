@@ -112,7 +112,7 @@ pub struct Admission {
     /// The interface to masquerade out of; empty: the router's own firewall does that.
     pub masquerade: String,
     /// The program that sets up the table.
-    pub nft: PathBuf,
+    pub nft: String,
     /// Devices of the shop itself: always let in.
     pub staff: Vec<Mac>,
     /// Devices that are never let in.
@@ -131,7 +131,7 @@ impl Default for Admission {
             session_minutes: 240,
             on_stop: OnStop::Keep,
             masquerade: String::new(),
-            nft: PathBuf::from("nft"),
+            nft: "nft".to_owned(),
             staff: Vec::new(),
             blocked: Vec::new(),
             zones: Vec::new(),

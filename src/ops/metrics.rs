@@ -30,6 +30,8 @@ pub const ADMISSIONS: &str = "admission_admitted_total";
 pub const ADMISSIONS_REFUSED: &str = "admission_refused_total";
 /// Sessions that ended, by `reason`: `time`, `idle`, `quota`, `revoked`.
 pub const ADMISSIONS_ENDED: &str = "admission_ended_total";
+/// Times the wall was set up anew because somebody else had changed it.
+pub const WALL_RESTORED: &str = "admission_wall_restored_total";
 /// Calls of the operator's hook, by `outcome`: `done`, `failed`, `late`, `dropped`.
 pub const HOOKS: &str = "admission_hooks_total";
 

@@ -34,7 +34,18 @@ struct Asked {
 }
 
 impl KernelNeighbours {
+    /// An interface that is not there is an error that names it.
     pub fn open(zones: &[Zone], clock: Arc<dyn Clock>) -> io::Result<Self> {
+        let socket = Socket::open(None)?;
+        for Zone {
+            name, interface, ..
+        } in zones
+        {
+            netdevice::name_to_index(&socket, interface).map_err(|error| {
+                let fault = format!("zone {name}: there is no interface {interface} ({error})");
+                io::Error::new(io::ErrorKind::NotFound, fault)
+            })?;
+        }
         Ok(Self {
             zones: zones
                 .iter()
@@ -42,7 +53,7 @@ impl KernelNeighbours {
                 .collect(),
             clock,
             asked: Mutex::new(Asked {
-                socket: Socket::open(None)?,
+                socket,
                 remembered: BTreeMap::new(),
             }),
         })

@@ -1,9 +1,10 @@
 //! The shop's box: two bridges, a cable to the Internet, a real dnsmasq, and maitred.
 
 use std::path::PathBuf;
+use std::process::Output;
 
 use super::internet::RESOLVER;
-use super::{Space, Zone, path, program, run};
+use super::{Space, Zone, output_of, path, program, run};
 use crate::support::{Process, write_chain};
 
 /// A card that was down has forgotten its routes, and its addresses of version 6.
@@ -32,6 +33,7 @@ impl Router {
             ));
         }
         space.ip(WAN_IS_UP);
+        write_chain(&path("chain"));
         fs_err::write(space.resolv_conf(), format!("nameserver {RESOLVER}\n")).unwrap();
         Self { space }
     }
@@ -70,14 +72,48 @@ impl Router {
         run(self.space.command("dnsmasq").arg(&argument));
     }
 
+    /// Starts a shop that cannot open, and waits for its end.
+    pub(crate) fn fail_to_open_shop(&self, admission: &str) -> Output {
+        Self::write_settings(admission);
+        let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
+        output_of(command.arg("gateway").arg("--config").arg(Self::settings()))
+    }
+
     /// Starts a shop without headquarters; `admission` is added to its settings.
     pub(crate) fn open_shop(&self, admission: &str) -> Process {
-        write_chain(&path("chain"));
+        Self::write_settings(admission);
+        self.start_maitred()
+    }
+
+    fn write_settings(admission: &str) {
         let settings = format!(
             "state_dir = \"state\"\n[portal]\nlisten = \"[::]:2080\"\n[bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n{admission}"
         );
         fs_err::write(Self::settings(), settings).unwrap();
-        self.start_maitred()
+    }
+
+    /// Writes the shop's `wifi.toml`; to be called before the shop opens.
+    pub(crate) fn grant(&self, policy: &str) {
+        fs_err::write(path("chain/wifi.toml"), policy).unwrap();
+    }
+
+    /// Takes the shop's campaigns away; to be called before the shop opens.
+    pub(crate) fn offer_nothing(&self) {
+        fs_err::remove_dir_all(path("chain/campaigns")).unwrap();
+    }
+
+    /// Where the gateway keeps its sessions.
+    pub(crate) fn kept_sessions(&self) -> PathBuf {
+        path("state/sessions")
+    }
+
+    /// What an operator types at the box; what it printed.
+    pub(crate) fn maitred(&self, arguments: &[&str]) -> String {
+        let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
+        run(command
+            .args(arguments)
+            .arg("--config")
+            .arg(Self::settings()))
     }
 
     /// Starts the gateway with the settings that are there.
