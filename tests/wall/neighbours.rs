@@ -10,39 +10,38 @@ use crate::lab::{self, Lab, layout};
 
 #[test]
 fn a_phone_is_known_by_the_address_it_speaks_from() {
-    if !lab::inside("neighbours::a_phone_is_known_by_the_address_it_speaks_from") {
-        return;
-    }
-    let lab = Lab::build();
-    let listener = TcpListener::bind("[::]:2080").unwrap();
-    let zones = layout().zones;
-    let neighbours = KernelNeighbours::open(&zones, std::sync::Arc::new(SystemClock)).unwrap();
-    assert_eq!(neighbours.find(lab.phone.v4), None, "nobody has spoken yet");
+    lab::inside(|| {
+        let lab = Lab::build();
+        let listener = TcpListener::bind("[::]:2080").unwrap();
+        let zones = layout().zones;
+        let neighbours = KernelNeighbours::open(&zones, std::sync::Arc::new(SystemClock)).unwrap();
+        assert_eq!(neighbours.find(lab.phone.v4), None, "nobody has spoken yet");
 
-    for (host, zone) in [(&lab.phone, "guest"), (&lab.vip_phone, "vip")] {
-        for router in [host.router_v4(), host.router_v6()] {
-            let _stream = host.connects(SocketAddr::from((router, 2080))).unwrap();
-            // An IPv4 address looks like ::ffff:10.77.0.2 to this listener.
-            let (_, peer) = listener.accept().unwrap();
-            let found = neighbours.find(peer.ip()).unwrap();
-            assert_eq!(
-                (found.mac, found.zone.to_string()),
-                (host.mac, zone.to_owned())
-            );
+        for (host, zone) in [(&lab.phone, "guest"), (&lab.vip_phone, "vip")] {
+            for router in [host.router_v4(), host.router_v6()] {
+                let _stream = host.connects(SocketAddr::from((router, 2080))).unwrap();
+                // An IPv4 address looks like ::ffff:10.77.0.2 to this listener.
+                let (_, peer) = listener.accept().unwrap();
+                let found = neighbours.find(peer.ip()).unwrap();
+                assert_eq!(
+                    (found.mac, found.zone.to_string()),
+                    (host.mac, zone.to_owned())
+                );
+            }
+            assert_eq!(neighbours.find(host.v4), neighbours.find(host.v6));
         }
-        assert_eq!(neighbours.find(host.v4), neighbours.find(host.v6));
-    }
 
-    // An address outside the zones, and one that nobody answers for.
-    let _stream = lab
-        .internet
-        .connects(SocketAddr::from((lab.internet.router_v4(), 2080)))
-        .unwrap();
-    assert_eq!(neighbours.find(lab.internet.v4), None);
-    let nobody = IpAddr::from([10, 77, 0, 9]);
-    std::net::UdpSocket::bind("0.0.0.0:0")
-        .unwrap()
-        .send_to(b"?", (nobody, 9))
-        .unwrap();
-    assert_eq!(neighbours.find(nobody), None);
+        // An address outside the zones, and one that nobody answers for.
+        let _stream = lab
+            .internet
+            .connects(SocketAddr::from((lab.internet.router_v4(), 2080)))
+            .unwrap();
+        assert_eq!(neighbours.find(lab.internet.v4), None);
+        let nobody = IpAddr::from([10, 77, 0, 9]);
+        std::net::UdpSocket::bind("0.0.0.0:0")
+            .unwrap()
+            .send_to(b"?", (nobody, 9))
+            .unwrap();
+        assert_eq!(neighbours.find(nobody), None);
+    });
 }
