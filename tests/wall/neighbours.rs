@@ -1,6 +1,7 @@
 //! Whose address it is, asked of a real kernel.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use maitred::admission::KernelNeighbours;
 use maitred::admission::neighbours::Neighbours;
@@ -14,7 +15,7 @@ fn a_phone_is_known_by_the_address_it_speaks_from() {
         let lab = Lab::build();
         let listener = TcpListener::bind("[::]:2080").unwrap();
         let zones = layout().zones;
-        let neighbours = KernelNeighbours::open(&zones, std::sync::Arc::new(SystemClock)).unwrap();
+        let neighbours = KernelNeighbours::open(&zones, Arc::new(SystemClock)).unwrap();
         assert_eq!(neighbours.find(lab.phone.v4), None, "nobody has spoken yet");
 
         for (host, zone) in [(&lab.phone, "guest"), (&lab.vip_phone, "vip")] {
@@ -43,5 +44,33 @@ fn a_phone_is_known_by_the_address_it_speaks_from() {
             .send_to(b"?", (nobody, 9))
             .unwrap();
         assert_eq!(neighbours.find(nobody), None);
+    });
+}
+
+#[test]
+fn who_claims_an_address_of_another_zone_is_not_taken_for_its_owner() {
+    lab::inside(|| {
+        let lab = Lab::build();
+        let _listener = TcpListener::bind("[::]:2080").unwrap();
+        let neighbours = KernelNeighbours::open(&layout().zones, Arc::new(SystemClock)).unwrap();
+        for (owner, liar) in [(&lab.phone, "to-vip"), (&lab.vip_phone, "to-phone")] {
+            for router in [owner.router_v4(), owner.router_v6()] {
+                owner.connects(SocketAddr::from((router, 2080))).unwrap();
+            }
+            // As after a gratuitous answer of the liar's.
+            for address in [owner.v4, owner.v6] {
+                lab::run(&format!(
+                    "ip neigh replace {address} lladdr 02:00:00:00:00:66 dev {liar} nud reachable"
+                ));
+                assert_eq!(neighbours.find(address).unwrap().mac, owner.mac);
+            }
+        }
+        // On a link of one's own anybody can have any address.
+        for interface in ["to-phone", "to-vip"] {
+            lab::run(&format!(
+                "ip neigh replace fe80::7 lladdr 02:00:00:00:00:07 dev {interface} nud reachable"
+            ));
+        }
+        assert_eq!(neighbours.find("fe80::7".parse().unwrap()), None);
     });
 }

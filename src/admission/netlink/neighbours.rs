@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::netdevice;
 
-use super::message::{ACK, Message};
+use super::message::{ACK, Message, u32_at};
 use super::{Messages, Socket};
 use crate::admission::Mac;
 use crate::admission::neighbours::{Neighbour, Neighbours};
@@ -60,15 +60,24 @@ impl KernelNeighbours {
     }
 
     fn ask(&self, socket: &mut Socket, address: IpAddr) -> Option<Neighbour> {
-        self.zones.iter().find_map(|(name, interface)| {
+        let mut heard = Vec::new();
+        for (zone, interface) in &self.zones {
             // Asked for anew each time: a bridge that was set up again has another one.
-            let index = netdevice::name_to_index(&*socket, interface).ok()?;
-            let mac = mac_of(socket, index, address)?;
-            Some(Neighbour {
-                mac,
-                zone: name.clone(),
-            })
-        })
+            let Ok(index) = netdevice::name_to_index(&*socket, interface) else {
+                continue;
+            };
+            if let Some(mac) = mac_of(socket, index, address) {
+                let zone = zone.clone();
+                heard.push((index, Neighbour { mac, zone }));
+            }
+        }
+        // Somebody can say in another zone that he has this address. Answers go where the route leads, and so
+        // only who is there can have made a connection; an address of one link only has no such route.
+        if heard.len() > 1 {
+            let index = route_to(socket, address)?;
+            heard.retain(|(heard, _)| *heard == index);
+        }
+        heard.pop().map(|(_, neighbour)| neighbour)
     }
 }
 
@@ -120,12 +129,50 @@ fn question(index: u32, address: IpAddr) -> Messages {
         m.put(&[family, 0, 0, 0]);
         m.put(&index.to_ne_bytes());
         m.put(&[0; 4]);
-        match address {
-            IpAddr::V4(address) => m.attribute(ADDRESS, &address.octets()),
-            IpAddr::V6(address) => m.attribute(ADDRESS, &address.octets()),
-        }
+        put_address(m, ADDRESS, address);
     });
     messages
+}
+
+/// `RTM_NEWROUTE` and `RTM_GETROUTE`.
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+/// `struct rtmsg`: family, prefix lengths, and what is of no matter here.
+const ROUTE_HEADER: usize = 12;
+const TO: u16 = 1;
+const OUT_OF: u16 = 4;
+
+/// The interface that packets to `address` leave by.
+fn route_to(socket: &mut Socket, address: IpAddr) -> Option<u32> {
+    if let IpAddr::V6(address) = address
+        && address.is_unicast_link_local()
+    {
+        return None;
+    }
+    let mut messages = Messages::default();
+    messages.add(GET_ROUTE, ACK, |m| {
+        let (family, bits) = if address.is_ipv4() {
+            (2, 32)
+        } else {
+            (10, 128)
+        };
+        m.put(&[family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        put_address(m, TO, address);
+    });
+    let mut index = None;
+    let asked = socket.ask(&mut messages, &mut |message| {
+        if message.kind == NEW_ROUTE {
+            index = u32_at(message.attributes(ROUTE_HEADER).value(OUT_OF), 0);
+        }
+    });
+    asked.ok().and(index)
+}
+
+fn put_address(m: &mut Messages, kind: u16, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => m.attribute(kind, &address.octets()),
+        IpAddr::V6(address) => m.attribute(kind, &address.octets()),
+    }
 }
 
 fn answer(message: &Message<'_>) -> Option<Mac> {
