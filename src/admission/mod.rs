@@ -6,8 +6,10 @@
 //! let in stays so over a restart, a crash or a flush of the kernel's rules until the time is up.
 
 pub mod book;
+pub mod dnsmasq;
 pub mod dry;
 pub mod firewall;
+pub mod garden;
 pub mod hook;
 pub mod keeper;
 pub mod kept;

@@ -3,6 +3,7 @@
 //! A zone is one guest network. Its policy says for how long, how fast and how far a device may pass, and
 //! what is open before it may. Which device that is, and the wall itself, are no matter of rules.
 
+mod checks;
 mod garden;
 mod mac;
 mod zone;
@@ -17,7 +18,8 @@ use super::calendar::Window;
 use super::ids::TouchpointCode;
 use super::text::Text;
 
-pub use garden::{BadName, GardenName, GardenNames};
+pub use checks::{CHECK_HOSTS, is_check_host};
+pub use garden::{BadName, GardenName, GardenNames, covers};
 pub use mac::{BadMac, Mac};
 pub use zone::{BadZoneName, ZoneName};
 

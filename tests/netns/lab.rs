@@ -61,7 +61,8 @@ fn again_inside(name: &str) {
     }
     command
         .args(["--net", "--mount", "--pid", "--fork", "--kill-child"])
-        .args(["--mount-proc", "--"])
+        // A shell is the first process, because somebody has to bury those whose parents have ended.
+        .args(["--mount-proc", "sh", "-c", "\"$@\"; exit $?", "sh"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(INSIDE, "1");
@@ -142,7 +143,7 @@ impl Lab {
     }
 }
 
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(DIR).join(name)
 }
 

@@ -8,6 +8,7 @@
 mod join;
 mod lab;
 mod lab_itself;
+mod names;
 mod wall;
 
 #[path = "../support/mod.rs"]

@@ -33,9 +33,14 @@ impl GardenName {
 
     /// Whether `host`, in small letters, is this name or under it.
     pub fn covers(&self, host: &str) -> bool {
-        host.strip_suffix(&self.0)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        covers(&self.0, host)
     }
+}
+
+/// Whether `host` is `domain` or under it, both in small letters: what a resolver's list means by a domain.
+pub fn covers(domain: &str, host: &str) -> bool {
+    host.strip_suffix(domain)
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 impl TryFrom<String> for GardenName {

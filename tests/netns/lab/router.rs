@@ -58,7 +58,6 @@ impl Router {
                  dhcp-range=fd{number}::,ra-stateless,1h\n"
             ));
         }
-        let file = path("dnsmasq.conf");
         let lab = super::DIR;
         // It would become another user and group, which a lab without root does not have.
         let text = format!(
@@ -66,10 +65,43 @@ impl Router {
              user=root\ngroup=\npid-file={lab}/dnsmasq.pid\ndhcp-leasefile={lab}/leases\n\
              log-facility={lab}/dnsmasq.log\n{more}"
         );
-        fs_err::write(&file, text).unwrap();
-        let argument = format!("--conf-file={}", file.display());
-        run(self.space.command("dnsmasq").arg(&argument).arg("--test"));
-        run(self.space.command("dnsmasq").arg(&argument));
+        fs_err::write(path("dnsmasq.conf"), text).unwrap();
+        self.check_dnsmasq();
+        self.space.run("dnsmasq", &[&Self::dnsmasq()]);
+    }
+
+    /// Has dnsmasq read its settings, and what they include, without starting.
+    pub(crate) fn check_dnsmasq(&self) {
+        self.space.run("dnsmasq", &[&Self::dnsmasq(), "--test"]);
+    }
+
+    /// Changes the kernel's rules by hand.
+    pub(crate) fn nft(&self, rules: &str) {
+        let file = path("rules");
+        fs_err::write(&file, rules).unwrap();
+        run(self.space.command("nft").arg("--file").arg(file));
+    }
+
+    fn dnsmasq() -> String {
+        format!("--conf-file={}", path("dnsmasq.conf").display())
+    }
+
+    /// What a router's service manager does at `restart`, as a command.
+    pub(crate) fn restart_dnsmasq(&self) -> Vec<String> {
+        let script = format!(
+            "read -r old <{pid} && kill \"$old\" && tail --pid=\"$old\" --follow /dev/null\n\
+             exec nsenter --net=/run/netns/{router} dnsmasq {start}\n",
+            pid = Self::dnsmasq_pid().display(),
+            router = self.space.name,
+            start = Self::dnsmasq(),
+        );
+        let file = path("restart-dnsmasq");
+        fs_err::write(&file, script).unwrap();
+        vec!["sh".to_owned(), file.display().to_string()]
+    }
+
+    pub(crate) fn dnsmasq_pid() -> PathBuf {
+        path("dnsmasq.pid")
     }
 
     /// Starts a shop that cannot open, and waits for its end.
