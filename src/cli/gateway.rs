@@ -168,6 +168,7 @@ impl Gateway {
             bundle: bundle.clone(),
             portal: portal_address,
             wan: wan.clone(),
+            advertise: watch::channel(None).1,
         };
         let wall = wall::open(&settings, place, &tasks)?;
         let pairing = Arc::new(Pairing::default());

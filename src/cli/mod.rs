@@ -14,6 +14,8 @@ pub mod gateway;
 mod hq;
 #[cfg(feature = "gateway")]
 mod journal;
+#[cfg(feature = "gateway")]
+mod names;
 pub mod print;
 mod qr;
 #[cfg(feature = "gateway")]

@@ -8,7 +8,9 @@ use anyhow::Context;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
+use super::names;
 use crate::admission::KernelNeighbours;
+use crate::admission::dnsmasq::DnsmasqFiles;
 use crate::admission::dry::{ByAddress, DryFirewall};
 use crate::admission::firewall::{Firewall, OnStop};
 use crate::admission::hook::{self, Hook};
@@ -35,6 +37,8 @@ pub(super) struct Place<'a> {
     pub(super) bundle: watch::Receiver<Arc<Bundle>>,
     pub(super) portal: SocketAddr,
     pub(super) wan: watch::Receiver<bool>,
+    /// The address of the RFC 8908 interface, while it can be asked.
+    pub(super) advertise: watch::Receiver<Option<String>>,
 }
 
 /// Opens the wall and sets it up, with everybody who was in before.
@@ -50,6 +54,7 @@ pub(super) fn open(
         https: None,
     };
     let enforcer = Enforcer::open(admission, ports, place.clock)?;
+    let named = (store.clone(), bundle.clone());
     let parts = Parts {
         firewall: enforcer.firewall,
         neighbours: enforcer.neighbours,
@@ -70,8 +75,15 @@ pub(super) fn open(
     let wall = Wall::open(parts, &settings.state_dir).context("reading the kept sessions")?;
     wall.set_up().context("setting up the Wi-Fi wall")?;
     let wall = Arc::new(wall);
+    let also = names::Also {
+        host: settings.portal_base_url.as_deref().map(host_of),
+        advertise: place.advertise,
+        wan_is_up: place.wan.clone(),
+    };
+    let zones = layout(admission, ports).zones;
+    let names = names::start(&admission.dnsmasq, zones, named, also, tasks);
     if let Some(watch) = enforcer.watch {
-        restore(watch, Arc::clone(&wall), tasks);
+        restore(watch, Arc::clone(&wall), names, tasks);
     }
     follow_wan(&wall, place.wan, tasks);
     let hook = &admission.hook;
@@ -141,7 +153,7 @@ fn layout(admission: &Admission, ports: Ports) -> Layout {
 }
 
 /// Sets the wall up anew whenever somebody else has flushed or changed it.
-fn restore(mut watch: Watch, wall: Arc<Wall>, tasks: &Tasks) {
+fn restore(mut watch: Watch, wall: Arc<Wall>, names: Option<DnsmasqFiles>, tasks: &Tasks) {
     let own = tasks.clone();
     tasks.spawn("wall", async move {
         loop {
@@ -155,7 +167,11 @@ fn restore(mut watch: Watch, wall: Arc<Wall>, tasks: &Tasks) {
                 metrics::count(metrics::WALL_RESTORED);
                 tracing::warn!("somebody has changed the wall in the kernel; it is set up anew");
             }
-            if let Err(error) = wall.set_up() {
+            let set_up = wall.set_up();
+            if let Some(names) = &names {
+                names.sets_were_emptied();
+            }
+            if let Err(error) = set_up {
                 tracing::error!(%error, "the wall could not be set up; it is tried again");
                 tokio::select! {
                     () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
@@ -197,6 +213,13 @@ pub(super) fn terms(
         let policy = store.as_ref().map(|store| bundle.wifi(store, zone));
         policy.unwrap_or_default().terms(tier, session)
     })
+}
+
+/// The host of an address such as `http://sz01.sw.cn:8080`.
+fn host_of(url: &str) -> String {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = authority.split(['/', ':']).next();
+    host.unwrap_or_default().to_owned()
 }
 
 fn guest_zone() -> ZoneName {

@@ -73,7 +73,7 @@ async fn start(lab: &Lab, open: Garden) -> Gateway {
     gateway
 }
 
-fn start_dnsmasq(lab: &Lab) {
+pub(crate) fn start_dnsmasq(lab: &Lab) {
     let conf = path("dnsmasq/maitred.conf");
     fs_err::create_dir_all(conf.parent().unwrap()).unwrap();
     fs_err::write(&conf, "").unwrap();
@@ -117,7 +117,7 @@ impl Gateway {
     }
 }
 
-fn pid() -> String {
+pub(crate) fn pid() -> String {
     fs_err::read_to_string(Router::dnsmasq_pid()).unwrap_or_default()
 }
 

@@ -9,11 +9,11 @@ use crate::support::{Process, eventually};
 
 const PORTAL: &str = "host-record=sz01.sw.cn,10.77.0.1,fd77::1\n";
 
-const WALL: &str = "[admission]\nfirewall = \"nft\"\n\
+pub(crate) const WALL: &str = "[admission]\nfirewall = \"nft\"\n\
                     [[admission.zone]]\nname = \"guest\"\ninterface = \"br-guest\"\n\
                     [[admission.zone]]\nname = \"vip\"\ninterface = \"br-vip\"\n";
 
-const SHOP: &str = "http://www.example.cn/menu";
+pub(crate) const SHOP: &str = "http://www.example.cn/menu";
 
 /// A shop with its wall up, and a phone in the guests' network.
 async fn open(lab: &mut Lab) -> (Process, Phone) {
@@ -25,13 +25,13 @@ async fn open(lab: &mut Lab) -> (Process, Phone) {
 }
 
 /// The hidden field that lets a phone in.
-fn tap_on(page: &str) -> String {
+pub(crate) fn tap_on(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"tap\" value=\"").unwrap();
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 /// Opens the page and taps "continue".
-fn let_in(phone: &Phone) {
+pub(crate) fn let_in(phone: &Phone) {
     let page = phone.get("http://sz01.sw.cn/");
     let admitted = phone.post("http://sz01.sw.cn/admit", &[("tap", &tap_on(&page.body))]);
     assert_eq!(
@@ -40,7 +40,7 @@ fn let_in(phone: &Phone) {
     );
 }
 
-fn is_online(phone: &Phone) -> bool {
+pub(crate) fn is_online(phone: &Phone) -> bool {
     let answer = phone.try_to_get(SHOP);
     answer.is_ok_and(|answer| answer.body.starts_with("the Internet"))
 }
