@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod clock;
 pub mod files;
+pub mod key;
 pub mod metrics;
 pub mod serve;
 pub mod tasks;

@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use rustls::ClientConfig;
 
 use super::identity::Identity;
-use super::key::NewKey;
 use crate::ops::clock::SystemClock;
+use crate::ops::key::Key;
 use crate::ops::tls::{BadIdentity, CertificateTime};
 use crate::wire::link::Renewed;
 
@@ -63,7 +63,7 @@ impl Credentials {
     }
 
     /// Keeps what headquarters certified, and shows it from the next connection on.
-    pub(super) fn renew(&self, key: &NewKey, renewed: Renewed) -> anyhow::Result<()> {
+    pub(super) fn renew(&self, key: &Key, renewed: Renewed) -> anyhow::Result<()> {
         let mut enrolled = self.held().identity.enrolled.clone();
         enrolled.certificate_pem = renewed.certificate_pem;
         enrolled.certificate_ends = renewed.certificate_ends;

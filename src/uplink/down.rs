@@ -12,13 +12,13 @@ use super::backoff::Backoff;
 use super::bundle::{NotTaken, Slots};
 use super::commands::{self, BrokenOff, Commands, Renew as _};
 use super::credentials::Credentials;
-use super::key::NewKey;
 use super::transport::{Content, NoAnswer, Request};
 use super::up::chance;
 use super::way::Way;
 use crate::config::settings::UplinkSettings;
 use crate::domain::command::{Cursor, Outcome};
 use crate::ops::clock::Clock;
+use crate::ops::key::{Holder, Key};
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::Bundle;
@@ -211,8 +211,8 @@ impl Down {
     }
 
     async fn get_certificate(&self) -> anyhow::Result<Answered> {
-        let key = NewKey::make().context("making a new key")?;
-        let request = key.signing_request()?;
+        let key = Key::make().context("making a new key")?;
+        let request = key.signing_request(Holder::Gateway)?;
         let path = "/v1/renew".to_owned();
         let request = Request::post(path, request.into_bytes(), Content::Json, POLL_MARGIN);
         let Ok(response) = self.way.ask(request).await else {

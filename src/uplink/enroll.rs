@@ -12,9 +12,9 @@ use axum::http::StatusCode;
 
 use super::http::{Https, Trust};
 use super::identity::Identity;
-use super::key::NewKey;
 use super::transport::{Content, Request, Transport};
 use crate::ops::clock::SystemClock;
+use crate::ops::key::{Holder, Key};
 use crate::ops::tasks::Tasks;
 use crate::ops::tls;
 use crate::wire::link::{EnrollRequest, Enrolled, Refusal, SOFTWARE};
@@ -41,10 +41,10 @@ pub async fn enroll(
     if !invitation.url.starts_with("https://") {
         bail!("the address of headquarters begins with https://");
     }
-    let key = NewKey::make().context("making the gateway's key")?;
+    let key = Key::make().context("making the gateway's key")?;
     let request = EnrollRequest {
         token: invitation.token.trim().to_owned(),
-        csr_pem: key.signing_request()?,
+        csr_pem: key.signing_request(Holder::Gateway)?,
         coupon_key,
         sw: SOFTWARE.to_owned(),
     };

@@ -16,7 +16,6 @@ mod down;
 pub mod enroll;
 mod http;
 pub mod identity;
-mod key;
 pub mod lines;
 mod link;
 pub mod standing;
