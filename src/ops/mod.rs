@@ -1,6 +1,7 @@
 //! Process plumbing that knows nothing of shops: clocks, files, serving, TLS, tasks, logs and metrics.
 
 pub mod ask;
+pub mod certificate;
 pub mod clock;
 pub mod files;
 pub mod key;

@@ -1,4 +1,5 @@
-//! TLS configurations: rustls with ring, TLS 1.3 between gateway and headquarters.
+//! TLS configurations: rustls with ring, TLS 1.3 between gateway and headquarters, and between phones and a
+//! gateway: phones that ask a portal over HTTPS at all (iOS 14, Android 11) know it.
 
 mod provider;
 mod time;
@@ -10,7 +11,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme, version,
 };
@@ -62,6 +64,24 @@ pub fn server(chain_pem: &str, key_pem: &str) -> Result<Arc<ServerConfig>, BadId
         .with_no_client_auth()
         .with_single_cert(certificates(chain_pem)?, private_key(key_pem)?)?;
     Ok(Arc::new(config))
+}
+
+/// A server for phones, which shows whatever certificate `shown` has at the moment.
+pub fn server_showing(
+    shown: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, BadIdentity> {
+    let config = ServerConfig::builder_with_provider(provider::for_gateways())
+        .with_protocol_versions(&[&version::TLS13])?
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    Ok(Arc::new(config))
+}
+
+/// A certificate and the key that belongs to it, for [`server_showing`].
+pub(super) fn pair(chain_pem: &str, key_pem: &str) -> Result<CertifiedKey, BadIdentity> {
+    let provider = provider::for_gateways();
+    let (chain, key) = (certificates(chain_pem)?, private_key(key_pem)?);
+    Ok(CertifiedKey::from_der(chain, key, &provider)?)
 }
 
 /// A server that talks only to clients with a certificate of `client_ca_pem`.
