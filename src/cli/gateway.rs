@@ -3,6 +3,8 @@
 //! Sockets are bound before anything else, so that a busy port fails at start; the journal is closed last,
 //! after everybody who writes to it has ended.
 
+mod https;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::ops::serve::{Limits, Listener, bind, serve};
 use crate::ops::tasks::{BoxFuture, Ended, Tasks, asked_to_stop};
 use crate::portal::Pairing;
 use crate::portal::commands::Commands;
+use crate::portal::https::Https;
 use crate::portal::keys::Keys;
 use crate::portal::ledger::{Ledger, SharedDays, SharedWallet};
 use crate::uplink::bundle::Slots;
@@ -38,6 +41,7 @@ use crate::uplink::identity::Identity;
 use crate::wire::bundle::Bundle;
 use crate::wire::link::{Item, LinkState, Serves};
 use crate::{config, portal, uplink};
+use https::Door;
 
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -87,6 +91,10 @@ fn pair_till(settings: &Path) -> anyhow::Result<()> {
 pub struct Gateway {
     pub portal: SocketAddr,
     pub ops: SocketAddr,
+    /// Where the portal is served over HTTPS, where there was a certificate at the start.
+    pub portal_tls: Option<SocketAddr>,
+    /// What phones may be told of HTTPS.
+    pub https: watch::Receiver<Https>,
     pub pairing: Arc<Pairing>,
     pub wallet: SharedWallet,
     pub bundle: watch::Receiver<Arc<Bundle>>,
@@ -127,10 +135,27 @@ impl Clocks {
     }
 }
 
+/// What the machine goes by, whatever the shop does.
+fn machine_time(own: Option<Arc<Anchored>>) -> Arc<dyn Clock> {
+    match own {
+        Some(own) => own,
+        None => Arc::new(SystemClock),
+    }
+}
+
 /// The sockets, before anything listens on them.
 struct Sockets {
     portal: TcpListener,
     ops: TcpListener,
+}
+
+impl Sockets {
+    async fn bind(settings: &GatewaySettings) -> std::io::Result<Self> {
+        Ok(Self {
+            portal: bind(settings.portal_listen, "portal").await?,
+            ops: bind(settings.ops_listen, "ops listener").await?,
+        })
+    }
 }
 
 /// Where this box stands, and what brings it news.
@@ -145,10 +170,8 @@ struct Place {
 impl Gateway {
     /// Starts everything.
     pub async fn start(settings: GatewaySettings, shop_time: ShopTime) -> anyhow::Result<Self> {
-        let sockets = Sockets {
-            portal: bind(settings.portal_listen, "portal").await?,
-            ops: bind(settings.ops_listen, "ops listener").await?,
-        };
+        let sockets = Sockets::bind(&settings).await?;
+        let door = Door::open(&settings).await?;
         let (portal_address, ops_address) =
             (sockets.portal.local_addr()?, sockets.ops.local_addr()?);
         let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
@@ -159,20 +182,23 @@ impl Gateway {
 
         let tasks = Tasks::new();
         let (store, issuer) = (place.store.clone(), place.issuer);
+        let machine_time = machine_time(own.clone());
         let clocks = (own, Arc::clone(&shop));
         let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
+        let at = (bundle.clone(), store.clone());
+        let https = door.follow(&settings, at, machine_time, &tasks);
         let place = wall::Place {
             clock: &shop,
             store: store.clone(),
             bundle: bundle.clone(),
             portal: portal_address,
             wan: wan.clone(),
-            advertise: watch::channel(None).1,
+            https: https.clone(),
         };
         let wall = wall::open(&settings, place, &tasks)?;
         let pairing = Arc::new(Pairing::default());
-        let portal = portal::router(
+        let portal = portal::routers(
             portal::Parts {
                 journal: journal.clone(),
                 wallet: wallet.clone(),
@@ -183,6 +209,7 @@ impl Gateway {
                 issuer,
                 store: store.clone(),
                 base_url: settings.portal_base_url,
+                https: https.clone(),
                 till_networks: settings.till_networks,
                 wall: Arc::clone(&wall),
                 pairing: Arc::clone(&pairing),
@@ -201,20 +228,16 @@ impl Gateway {
             terms: wall::terms(&wall, store, bundle.clone()),
             pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
         });
-        let listen = |name, tcp, router| {
-            let listener = Listener {
-                name,
-                tcp,
-                limits: Limits::PORTAL,
-            };
-            serve(&tasks, listener, router);
-        };
         stop_with_the_journal(&journal, &tasks);
-        listen("portal", sockets.portal, portal);
-        listen("ops", sockets.ops, control);
+        listen(&tasks, "portal", sockets.portal, portal.http);
+        let portal_tls = door.address();
+        door.serve(portal.https, https.clone(), &tasks)?;
+        listen(&tasks, "ops", sockets.ops, control);
         Ok(Self {
             portal: portal_address,
             ops: ops_address,
+            portal_tls,
+            https,
             pairing,
             wallet,
             bundle,
@@ -227,8 +250,11 @@ impl Gateway {
 
     /// The first line on stdout, which whoever started the process waits for.
     pub fn ready_line(&self) -> String {
+        let https = self.portal_tls.map_or_else(String::new, |address| {
+            format!(" portal_tls=https://{address}")
+        });
         format!(
-            "ready portal=http://{} ops=http://{}",
+            "ready portal=http://{}{https} ops=http://{}",
             self.portal, self.ops
         )
     }
@@ -261,6 +287,15 @@ impl Gateway {
         self.journal.close().await.context("closing the journal")?;
         down.context("leaving the Wi-Fi wall as admission.on_stop says")
     }
+}
+
+fn listen(tasks: &Tasks, name: &'static str, tcp: TcpListener, router: axum::Router) {
+    let listener = Listener {
+        name,
+        tcp,
+        limits: Limits::PORTAL,
+    };
+    serve(tasks, listener, router);
 }
 
 /// What the box hears from headquarters.
@@ -441,10 +476,7 @@ async fn open_journal(
         options.memory = Memory::Allow;
     }
     let dir = settings.state_dir.clone();
-    let clock = clock.map_or_else(
-        || Arc::new(SystemClock) as Arc<dyn Clock>,
-        |own| own as Arc<dyn Clock>,
-    );
+    let clock = machine_time(clock);
     let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
         .await?
         .context("opening the journal")?;

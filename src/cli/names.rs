@@ -10,14 +10,14 @@ use crate::admission::zone::Zone;
 use crate::config::written::Dnsmasq;
 use crate::domain::ids::StoreId;
 use crate::ops::tasks::Tasks;
+use crate::portal::https::Https;
 use crate::wire::bundle::Bundle;
 
-/// What the files follow, beside the bundle.
-pub(super) struct Also {
-    /// The portal's host where the settings say another than the bundle.
-    pub(super) host: Option<String>,
-    /// The address of the RFC 8908 interface, while it can be asked.
-    pub(super) advertise: watch::Receiver<Option<String>>,
+/// Where what dnsmasq is told comes from.
+pub(super) struct Sources {
+    pub(super) store: Option<StoreId>,
+    pub(super) bundle: watch::Receiver<Arc<Bundle>>,
+    pub(super) https: watch::Receiver<Https>,
     pub(super) wan_is_up: watch::Receiver<bool>,
 }
 
@@ -25,8 +25,7 @@ pub(super) struct Also {
 pub(super) fn start(
     dnsmasq: &Dnsmasq,
     zones: Vec<Zone>,
-    (store, mut bundle): (Option<StoreId>, watch::Receiver<Arc<Bundle>>),
-    also: Also,
+    mut sources: Sources,
     tasks: &Tasks,
 ) -> Option<DnsmasqFiles> {
     if dnsmasq.dir.as_os_str().is_empty() {
@@ -37,30 +36,59 @@ pub(super) fn start(
         pid_file: dnsmasq.pid_file.clone(),
         restart: dnsmasq.restart.clone(),
     };
-    let named = also.host;
-    let now = names(&bundle.borrow_and_update(), store.as_ref(), &zones);
-    let (host_sender, host) = watch::channel(named.clone().unwrap_or(now.host));
-    let (garden_sender, garden) = watch::channel(now.garden);
+    let (host_sender, host) = watch::channel(sources.host());
+    let (garden_sender, garden) = watch::channel(sources.garden(&zones));
+    let (advertise_sender, advertise) = watch::channel(sources.advertise());
     let follows = Follows {
         host,
         garden,
-        advertise: also.advertise,
-        wan_is_up: also.wan_is_up,
+        advertise,
+        wan_is_up: sources.wan_is_up.clone(),
     };
     let files = DnsmasqFiles::start(settings, &zones, follows, tasks);
     let own = tasks.clone();
     tasks.spawn("names", async move {
         loop {
-            tokio::select! {
-                changed = bundle.changed() => if changed.is_err() { return },
+            let changed = tokio::select! {
+                changed = sources.bundle.changed() => changed,
+                changed = sources.https.changed() => changed,
                 () = own.stopping() => return,
+            };
+            if changed.is_err() {
+                return;
             }
-            let now = names(&bundle.borrow_and_update(), store.as_ref(), &zones);
-            put(&host_sender, named.clone().unwrap_or(now.host));
-            put(&garden_sender, now.garden);
+            put(&host_sender, sources.host());
+            put(&garden_sender, sources.garden(&zones));
+            put(&advertise_sender, sources.advertise());
         }
     });
     Some(files)
+}
+
+impl Sources {
+    /// The host that phones know.
+    fn host(&self) -> String {
+        self.https.borrow().host.clone().unwrap_or_default()
+    }
+
+    fn garden(&self, zones: &[Zone]) -> Garden {
+        let bundle = self.bundle.borrow();
+        let Some(store) = &self.store else {
+            return Garden::default();
+        };
+        let names = zones.iter().map(|zone| {
+            let policy = bundle.wifi(store, &zone.name);
+            (zone.name.clone(), policy.garden)
+        });
+        Garden {
+            zones: names.collect(),
+        }
+    }
+
+    /// What phones may be told to ask.
+    fn advertise(&self) -> Option<String> {
+        self.https.borrow().capport_url()
+    }
 }
 
 /// Tells only what is new.
@@ -70,28 +98,4 @@ fn put<T: PartialEq>(sender: &watch::Sender<T>, now: T) {
         *before = now;
         is_new
     });
-}
-
-struct Names {
-    host: String,
-    garden: Garden,
-}
-
-fn names(bundle: &Bundle, store: Option<&StoreId>, zones: &[Zone]) -> Names {
-    let Some((id, folder)) = store.and_then(|id| bundle.stores.get_key_value(id)) else {
-        return Names {
-            host: String::new(),
-            garden: Garden::default(),
-        };
-    };
-    let garden = zones.iter().map(|zone| {
-        let policy = bundle.wifi(id, &zone.name);
-        (zone.name.clone(), policy.garden)
-    });
-    Names {
-        host: folder.store.host.clone(),
-        garden: Garden {
-            zones: garden.collect(),
-        },
-    }
 }

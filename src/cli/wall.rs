@@ -25,6 +25,7 @@ use crate::domain::ids::StoreId;
 use crate::ops::clock::{Clock, boot_number};
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
+use crate::portal::https::Https;
 use crate::wire::bundle::Bundle;
 
 /// A wall that could not be set up is tried again after that.
@@ -37,8 +38,7 @@ pub(super) struct Place<'a> {
     pub(super) bundle: watch::Receiver<Arc<Bundle>>,
     pub(super) portal: SocketAddr,
     pub(super) wan: watch::Receiver<bool>,
-    /// The address of the RFC 8908 interface, while it can be asked.
-    pub(super) advertise: watch::Receiver<Option<String>>,
+    pub(super) https: watch::Receiver<Https>,
 }
 
 /// Opens the wall and sets it up, with everybody who was in before.
@@ -51,10 +51,16 @@ pub(super) fn open(
     let Place { store, bundle, .. } = place;
     let ports = Ports {
         http: place.portal.port(),
-        https: None,
+        // Refused at once while there is no certificate, and there as soon as there is one.
+        https: Some(settings.portal_tls.listen.port()),
     };
     let enforcer = Enforcer::open(admission, ports, place.clock)?;
-    let named = (store.clone(), bundle.clone());
+    let sources = names::Sources {
+        store: store.clone(),
+        bundle: bundle.clone(),
+        https: place.https,
+        wan_is_up: place.wan.clone(),
+    };
     let parts = Parts {
         firewall: enforcer.firewall,
         neighbours: enforcer.neighbours,
@@ -75,13 +81,8 @@ pub(super) fn open(
     let wall = Wall::open(parts, &settings.state_dir).context("reading the kept sessions")?;
     wall.set_up().context("setting up the Wi-Fi wall")?;
     let wall = Arc::new(wall);
-    let also = names::Also {
-        host: settings.portal_base_url.as_deref().map(host_of),
-        advertise: place.advertise,
-        wan_is_up: place.wan.clone(),
-    };
     let zones = layout(admission, ports).zones;
-    let names = names::start(&admission.dnsmasq, zones, named, also, tasks);
+    let names = names::start(&admission.dnsmasq, zones, sources, tasks);
     if let Some(watch) = enforcer.watch {
         restore(watch, Arc::clone(&wall), names, tasks);
     }
@@ -213,13 +214,6 @@ pub(super) fn terms(
         let policy = store.as_ref().map(|store| bundle.wifi(store, zone));
         policy.unwrap_or_default().terms(tier, session)
     })
-}
-
-/// The host of an address such as `http://sz01.sw.cn:8080`.
-fn host_of(url: &str) -> String {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = authority.split(['/', ':']).next();
-    host.unwrap_or_default().to_owned()
 }
 
 fn guest_zone() -> ZoneName {

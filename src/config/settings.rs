@@ -20,6 +20,7 @@ pub struct GatewaySettings {
     pub portal_listen: SocketAddr,
     /// How phones reach the portal; none: the store's host.
     pub portal_base_url: Option<String>,
+    pub portal_tls: PortalTls,
     pub till_networks: Vec<IpNet>,
     pub ops_listen: SocketAddr,
     pub admission: written::Admission,
@@ -27,6 +28,15 @@ pub struct GatewaySettings {
     pub uplink: UplinkSettings,
     pub journal: written::Journal,
     pub log: Log,
+}
+
+/// How the portal is served over HTTPS.
+#[derive(Debug, Clone)]
+pub struct PortalTls {
+    pub listen: SocketAddr,
+    pub certificate: PathBuf,
+    /// None: the key that the box makes itself.
+    pub key: Option<PathBuf>,
 }
 
 /// Where the bundle comes from.
@@ -95,11 +105,19 @@ impl GatewaySettings {
                 store: written.bundle.store,
             }
         };
+        let state_dir = beside(file, &written.state_dir);
+        let named = |path: &Path| (!path.as_os_str().is_empty()).then(|| beside(file, path));
         Ok(Self {
             role: written.role,
-            state_dir: beside(file, &written.state_dir),
             portal_listen: written.portal.listen,
             portal_base_url: (!base_url.is_empty()).then(|| base_url.to_owned()),
+            portal_tls: PortalTls {
+                listen: written.portal.tls_listen,
+                certificate: named(&written.portal.certificate)
+                    .unwrap_or_else(|| state_dir.join("identity/host.pem")),
+                key: named(&written.portal.key),
+            },
+            state_dir,
             till_networks: written.till.networks,
             ops_listen: written.ops.listen,
             admission: written.admission,

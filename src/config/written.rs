@@ -64,6 +64,12 @@ pub struct Portal {
     pub listen: SocketAddr,
     /// `http://host[:port]` as phones see the portal; empty: the store's host from the bundle.
     pub base_url: String,
+    /// The same over HTTPS, once there is a certificate.
+    pub tls_listen: SocketAddr,
+    /// Empty: `identity/host.pem` of the state directory.
+    pub certificate: PathBuf,
+    /// Empty: `identity/host.key` of the state directory, which the box makes itself.
+    pub key: PathBuf,
 }
 
 impl Default for Portal {
@@ -72,6 +78,9 @@ impl Default for Portal {
             // Both families: a phone that has only IPv6 yet is led here as well.
             listen: SocketAddr::from(([0_u16; 8], 2080)),
             base_url: String::new(),
+            tls_listen: SocketAddr::from(([0_u16; 8], 2443)),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
         }
     }
 }

@@ -10,10 +10,12 @@
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
+//! | [`capport`] | `GET /capport`, over HTTPS alone |
 //! | [`till`] | `GET /till` and what is under it |
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
 mod admit;
+mod capport;
 pub mod commands;
 mod cookie;
 mod counter;
@@ -22,6 +24,7 @@ mod doors;
 mod endings;
 mod error;
 mod guest;
+pub mod https;
 mod join;
 pub mod keys;
 mod language;
@@ -56,6 +59,7 @@ use crate::wire::link::LinkState;
 
 use cookie::Signer;
 use guest::Tapper;
+use https::Https;
 use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedWallet};
 use table::Landings;
@@ -79,6 +83,8 @@ pub struct Parts {
     /// The store this box stands in; none beside headquarters.
     pub store: Option<StoreId>,
     pub base_url: Option<String>,
+    /// What phones may be told of the portal over HTTPS.
+    pub https: watch::Receiver<Https>,
     pub till_networks: Vec<IpNet>,
     pub wall: Arc<Wall>,
     pub pairing: Arc<Pairing>,
@@ -157,8 +163,15 @@ fn boot_time(clock: &dyn Clock, boot: u32) -> BootTime {
     }
 }
 
-/// The portal's routes, ready to be served. Work in the background belongs to `tasks`.
-pub fn router(parts: Parts, tasks: &Tasks) -> Router {
+/// The portal's routes, ready to be served.
+pub struct Routers {
+    pub http: Router,
+    /// The same, and what may be asked over HTTPS alone.
+    pub https: Router,
+}
+
+/// Builds the routes. Work in the background belongs to `tasks`.
+pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
     let (journal, clock, boot) = (parts.journal.clone(), Arc::clone(&parts.clock), parts.boot);
     let views = Views::start(
         tasks,
@@ -174,7 +187,7 @@ pub fn router(parts: Parts, tasks: &Tasks) -> Router {
         parts,
     }));
     endings::start(&state, tasks);
-    Router::new()
+    let http = Router::new()
         .route("/", get(table::arrival))
         .route("/t/{code}", get(table::landing))
         .route("/claim", post(join::claim))
@@ -188,5 +201,12 @@ pub fn router(parts: Parts, tasks: &Tasks) -> Router {
         .route("/counter", get(counter::show))
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
-        .with_state(state)
+        .with_state(state.clone());
+    let capport = Router::new()
+        .route("/capport", get(capport::answer))
+        .with_state(state);
+    Routers {
+        https: http.clone().merge(capport),
+        http,
+    }
 }

@@ -152,7 +152,7 @@ fn host_of(uri: &Uri, headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
-fn strip_port(authority: &str) -> &str {
+pub(super) fn strip_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,

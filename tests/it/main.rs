@@ -15,6 +15,7 @@ mod counter;
 mod disk_full;
 mod golden_state;
 mod headquarters_away;
+mod https;
 mod kill;
 mod ledger;
 mod memory;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::super::gateway::{Gateway, ShopTime, identity_dir};
 use super::super::qr;
-use crate::config::settings::{BundleFrom, GatewaySettings, HqSettings, UplinkSettings};
+use crate::config::settings::{BundleFrom, GatewaySettings, HqSettings, PortalTls, UplinkSettings};
 use crate::config::written::{self, Admission, Log, Role};
 use crate::domain::ids::{StaffName, StoreId, TouchpointCode};
 use crate::domain::store::TouchpointKind;
@@ -300,10 +300,15 @@ impl Newcomer<'_> {
     fn settings(&self, role: Role, state_dir: PathBuf) -> GatewaySettings {
         GatewaySettings {
             role,
-            state_dir,
             portal_listen: SocketAddr::new(self.listen, 0),
             portal_base_url: None,
+            portal_tls: PortalTls {
+                listen: SocketAddr::new(self.listen, 0),
+                certificate: state_dir.join("identity/host.pem"),
+                key: None,
+            },
             // The demo's staff may be on the LAN, too.
+            state_dir,
             till_networks: ["0.0.0.0/0", "::/0"]
                 .iter()
                 .filter_map(|net| net.parse().ok())

@@ -1,0 +1,116 @@
+//! The portal's HTTPS listener, which is there as soon as there is a certificate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::identity_dir;
+use crate::config::settings::GatewaySettings;
+use crate::domain::ids::StoreId;
+use crate::ops::certificate::{Files, Shown};
+use crate::ops::clock::Clock;
+use crate::ops::serve::{Limits, Listener, bind, serve_tls};
+use crate::ops::tasks::Tasks;
+use crate::ops::tls;
+use crate::portal::https::{Host, Https, key_file};
+use crate::wire::bundle::Bundle;
+
+/// The listener and what it shows.
+pub(super) struct Door {
+    shown: Arc<Shown>,
+    listen: SocketAddr,
+    /// None while there is no certificate: phones that try are refused at once.
+    tcp: Option<TcpListener>,
+}
+
+impl Door {
+    /// Binds at once where there is a certificate, so that a busy port fails at the start.
+    pub(super) async fn open(settings: &GatewaySettings) -> anyhow::Result<Self> {
+        let tls = &settings.portal_tls;
+        let own_key = || key_file(&identity_dir(&settings.state_dir));
+        let shown = Arc::new(Shown::new(Files {
+            chain: tls.certificate.clone(),
+            key: tls.key.clone().unwrap_or_else(own_key),
+        }));
+        shown.look();
+        let tcp = if shown.is_there() {
+            Some(bind(tls.listen, NAME).await?)
+        } else {
+            None
+        };
+        Ok(Self {
+            shown,
+            listen: tls.listen,
+            tcp,
+        })
+    }
+
+    /// Follows the certificate of the host at which phones know the store.
+    pub(super) fn follow(
+        &self,
+        settings: &GatewaySettings,
+        (bundle, store): (watch::Receiver<Arc<Bundle>>, Option<StoreId>),
+        clock: Arc<dyn Clock>,
+        tasks: &Tasks,
+    ) -> watch::Receiver<Https> {
+        let host = Host {
+            shown: Arc::clone(&self.shown),
+            clock,
+            bundle,
+            store,
+            base_url: settings.portal_base_url.clone(),
+            identity_dir: match settings.portal_tls.key {
+                Some(_) => None,
+                None => Some(identity_dir(&settings.state_dir)),
+            },
+        };
+        host.follow(tasks)
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref()?.local_addr().ok()
+    }
+
+    /// Serves `router`, now or when there is a certificate.
+    pub(super) fn serve(
+        self,
+        router: Router,
+        mut https: watch::Receiver<Https>,
+        tasks: &Tasks,
+    ) -> anyhow::Result<()> {
+        let tls = tls::server_showing(Arc::clone(&self.shown) as _)?;
+        if let Some(tcp) = self.tcp {
+            serve_tls(tasks, listener(tcp), tls, router);
+            return Ok(());
+        }
+        let own = tasks.clone();
+        tasks.spawn("certificate awaited", async move {
+            let there = https.wait_for(|_| self.shown.is_there());
+            tokio::select! {
+                there = there => if there.is_err() { return },
+                () = own.stopping() => return,
+            }
+            match bind(self.listen, NAME).await {
+                Ok(tcp) => serve_tls(&own, listener(tcp), tls, router),
+                Err(error) => tracing::error!(
+                    %error,
+                    "the portal is not served over HTTPS until the gateway is started again"
+                ),
+            }
+        });
+        Ok(())
+    }
+}
+
+const NAME: &str = "portal over HTTPS";
+
+fn listener(tcp: TcpListener) -> Listener {
+    Listener {
+        name: NAME,
+        tcp,
+        limits: Limits::PORTAL,
+    }
+}

@@ -1,0 +1,223 @@
+//! The portal over HTTPS: its certificate comes, is renewed and runs out while the gateway runs, and phones
+//! are told of the API of RFC 8908 only while they would take it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use maitred::cli::gateway::{Gateway, ShopTime};
+use maitred::config::overlay::Environment;
+use maitred::ops::certificate::Fit;
+use maitred::portal::https::Https;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
+};
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::support::{PATIENCE, Phone, Sending, Tasks, TestChain, eventually};
+
+const HOST: &str = "portal.test";
+
+/// An authority that phones believe.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root: CertificateDer<'static>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let root = params.self_signed(&key).unwrap().der().clone();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, root }
+    }
+
+    /// Certifies what a box asks for, until a year.
+    fn sign(&self, request: &str, until: i32) -> String {
+        let mut request = CertificateSigningRequestParams::from_pem(request).unwrap();
+        request.params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        request.params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        request.signed_by(&self.issuer).unwrap().pem()
+    }
+
+    /// What a phone that believes this authority is told at `path`, and the certificate that it is shown.
+    async fn ask(
+        &self,
+        address: SocketAddr,
+        path: &str,
+    ) -> Option<(String, CertificateDer<'static>)> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.root.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let tcp = TcpStream::connect(address).await.ok()?;
+        let name = ServerName::try_from(HOST).unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let mut tls = connector.connect(name, tcp).await.ok()?;
+        let shown = tls.get_ref().1.peer_certificates()?[0].clone().into_owned();
+        let question = format!(
+            "GET {path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/captive+json\r\nConnection: close\r\n\r\n"
+        );
+        tls.write_all(question.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that hangs up says so less politely than TLS would have it.
+        tls.read_to_end(&mut answer).await.ok();
+        Some((String::from_utf8(answer).unwrap(), shown))
+    }
+}
+
+/// A shop without headquarters, in a folder of its own.
+struct Shop {
+    dir: tempfile::TempDir,
+    tls_listen: SocketAddr,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        crate::support::write_chain(&dir.path().join("chain"));
+        // Let go of before the gateway takes it, which does so only when it has a certificate.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tls_listen = free.local_addr().unwrap();
+        Self { dir, tls_listen }
+    }
+
+    async fn open(&self) -> Gateway {
+        let file = self.dir.path().join("gateway.toml");
+        let settings = format!(
+            "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\nbase_url = \"http://{HOST}\"\n\
+             tls_listen = \"{}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[bundle]\ndir = \"chain\"\n\
+             [journal]\nin_memory = true\n",
+            self.tls_listen
+        );
+        fs_err::write(&file, settings).unwrap();
+        let settings = maitred::config::gateway(&file, &Environment::default()).unwrap();
+        Gateway::start(settings, ShopTime::OwnClock).await.unwrap()
+    }
+
+    fn identity(&self, name: &str) -> PathBuf {
+        self.dir.path().join("state/identity").join(name)
+    }
+
+    fn request(&self) -> String {
+        fs_err::read_to_string(self.identity("host.csr")).unwrap()
+    }
+
+    fn certify(&self, certificate: &str) {
+        fs_err::write(self.identity("host.pem"), certificate).unwrap();
+    }
+}
+
+async fn judged(gateway: &Gateway, what: impl Fn(Fit) -> bool) -> Https {
+    let mut https = gateway.https.clone();
+    let judged = https.wait_for(|https| what(https.fit));
+    let judged = tokio::time::timeout(PATIENCE, judged).await;
+    judged.expect("a judgement in time").unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_are_told_of_the_api_from_the_day_there_is_a_certificate_to_its_last() {
+    let (shop, authority) = (Shop::new(), Authority::new());
+    let gateway = shop.open().await;
+    assert_eq!(judged(&gateway, |_| true).await.capport_url(), None);
+    assert_eq!(gateway.portal_tls, None, "there is nothing to show");
+
+    shop.certify(&authority.sign(&shop.request(), 2090));
+    let good = judged(&gateway, |fit| matches!(fit, Fit::Good { .. })).await;
+    assert_eq!(
+        good.capport_url().as_deref(),
+        Some("https://portal.test/capport")
+    );
+    let (captive, first) = eventually("the API", || async {
+        authority.ask(shop.tls_listen, "/capport").await
+    })
+    .await;
+    let head = captive.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 200 "), "{captive}");
+    assert!(head.contains("content-type: application/captive+json\r\n"));
+    assert!(head.contains("cache-control: private\r\n"), "{captive}");
+    assert!(captive.contains("\"captive\":true"), "{captive}");
+    assert!(captive.contains("\"user-portal-url\":\"https://portal.test/\""));
+
+    let mut phone = Phone::open(gateway.portal, &Tasks::new()).await.unwrap();
+    assert_eq!(phone.post("/admit", &[]).await.unwrap().status, 303);
+    let (let_in, _) = authority.ask(shop.tls_listen, "/capport").await.unwrap();
+    assert!(let_in.contains("\"captive\":false"), "{let_in}");
+    // RFC 8908 wants TLS, and gets it: in plain HTTP there is no such page.
+    assert_eq!(phone.get("/capport").await.unwrap().status, 404);
+    let (page, _) = authority.ask(shop.tls_listen, "/").await.unwrap();
+    assert!(page.contains("<html"), "{page}");
+
+    // A renewal is shown without a restart.
+    shop.certify(&authority.sign(&shop.request(), 2091));
+    eventually("the renewed certificate", || async {
+        let (_, now) = authority.ask(shop.tls_listen, "/capport").await?;
+        (now != first).then_some(())
+    })
+    .await;
+
+    // One that has run out is shown all the same, and phones are no longer told.
+    shop.certify(&authority.sign(&shop.request(), 2021));
+    let expired = judged(&gateway, |fit| fit == Fit::Expired).await;
+    assert_eq!(expired.capport_url(), None);
+    gateway.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_with_a_certificate_serves_it_from_the_start_or_says_that_it_cannot() {
+    let (shop, authority) = (Shop::new(), Authority::new());
+    shop.open().await.stop().await.unwrap();
+    shop.certify(&authority.sign(&shop.request(), 2090));
+    let gateway = shop.open().await;
+    assert_eq!(gateway.portal_tls, Some(shop.tls_listen));
+    assert!(
+        gateway
+            .ready_line()
+            .contains(" portal_tls=https://127.0.0.1:")
+    );
+    assert!(authority.ask(shop.tls_listen, "/capport").await.is_some());
+
+    let said = {
+        let file = shop.dir.path().join("gateway.toml");
+        let output = crate::support::run(&["gateway", "--config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let busy = format!(
+        "cannot listen on {} for the portal over HTTPS",
+        shop.tls_listen
+    );
+    assert!(said.contains(&busy), "{said}");
+    gateway.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolled_box_makes_a_key_for_its_host_and_asks_for_a_certificate() {
+    let chain = TestChain::start();
+    chain.enroll_store();
+    let identity = |name: &str| chain.path("store/identity").join(name);
+    let key = identity("host.key");
+    let mode = fs_err::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let made = fs_err::read(&key).unwrap();
+    let _store = chain.start_store(Sending::AtOnce).await;
+    let names = asked_for(&identity("host.csr"));
+    assert_eq!(names, [rcgen::SanType::DnsName(HOST.try_into().unwrap())]);
+    assert_eq!(fs_err::read(&key).unwrap(), made, "the key is kept");
+}
+
+fn asked_for(request: &Path) -> Vec<rcgen::SanType> {
+    let pem = fs_err::read_to_string(request).unwrap();
+    let request = CertificateSigningRequestParams::from_pem(&pem).unwrap();
+    request.params.subject_alt_names
+}
