@@ -8,7 +8,7 @@ use maitred::admission::firewall::{Access, Entry, Firewall, Meter, Rate, Traffic
 use maitred::admission::nft::NftFirewall;
 
 use crate::lab::{self, Host, Lab, PATIENCE, PORTAL, nft, wall};
-use crate::table::{entry, open};
+use crate::table::{entry, now, open};
 
 /// Says who it is to whoever connects, for as long as the test lasts.
 fn says(listener: TcpListener, word: &'static str) {
@@ -60,11 +60,6 @@ fn stage() -> (Lab, NftFirewall) {
     swallows(lab.internet.listens(8001));
     echoes(lab.internet.datagrams((Ipv6Addr::UNSPECIFIED, 7).into()));
     (lab, wall())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the kernel is what is measured")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// An echo's answer, or the error that came back instead.

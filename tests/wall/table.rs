@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use maitred::admission::Mac;
 use maitred::admission::firewall::{
     Access, Entry, Firewall, FirewallError, Mark, Meter, OnStop, Rate, Traffic,
 };
@@ -36,6 +37,11 @@ pub(crate) fn metered(number: u8) -> Entry {
             }),
         }),
     )
+}
+
+#[expect(clippy::disallowed_methods, reason = "the kernel is waited for")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
 }
 
 /// The elements of a set, as nft shows them.
@@ -158,22 +164,38 @@ fn a_device_comes_and_changes_and_goes() {
     });
 }
 
+/// Devices that pass as they like.
+fn crowd(size: u16) -> Vec<Entry> {
+    let device = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let mac = Mac([6, 0, 0, 0, high, low]);
+        Entry::unlimited(mac, number, Duration::from_secs(600))
+    };
+    (0..size).map(device).collect()
+}
+
+#[test]
+fn a_box_that_comes_back_has_every_device_in_within_a_second() {
+    lab::inside(|| {
+        let wall = wall();
+        let crowd = crowd(2_000);
+        let began = now();
+        wall.set_up(&crowd).unwrap();
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(wall.traffic().unwrap().len(), crowd.len());
+        assert_eq!(elements("guests").matches("06:00:").count(), crowd.len());
+    });
+}
+
 #[test]
 fn a_full_set_and_a_lost_table_are_told_apart_and_admit_nobody() {
     lab::inside(|| {
         let wall = wall();
-        let crowd: Vec<_> = (0..4_096_u16)
-            .map(|number| {
-                let access = Access::Open(Meter::default());
-                let [high, low] = number.to_be_bytes();
-                Entry {
-                    mac: maitred::admission::Mac([6, 0, 0, 0, high, low]),
-                    mark: Mark::new(number, &access),
-                    access,
-                    lasts: Duration::from_secs(600),
-                }
-            })
-            .collect();
+        let crowd = crowd(4_096);
         for device in &crowd {
             wall.admit(device).unwrap();
         }
@@ -262,8 +284,7 @@ fn a_table_that_somebody_flushes_is_missed_within_a_second() {
             "flush map inet maitred guests",
             "add element inet maitred up { 0x01000009 }",
         ] {
-            #[expect(clippy::disallowed_methods, reason = "the kernel is waited for")]
-            let began = Instant::now();
+            let began = now();
             nft(loss);
             is_lost(PATIENCE).expect(loss);
             assert!(began.elapsed() < Duration::from_secs(1), "{loss}");

@@ -27,6 +27,9 @@ pub use watch::Watch;
 
 /// Devices that go into the kernel in one batch: it must fit the socket's buffer.
 const DEVICES_AT_ONCE: usize = 32;
+/// Devices that `nft` can put into the kernel with the table where it may not have a larger buffer (in a
+/// container). The others follow within milliseconds.
+const DEVICES_THAT_FIT: usize = 500;
 /// A list that changes while it is read is read again.
 const MOST_READS: usize = 5;
 const NAME_ROOM: usize = 16;
@@ -103,7 +106,14 @@ impl Firewall for NftFirewall {
         let addresses = addresses(socket, &self.layout);
         let wan_is_up = self.wan_is_up.load(Ordering::Relaxed);
         let script = self.layout.write(entries, &addresses, wan_is_up);
-        program::run(&self.program, &script)?;
+        match program::run(&self.program, &script) {
+            Err(FirewallError::Refused { said }) if said.contains(program::TOO_LONG) => {
+                let some = &entries[..entries.len().min(DEVICES_THAT_FIT)];
+                let script = self.layout.write(some, &Addresses::new(), wan_is_up);
+                program::run(&self.program, &script)?;
+            }
+            done => done?,
+        }
         for some in entries.chunks(DEVICES_AT_ONCE) {
             let mut batch = entries::batch();
             for entry in some {

@@ -8,6 +8,9 @@ use super::super::firewall::FirewallError;
 /// More of what `nft` complains about would not help anybody.
 const MOST_SAID: usize = 400;
 
+/// What `nft` says when its buffer cannot take the script.
+pub(super) const TOO_LONG: &str = "Message too long";
+
 /// Has `nft` carry out `script`, all of it or nothing.
 pub(super) fn run(program: &str, script: &str) -> Result<(), FirewallError> {
     let missing = |source| FirewallError::NoProgram {
@@ -20,6 +23,7 @@ pub(super) fn run(program: &str, script: &str) -> Result<(), FirewallError> {
     )]
     let mut child = Command::new(program)
         .args(["-j", "-f", "-"])
+        .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

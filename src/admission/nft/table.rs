@@ -234,7 +234,7 @@ impl Script {
         self.chain("refuse");
         let reset = r#"{"reject":{"type":"tcp reset"}}"#;
         let prohibited = r#"{"reject":{"type":"icmpx","expr":"admin-prohibited"}}"#;
-        self.rule("refuse", &[&equals(L4PROTO, "\"tcp\""), reset]);
+        self.rule("refuse", &[&equals(L4PROTO, TCP), reset]);
         self.rule("refuse", &[prohibited]);
         // Only what passes the rate counts against the quota.
         self.chain("pay_up");
@@ -261,7 +261,7 @@ impl Script {
         let wan_is_up = not_found(IIFNAME, WAN_AWAY);
         self.rule(chain, &[&is_open(), &wan_is_up, RETURN]);
 
-        let tcp_or_udp = equals(L4PROTO, r#"{"set":["tcp","udp"]}"#);
+        let tcp_or_udp = equals(L4PROTO, TCP_AND_UDP);
         self.rule(
             chain,
             &[&tcp_or_udp, &equals(ANY_PORT, "53"), &redirect(53)],
@@ -286,7 +286,7 @@ impl Script {
         let Ports { http, https } = zone.ports;
         self.chain(chain);
         self.rule(chain, &[ESTABLISHED, ACCEPT]);
-        let icmp = equals(L4PROTO, r#"{"set":["icmp","ipv6-icmp"]}"#);
+        let icmp = equals(L4PROTO, ICMP);
         self.rule(chain, &[&icmp, ACCEPT]);
         // Names, and addresses of both families.
         let udp = equals(UDP_PORT, r#"{"set":[53,67,547]}"#);
@@ -378,6 +378,10 @@ const ESTABLISHED: &str =
     r#"{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}}"#;
 const TO_THE_BOX: &str =
     r#"{"match":{"op":"==","left":{"fib":{"result":"type","flags":["daddr"]}},"right":"local"}}"#;
+// As numbers: the names are in /etc/protocols, which not every router has.
+const TCP: &str = "6";
+const TCP_AND_UDP: &str = r#"{"set":[6,17]}"#;
+const ICMP: &str = r#"{"set":[1,58]}"#;
 const ACCEPT: &str = r#"{"accept":null}"#;
 const DROP: &str = r#"{"drop":null}"#;
 const RETURN: &str = r#"{"return":null}"#;
