@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use maitred::admission::firewall::{Access, Entry, Firewall, Meter, Rate, Traffic};
-use maitred::admission::nft::NftFirewall;
+use maitred::admission::nft::{Layout, NftFirewall};
 
 use crate::lab::{self, Host, Lab, PATIENCE, PORTAL, nft, wall};
 use crate::table::{entry, now, open};
@@ -314,6 +314,28 @@ fn names_are_answered_by_the_box_until_a_phone_is_let_in() {
     });
 }
 
+#[test]
+fn guests_share_the_boxs_address_where_that_is_asked_for() {
+    lab::inside(|| {
+        let lab = Lab::build();
+        let layout = Layout {
+            masquerade: Some("to-wan".to_owned()),
+            ..lab::layout()
+        };
+        let wall = NftFirewall::open(layout, "nft").unwrap();
+        wall.set_up(&[open(1)]).unwrap();
+        let listener = lab.internet.listens(443);
+        for (to, router) in [
+            (lab.internet.v4, lab.internet.router_v4()),
+            (lab.internet.v6, lab.internet.router_v6()),
+        ] {
+            let _stream = lab.phone.connects((to, 443).into()).unwrap();
+            let (_, from) = listener.accept().unwrap();
+            assert_eq!(from.ip().to_canonical(), router);
+        }
+    });
+}
+
 fn limited(meter: Meter) -> Entry {
     entry(1, Access::Open(meter))
 }
@@ -364,20 +386,32 @@ fn a_rate_is_kept_both_ways() {
         let limit = Some(Rate {
             bytes_per_second: rate,
         });
-        let device = limited(Meter {
-            up: limit,
+        // As a phone does it: more than one connection at a time.
+        let connections = |to: IpAddr, port| {
+            let connect = |_| lab.phone.connects((to, port).into()).unwrap();
+            (0..3).map(connect).collect::<Vec<_>>()
+        };
+
+        wall.admit(&limited(Meter {
             down: limit,
-            quota: None,
-        });
-        wall.admit(&device).unwrap();
-        let mut down = lab.phone.connects((lab.internet.v4, 8000).into()).unwrap();
-        std::thread::spawn(move || io::copy(&mut down, &mut io::sink()));
+            ..Meter::default()
+        }))
+        .unwrap();
+        for mut stream in connections(lab.internet.v4, 8000) {
+            std::thread::spawn(move || io::copy(&mut stream, &mut io::sink()));
+        }
         let share = share_of(rate, &wall, |traffic| traffic.down);
         assert!((0.9..=1.1).contains(&share), "down: {share}");
 
-        wall.admit(&device).unwrap();
-        let mut up = lab.phone.connects((lab.internet.v6, 8001).into()).unwrap();
-        std::thread::spawn(move || while up.write_all(&[7; 16_384]).is_ok() {});
+        wall.remove(open(1).mac, open(1).mark).unwrap();
+        wall.admit(&limited(Meter {
+            up: limit,
+            ..Meter::default()
+        }))
+        .unwrap();
+        for mut stream in connections(lab.internet.v6, 8001) {
+            std::thread::spawn(move || while stream.write_all(&[7; 16_384]).is_ok() {});
+        }
         let share = share_of(rate, &wall, |traffic| traffic.up);
         assert!((0.9..=1.1).contains(&share), "up: {share}");
     });

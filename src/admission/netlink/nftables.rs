@@ -437,6 +437,8 @@ fn write_expression(m: &mut Messages, expression: &Expression) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The bytes that `strace nft add element inet x g '{ 02:00:00:00:00:01 timeout 100s : 0x01000001 }'`
@@ -492,5 +494,37 @@ mod tests {
             });
         }
         assert_eq!(seen, [(vec![1, 2, 3, 4], Some(0))]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_can_be_read(kind in any::<u16>(), body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let message = Message { kind, flags: 0, sequence: 0, port: 0, body: &body };
+            Event::read(&message);
+            for_each_element(&message, &mut |found| {
+                let _read = (found.key(), found.data(), found.expires(), found.bytes());
+            });
+        }
+
+        #[test]
+        fn a_damaged_element_is_read_without_harm(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut messages = Messages::default();
+            message(&mut messages, NEW_ELEMENT, 0, |m| {
+                let element = Element {
+                    expressions: &[Expression::Over { bytes: 5 }, Expression::Counter],
+                    data: Some(7),
+                    ..Element::plain(&[1, 2, 3, 4])
+                };
+                m.nest(ELEMENTS, |m| m.nest(ITEM, |m| write_element(m, &element)));
+            });
+            let mut bytes = messages.bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            for message in super::super::message::Received(&bytes) {
+                for_each_element(&message, &mut |found| {
+                    let _read = (found.key(), found.data(), found.expires(), found.bytes());
+                });
+            }
+        }
     }
 }
