@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::stream::Stream;
 use super::tasks::Tasks;
 
 /// No answer for this long from a listener on the same machine means there will be none.
@@ -40,6 +41,7 @@ impl Connection {
             .await
             .map_err(|error| NotAnswered::NoConnection(address, error))?;
         stream.set_nodelay(true).ok();
+        let stream: Stream = Box::new(stream);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tasks.spawn_guest("connection to a listener", async move {
             // Its end shows in the next request.

@@ -7,6 +7,7 @@ pub mod files;
 pub mod key;
 pub mod metrics;
 pub mod serve;
+pub mod stream;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;

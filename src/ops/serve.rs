@@ -19,13 +19,13 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::metrics;
+use super::stream::Stream;
 use super::tasks::Tasks;
 
 /// Who is at the other end of a connection; every request carries it as an extension.
@@ -106,14 +106,6 @@ pub fn serve_tls(
 ) {
     start(tasks, listener, Tls(TlsAcceptor::from(tls)), router);
 }
-
-/// What HTTP is spoken on. One type for plain connections and encrypted ones: the HTTP server is compiled for
-/// each type anew, which is 40 kB on a router.
-type Stream = Box<dyn Duplex>;
-
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
 /// What a connection begins with. Two types and no switch, so that a program which serves no TLS does not
 /// carry a TLS server.

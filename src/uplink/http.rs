@@ -17,6 +17,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::credentials::{Credentials, Edition};
 use super::transport::{Content, NoAnswer, Request, Response, Transport};
+use crate::ops::stream::Stream;
 use crate::ops::tasks::{BoxFuture, Tasks};
 use crate::ops::tls::{ATTEMPTS, BadIdentity, CertificateTime};
 
@@ -100,7 +101,10 @@ impl Https {
             NoAnswer::NoConnection(io::Error::new(io::ErrorKind::InvalidInput, error))
         })?;
         let tls = self.shake_hands(&tls).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(broken)?;
+        let stream: Stream = Box::new(tls);
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         self.tasks.spawn_guest(self.name, async move {
             // Its end is noticed by the next request, which makes a new one.
             connection.await.ok();
