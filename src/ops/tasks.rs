@@ -27,6 +27,15 @@ pub enum Ended {
     GraceExceeded,
 }
 
+/// What becomes of the others when a task panics.
+#[derive(Debug, Clone, Copy)]
+enum Duty {
+    /// They stop.
+    Part,
+    /// They go on.
+    Guest,
+}
+
 impl Tasks {
     pub fn new() -> Self {
         Self::default()
@@ -38,11 +47,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.stop.clone();
-        self.watch(task, move || {
-            tracing::error!(task.name = name, "a task panicked; stopping");
-            stop.cancel();
-        });
+        self.watch(Box::pin(task), name, Duty::Part);
     }
 
     /// Runs one of many guests, such as a connection: a panic in it ends it alone.
@@ -50,21 +55,27 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.watch(task, move || {
-            tracing::error!(task.name = name, "a task panicked");
-            metrics::count(metrics::PANICS);
-        });
+        self.watch(Box::pin(task), name, Duty::Guest);
     }
 
+    /// One type of task: tokio is compiled for each type anew, 2 kB on a router for each of thirty.
     #[expect(clippy::disallowed_methods, reason = "this is where tasks belong")]
-    fn watch<F>(&self, task: F, on_panic: impl FnOnce() + Send + 'static)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn watch(&self, task: BoxFuture<'static, ()>, name: &'static str, duty: Duty) {
         let task = self.tracker.spawn(task);
+        let stop = self.stop.clone();
         tokio::spawn(async move {
-            if task.await.is_err_and(|error| error.is_panic()) {
-                on_panic();
+            if !task.await.is_err_and(|error| error.is_panic()) {
+                return;
+            }
+            match duty {
+                Duty::Part => {
+                    tracing::error!(task.name = name, "a task panicked; stopping");
+                    stop.cancel();
+                }
+                Duty::Guest => {
+                    tracing::error!(task.name = name, "a task panicked");
+                    metrics::count(metrics::PANICS);
+                }
             }
         });
     }
