@@ -182,6 +182,67 @@ fn a_phone_that_is_let_in_passes_and_one_that_is_taken_out_is_cut() {
 }
 
 #[test]
+fn a_page_of_the_portal_arrives_whatever_becomes_of_the_session() {
+    lab::inside(|| {
+        let lab = Lab::build();
+        let portal = TcpListener::bind(("::", PORTAL)).unwrap();
+        let wall = wall();
+        // At the box, at the portal's own port, and wherever the phone wanted to go.
+        for (to, port) in [
+            (lab.phone.router_v4(), 80),
+            (lab.phone.router_v6(), 80),
+            (lab.phone.router_v4(), PORTAL),
+            (lab.internet.v4, 80),
+            (lab.internet.v6, 80),
+        ] {
+            for was_in in [false, true] {
+                if was_in && both(&lab.internet).contains(&to) {
+                    continue;
+                }
+                if was_in {
+                    wall.admit(&open(1)).unwrap();
+                }
+                let mut phone = lab.phone.connects((to, port).into()).unwrap();
+                let (mut page, _) = portal.accept().unwrap();
+                // What is asked for happens before it is answered.
+                let mut ask = |words: &[u8], happens: &dyn Fn()| {
+                    let mut heard = vec![0; words.len()];
+                    phone.write_all(words).unwrap();
+                    page.read_exact(&mut heard).unwrap();
+                    happens();
+                    page.write_all(&heard).unwrap();
+                    phone.read_exact(&mut heard).unwrap();
+                };
+                ask(b"let me in", &|| wall.admit(&open(1)).unwrap());
+                ask(b"am I in?", &|| {});
+                ask(b"let me out", &|| {
+                    wall.remove(open(1).mac, open(1).mark).unwrap();
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stray_packet_of_a_phone_that_is_let_in_ends_nothing() {
+    lab::inside(|| {
+        let (lab, wall) = stage();
+        // No connection may be picked up in its middle: what is not known is stray.
+        fs_err::write("/proc/sys/net/netfilter/nf_conntrack_tcp_loose", "0").unwrap();
+        wall.admit(&open(1)).unwrap();
+        let mut stream = lab.phone.connects((lab.internet.v4, 8001).into()).unwrap();
+        wall.remove(open(1).mac, open(1).mark).unwrap();
+        wall.admit(&open(1)).unwrap();
+        stream.write_all(b"still there?").unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
+        let silence = stream.read(&mut [0; 1]).unwrap_err();
+        assert_eq!(silence.kind(), ErrorKind::WouldBlock);
+    });
+}
+
+#[test]
 fn a_session_that_runs_out_is_cut_by_the_kernel() {
     lab::inside(|| {
         let (lab, wall) = stage();

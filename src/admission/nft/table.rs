@@ -194,7 +194,7 @@ impl Script {
         self.refuse();
         self.hook("prerouting", "filter", "prerouting", -150);
         let mark = r#"{"mangle":{"key":{"ct":{"key":"mark"}},"value":{"map":{"key":{"payload":{"protocol":"ether","field":"saddr"}},"data":"@guests"}}}}"#;
-        self.rule("prerouting", &[&equals(IIFNAME, &zones), mark]);
+        self.rule("prerouting", &[&equals(IIFNAME, &zones), NOT_OURS, mark]);
 
         for (chain, kind, hook, priority) in [
             ("redirect", "nat", "prerouting", -101),
@@ -232,6 +232,8 @@ impl Script {
     /// What ends refused packets, so that phones do not wait, and what counts those that pass.
     fn refuse(&mut self) {
         self.chain("refuse");
+        // A late or stray packet of a connection: an answer would end what still goes on.
+        self.rule("refuse", &[INVALID, DROP]);
         let reset = r#"{"reject":{"type":"tcp reset"}}"#;
         let prohibited = r#"{"reject":{"type":"icmpx","expr":"admin-prohibited"}}"#;
         self.rule("refuse", &[&equals(L4PROTO, TCP), reset]);
@@ -376,6 +378,12 @@ const UDP_PORT: &str = r#"{"payload":{"protocol":"udp","field":"dport"}}"#;
 const ANY_PORT: &str = r#"{"payload":{"protocol":"th","field":"dport"}}"#;
 const ESTABLISHED: &str =
     r#"{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}}"#;
+const INVALID: &str = r#"{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":"invalid"}}"#;
+/// Not led to the box by us (the bit is `IPS_DST_NAT`). What a phone has open to the portal must bear no
+/// mark, or the page that says "you are out" would be cut with all the rest.
+const NOT_OURS: &str =
+    r#"{"match":{"op":"==","left":{"&":[{"ct":{"key":"status"}},32]},"right":0}}"#;
+const UNMARK: &str = r#"{"mangle":{"key":{"ct":{"key":"mark"}},"value":0}}"#;
 const TO_THE_BOX: &str =
     r#"{"match":{"op":"==","left":{"fib":{"result":"type","flags":["daddr"]}},"right":"local"}}"#;
 // As numbers: the names are in /etc/protocols, which not every router has.
@@ -409,7 +417,7 @@ fn address(family: &str, field: &str) -> String {
 }
 
 fn redirect(port: u16) -> String {
-    format!(r#"{{"redirect":{{"port":{port}}}}}"#)
+    format!(r#"{UNMARK},{{"redirect":{{"port":{port}}}}}"#)
 }
 
 fn goto(chain: &str) -> String {
