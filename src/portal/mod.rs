@@ -187,7 +187,16 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         parts,
     }));
     endings::start(&state, tasks);
-    let http = Router::new()
+    Routers {
+        http: pages().with_state(state.clone()),
+        https: pages()
+            .route(https::CAPPORT, get(capport::answer))
+            .with_state(state),
+    }
+}
+
+fn pages() -> Router<State> {
+    Router::new()
         .route("/", get(table::arrival))
         .route("/t/{code}", get(table::landing))
         .route("/claim", post(join::claim))
@@ -201,12 +210,4 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         .route("/counter", get(counter::show))
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
-        .with_state(state.clone());
-    let capport = Router::new()
-        .route("/capport", get(capport::answer))
-        .with_state(state);
-    Routers {
-        https: http.clone().merge(capport),
-        http,
-    }
 }
