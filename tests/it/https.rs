@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::support::{PATIENCE, Phone, Sending, Tasks, TestChain, eventually};
+use crate::support::{PATIENCE, Phone, Sending, Tasks, TestChain, ask_to_be_let_in, eventually};
 
 const HOST: &str = "portal.test";
 
@@ -96,8 +96,8 @@ impl Shop {
         let file = self.dir.path().join("gateway.toml");
         let settings = format!(
             "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\nbase_url = \"http://{HOST}\"\n\
-             tls_listen = \"{}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[bundle]\ndir = \"chain\"\n\
-             [journal]\nin_memory = true\n",
+             tls_listen = \"{}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[uplink]\nprobe_url = \"\"\n\
+             [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n",
             self.tls_listen
         );
         fs_err::write(&file, settings).unwrap();
@@ -149,11 +149,11 @@ async fn phones_are_told_of_the_api_from_the_day_there_is_a_certificate_to_its_l
     assert!(captive.contains("\"captive\":true"), "{captive}");
     assert!(captive.contains("\"user-portal-url\":\"https://portal.test/\""));
 
-    let mut phone = Phone::open(gateway.portal, &Tasks::new()).await.unwrap();
-    assert_eq!(phone.post("/admit", &[]).await.unwrap().status, 303);
+    ask_to_be_let_in(gateway.portal).await;
     let (let_in, _) = authority.ask(shop.tls_listen, "/capport").await.unwrap();
     assert!(let_in.contains("\"captive\":false"), "{let_in}");
     // RFC 8908 wants TLS, and gets it: in plain HTTP there is no such page.
+    let mut phone = Phone::open(gateway.portal, &Tasks::new()).await.unwrap();
     assert_eq!(phone.get("/capport").await.unwrap().status, 404);
     let (page, _) = authority.ask(shop.tls_listen, "/").await.unwrap();
     assert!(page.contains("<html"), "{page}");
