@@ -356,23 +356,30 @@ pub struct AfterClaim {
 
 /// Reads and writes a date as TOML's own date, or as the same in quotes.
 mod toml_date {
-    use super::{Date, Deserialize, Deserializer, Serializer};
+    use std::fmt;
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Native(toml::value::Datetime),
-        Quoted(String),
+    use serde::de::{Error, Visitor};
+
+    use super::{Date, Deserializer, Serializer};
+
+    /// TOML's own date comes as its text ([`written`](mod@crate::domain::written)).
+    struct Written;
+
+    impl Visitor<'_> for Written {
+        type Value = Date;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a date such as 2026-12-01")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Date, E> {
+            text.parse()
+                .map_err(|_| E::custom(format!("`{text}` is not a date such as 2026-12-01")))
+        }
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(reader: D) -> Result<Date, D::Error> {
-        let text = match Written::deserialize(reader)? {
-            Written::Native(date) => date.to_string(),
-            Written::Quoted(text) => text,
-        };
-        text.parse().map_err(|_| {
-            serde::de::Error::custom(format!("`{text}` is not a date such as 2026-12-01"))
-        })
+        reader.deserialize_any(Written)
     }
 
     pub(super) fn serialize<S: Serializer>(date: &Date, writer: S) -> Result<S::Ok, S::Error> {
@@ -385,12 +392,13 @@ mod tests {
     use jiff::civil::datetime;
 
     use super::*;
+    use crate::domain::written::read_strictly;
 
     const FILE: &str = include_str!("../../tests/fixtures/chain/campaigns/quiet-hours.toml");
 
     #[test]
     fn a_campaign_file_reads_as_written() {
-        let campaign: Campaign = toml::from_str(FILE).unwrap();
+        let campaign: Campaign = read_strictly("quiet-hours.toml", FILE).unwrap();
         assert_eq!(campaign.id.as_str(), "quiet-hours");
         assert_eq!(campaign.offer.gift.name(Language::Chinese), "凉拌黄瓜 1 份");
         assert_eq!(
@@ -398,8 +406,30 @@ mod tests {
             "cucumber salad"
         );
         assert_eq!(campaign.limits.total, Some(5000));
-        let again: Campaign = toml::from_str(&toml::to_string(&campaign).unwrap()).unwrap();
+        let again: Campaign = read_strictly("again", &toml::to_string(&campaign).unwrap()).unwrap();
         assert_eq!(again, campaign);
+    }
+
+    #[test]
+    fn a_date_is_written_as_toml_writes_it_or_in_quotes() {
+        let starts = |date: &str| {
+            let file = FILE.replace("starts = 2026-12-01", &format!("starts = {date}"));
+            read_strictly::<Campaign>("dates", &file).map(|campaign| campaign.starts)
+        };
+        let expected = jiff::civil::date(2026, 12, 1);
+        assert_eq!(starts("2026-12-01"), Ok(expected));
+        assert_eq!(starts("\"2026-12-01\""), Ok(expected));
+        for (wrong, said) in [
+            (
+                "\"1 December\"",
+                "`1 December` is not a date such as 2026-12-01",
+            ),
+            ("20261201", "expected a date such as 2026-12-01"),
+        ] {
+            let bad = starts(wrong).unwrap_err();
+            assert_eq!(bad.key, "starts");
+            assert!(bad.fault.contains(said), "{bad}");
+        }
     }
 
     #[test]
@@ -409,7 +439,7 @@ mod tests {
                 "days = 7\nwindows_apply",
                 &format!("days = {days}\nwindows_apply"),
             );
-            toml::from_str::<Campaign>(&file).map(|campaign| campaign.validity.days)
+            read_strictly::<Campaign>("days", &file).map(|campaign| campaign.validity.days)
         };
         assert_eq!(days(400), Ok(400));
         let refused = days(401).unwrap_err().to_string();
@@ -424,13 +454,16 @@ mod tests {
             "kind = \"item\"\npercent = 10",
             "kind = \"priority\"\namount_fen = 1",
         ] {
-            assert!(toml::from_str::<Offer>(offer).is_err(), "{offer} was taken");
+            assert!(
+                read_strictly::<Offer>("offer", offer).is_err(),
+                "{offer} was taken"
+            );
         }
     }
 
     #[test]
     fn the_last_day_of_a_campaign_lasts_until_its_business_day_is_over() {
-        let mut campaign: Campaign = toml::from_str(FILE).unwrap();
+        let mut campaign: Campaign = read_strictly("quiet-hours.toml", FILE).unwrap();
         campaign.windows.clear();
         campaign.schedule = Schedule::Always;
         assert!(campaign.is_open(datetime(2027, 3, 1, 1, 0, 0, 0)));

@@ -74,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::CampaignId;
+    use crate::domain::written::read_strictly;
 
     fn store() -> Store {
         toml::from_str(include_str!(
@@ -83,9 +84,10 @@ mod tests {
     }
 
     fn quiet_hours() -> Campaign {
-        toml::from_str(include_str!(
-            "../../tests/fixtures/chain/campaigns/quiet-hours.toml"
-        ))
+        read_strictly(
+            "quiet-hours.toml",
+            include_str!("../../tests/fixtures/chain/campaigns/quiet-hours.toml"),
+        )
         .unwrap()
     }
 

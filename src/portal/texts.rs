@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::domain::text::Language;
+use crate::domain::written::read_strictly;
 
 /// A file as it is read: one type, where a struct a group would be compiled into a reader each.
 type Groups = BTreeMap<String, BTreeMap<String, String>>;
@@ -86,7 +87,7 @@ pub(super) fn texts(language: Language) -> &'static Texts {
         Language::English => (&ENGLISH, include_str!("../../templates/text/en.toml")),
     };
     cell.get_or_init(|| {
-        let groups = toml::from_str(file).expect("a test reads both files");
+        let groups = read_strictly("texts", file).expect("a test reads both files");
         Texts::take(groups).expect("a test holds both files to the same keys")
     })
 }

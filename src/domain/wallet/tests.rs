@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::campaign::Audience;
 use crate::domain::event::{Consent, Purpose, View};
 use crate::domain::store::TouchpointKind;
+use crate::domain::written::read_strictly;
 
 fn store() -> Store {
     toml::from_str(include_str!(
@@ -13,9 +14,10 @@ fn store() -> Store {
 }
 
 fn quiet_hours() -> Campaign {
-    toml::from_str(include_str!(
-        "../../../tests/fixtures/chain/campaigns/quiet-hours.toml"
-    ))
+    read_strictly(
+        "quiet-hours.toml",
+        include_str!("../../../tests/fixtures/chain/campaigns/quiet-hours.toml"),
+    )
     .unwrap()
 }
 
