@@ -175,14 +175,14 @@ fn crowd(size: u16) -> Vec<Entry> {
 }
 
 #[test]
-fn a_box_that_comes_back_has_every_device_in_within_a_second() {
+fn a_box_that_comes_back_has_every_device_in_within_three_seconds() {
     lab::inside(|| {
         let wall = wall();
         let crowd = crowd(2_000);
         let began = now();
         wall.set_up(&crowd).unwrap();
         assert!(
-            began.elapsed() < Duration::from_secs(1),
+            began.elapsed() < Duration::from_secs(3),
             "{:?}",
             began.elapsed()
         );
