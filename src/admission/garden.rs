@@ -4,7 +4,9 @@
 //! A name goes into the sets of every rule that covers it, because a resolver's list knows only the longest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use super::nft::{garden_set, pass_set, probe_set};
 use super::zone::ZoneName;
 use crate::domain::wifi::{CHECK_HOSTS, GardenNames, covers};
 
@@ -35,6 +37,13 @@ pub enum Version {
 impl Version {
     pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
 
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     pub const fn number(self) -> u8 {
         match self {
             Self::V4 => 4,
@@ -46,11 +55,11 @@ impl Version {
 impl Sets<'_> {
     /// What the kernel calls the set, in the table `inet maitred`.
     pub fn name(&self, version: Version) -> String {
-        let number = version.number();
+        let is_ipv4 = version == Version::V4;
         match self {
-            Self::Checks => format!("probe{number}"),
-            Self::Garden(zone) => format!("garden{number}_{zone}"),
-            Self::Pass(zone) => format!("pass{number}_{zone}"),
+            Self::Checks => probe_set(is_ipv4).to_owned(),
+            Self::Garden(zone) => garden_set(zone, is_ipv4),
+            Self::Pass(zone) => pass_set(zone, is_ipv4),
         }
     }
 }

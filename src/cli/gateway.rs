@@ -42,6 +42,7 @@ use crate::wire::bundle::Bundle;
 use crate::wire::link::{Item, LinkState, Serves};
 use crate::{config, portal, uplink};
 use https::Door;
+pub(super) use https::shown;
 
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -159,12 +160,12 @@ impl Sockets {
 }
 
 /// Where this box stands, and what brings it news.
-struct Place {
-    store: Option<StoreId>,
+pub(super) struct Place {
+    pub(super) store: Option<StoreId>,
     issuer: Issuer,
     /// None for a shop without headquarters.
     upstream: Option<(Identity, Slots)>,
-    bundle: Bundle,
+    pub(super) bundle: Bundle,
 }
 
 impl Gateway {
@@ -359,11 +360,17 @@ impl Obey for Commands {
 }
 
 impl Place {
-    fn find(settings: &GatewaySettings) -> anyhow::Result<Self> {
+    pub(super) fn find(settings: &GatewaySettings) -> anyhow::Result<Self> {
         match &settings.bundle {
             BundleFrom::Folder { dir, store } => Self::from_folder(dir, store.as_ref()),
             BundleFrom::Hq => Self::enrolled(settings),
         }
+    }
+
+    /// Where headquarters is.
+    pub(super) fn headquarters(&self) -> Option<&str> {
+        let (identity, _) = self.upstream.as_ref()?;
+        Some(&identity.enrolled.sync_url)
     }
 
     fn from_folder(dir: &Path, store: Option<&StoreId>) -> anyhow::Result<Self> {

@@ -72,22 +72,26 @@ impl Sources {
     }
 
     fn garden(&self, zones: &[Zone]) -> Garden {
-        let bundle = self.bundle.borrow();
-        let Some(store) = &self.store else {
-            return Garden::default();
-        };
-        let names = zones.iter().map(|zone| {
-            let policy = bundle.wifi(store, &zone.name);
-            (zone.name.clone(), policy.garden)
-        });
-        Garden {
-            zones: names.collect(),
-        }
+        garden(&self.bundle.borrow(), self.store.as_ref(), zones)
     }
 
     /// What phones may be told to ask.
     fn advertise(&self) -> Option<String> {
         self.https.borrow().capport_url()
+    }
+}
+
+/// What is open in each zone before a device is let in.
+pub(super) fn garden(bundle: &Bundle, store: Option<&StoreId>, zones: &[Zone]) -> Garden {
+    let Some(store) = store else {
+        return Garden::default();
+    };
+    let names = zones.iter().map(|zone| {
+        let policy = bundle.wifi(store, &zone.name);
+        (zone.name.clone(), policy.garden)
+    });
+    Garden {
+        zones: names.collect(),
     }
 }
 

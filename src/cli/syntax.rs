@@ -63,7 +63,6 @@ impl Command {
     }
 
     /// Does something without one of them, too.
-    #[cfg(feature = "hq")]
     pub(super) const fn running(self, run: Run) -> Self {
         Self {
             run: Some(run),

@@ -141,7 +141,7 @@ impl Enforcer {
 }
 
 /// The table's layout as the settings ask for it.
-fn layout(admission: &Admission, ports: Ports) -> Layout {
+pub(super) fn layout(admission: &Admission, ports: Ports) -> Layout {
     let zone = |zone: &written::Zone| Zone {
         name: zone.name.clone(),
         interface: zone.interface.clone(),

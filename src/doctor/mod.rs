@@ -2,13 +2,27 @@
 //!
 //! A support case that could have been found here gets a check here.
 
+mod addresses;
+pub mod certificate;
 pub mod clock;
+mod dns;
+pub mod dnsmasq;
+pub mod forwarding;
+pub mod garden;
 pub mod identity;
+pub mod interface;
+pub mod internet;
+pub mod names;
+pub mod offload;
 pub mod ports;
+mod program;
 pub mod state_dir;
+pub mod wall;
+
+use serde::Serialize;
 
 /// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub check: &'static str,
     pub health: Health,
@@ -17,7 +31,8 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Health {
     Good,
     Warning,

@@ -109,15 +109,12 @@ impl Host {
         Https { host, fit }
     }
 
-    /// The host that phones know.
     fn name(&self) -> Option<String> {
-        if let Some(url) = &self.base_url {
-            let (_, authority) = url.split_once("://")?;
-            return Some(strip_port(authority).to_owned());
-        }
-        let bundle = self.bundle.borrow();
-        let folder = bundle.stores.get(self.store.as_ref()?)?;
-        Some(strip_port(&folder.store.host).to_owned())
+        host_of(
+            self.base_url.as_deref(),
+            &self.bundle.borrow(),
+            self.store.as_ref(),
+        )
     }
 
     fn prepare(&self, host: Option<&str>) {
@@ -129,6 +126,15 @@ impl Host {
             tracing::warn!(error = %format!("{error:#}"), "no request for a certificate was made");
         }
     }
+}
+
+/// The host that phones know: of the address in the settings, or else the store's.
+pub fn host_of(base_url: Option<&str>, bundle: &Bundle, store: Option<&StoreId>) -> Option<String> {
+    let authority = match base_url {
+        Some(url) => url.split_once("://")?.1,
+        None => &bundle.stores.get(store?)?.store.host,
+    };
+    Some(strip_port(authority).to_owned())
 }
 
 fn tell(https: &Https) {

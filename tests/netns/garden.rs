@@ -9,7 +9,7 @@ const GARDEN: &str = "[zone.guest.garden]\nalways = [\"bank.cn\", \"*.apple.com\
                       with_pass = [\"weixin.qq.com\"]\n";
 
 /// A shop whose gateway keeps the resolver up to date, and a phone in its network.
-async fn open(lab: &mut Lab) -> (Process, Phone) {
+pub(crate) async fn open(lab: &mut Lab) -> (Process, Phone) {
     start_dnsmasq(lab);
     let before = pid();
     let words = lab.router.restart_dnsmasq();

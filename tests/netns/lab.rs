@@ -156,7 +156,7 @@ fn program(name: &str) -> Command {
 }
 
 /// Runs a tool to its end.
-fn output_of(command: &mut Command) -> Output {
+pub(crate) fn output_of(command: &mut Command) -> Output {
     command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))

@@ -18,6 +18,18 @@ use crate::ops::tls;
 use crate::portal::https::{Host, Https, key_file};
 use crate::wire::bundle::Bundle;
 
+/// What is shown now, by the files that the settings name.
+pub(in crate::cli) fn shown(settings: &GatewaySettings) -> Shown {
+    let tls = &settings.portal_tls;
+    let own_key = || key_file(&identity_dir(&settings.state_dir));
+    let shown = Shown::new(Files {
+        chain: tls.certificate.clone(),
+        key: tls.key.clone().unwrap_or_else(own_key),
+    });
+    shown.look();
+    shown
+}
+
 /// The listener and what it shows.
 pub(super) struct Door {
     shown: Arc<Shown>,
@@ -29,23 +41,14 @@ pub(super) struct Door {
 impl Door {
     /// Binds at once where there is a certificate, so that a busy port fails at the start.
     pub(super) async fn open(settings: &GatewaySettings) -> anyhow::Result<Self> {
-        let tls = &settings.portal_tls;
-        let own_key = || key_file(&identity_dir(&settings.state_dir));
-        let shown = Arc::new(Shown::new(Files {
-            chain: tls.certificate.clone(),
-            key: tls.key.clone().unwrap_or_else(own_key),
-        }));
-        shown.look();
+        let listen = settings.portal_tls.listen;
+        let shown = Arc::new(shown(settings));
         let tcp = if shown.is_there() {
-            Some(bind(tls.listen, NAME).await?)
+            Some(bind(listen, NAME).await?)
         } else {
             None
         };
-        Ok(Self {
-            shown,
-            listen: tls.listen,
-            tcp,
-        })
+        Ok(Self { shown, listen, tcp })
     }
 
     /// Follows the certificate of the host at which phones know the store.

@@ -1,7 +1,7 @@
 //! The shop's box: two bridges, a cable to the Internet, a real dnsmasq, and maitred.
 
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::internet::RESOLVER;
 use super::{Space, Zone, output_of, path, program, run};
@@ -107,8 +107,7 @@ impl Router {
     /// Starts a shop that cannot open, and waits for its end.
     pub(crate) fn fail_to_open_shop(&self, admission: &str) -> Output {
         Self::write_settings(admission);
-        let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
-        output_of(command.arg("gateway").arg("--config").arg(Self::settings()))
+        output_of(&mut self.command_line(&["gateway"]))
     }
 
     /// Starts a shop without headquarters; `admission` is added to its settings.
@@ -141,18 +140,27 @@ impl Router {
 
     /// What an operator types at the box; what it printed.
     pub(crate) fn maitred(&self, arguments: &[&str]) -> String {
+        run(&mut self.command_line(arguments))
+    }
+
+    /// The program in the router, with the settings that are there.
+    pub(crate) fn command_line(&self, arguments: &[&str]) -> Command {
         let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
-        run(command
+        command
             .args(arguments)
             .arg("--config")
-            .arg(Self::settings()))
+            .arg(Self::settings());
+        command
     }
 
     /// Starts the gateway with the settings that are there.
     pub(crate) fn start_maitred(&self) -> Process {
-        let mut command = self.space.command(env!("CARGO_BIN_EXE_maitred"));
-        command.arg("gateway").arg("--config").arg(Self::settings());
-        Process::of(command, &path("maitred.log"))
+        Process::of(self.command_line(&["gateway"]), &path("maitred.log"))
+    }
+
+    /// Sets a value below `/proc/sys`.
+    pub(crate) fn write_sysctl(&self, key: &str, value: &str) {
+        self.space.set(key, value);
     }
 
     fn settings() -> PathBuf {

@@ -51,14 +51,14 @@ impl Space {
         self.within(|| fs_err::write(format!("/proc/sys/{key}"), value).unwrap());
     }
 
-    /// A program that will run in here, as root, with this machine's own `resolv.conf`.
+    /// A program that will run in here, as root, with this machine's own `resolv.conf` and `/sys`.
     pub(crate) fn command(self, name: &str) -> Command {
         let mut command = program("nsenter");
         // Not `ip netns exec`: that wants a folder in /etc, which is not ours to change.
         command
             .arg(format!("--net=/run/netns/{}", self.name))
             .args(["unshare", "--mount", "sh", "-c"])
-            .arg("mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"")
+            .arg("mount -t sysfs sysfs /sys && mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"")
             .arg("sh")
             .arg(self.resolv_conf())
             .arg(name);
