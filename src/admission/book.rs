@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 
-use super::firewall::{Entry, Mark, Traffic};
+use super::firewall::{Entry, Mark, Place, Traffic};
 use super::zone::ZoneName;
 use crate::domain::wifi::{Mac, Terms, Tier};
 
@@ -27,13 +27,16 @@ pub use session::{Kind, Moved, Session};
 pub const MOST_SESSIONS: usize = 2_000;
 
 /// Devices remembered beside the sessions: who ended today, who had a pass in the last hour. A crowd that
-/// changes its addresses must not fill the memory; the oldest are forgotten first.
+/// changes its addresses must not fill the memory; beyond this somebody is forgotten.
 const MOST_REMEMBERED: usize = 10_000;
+
+/// The numbers of guests' marks end here; those of the shop's own devices begin after it.
+const MOST_NUMBER: u16 = 60_000;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A staff device's entry is put in for so long, and anew at each start.
-const STAFF_LASTS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A staff device's entry is put in for so long: longer than a box runs.
+const STAFF_LASTS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The time, as the wall goes by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +101,8 @@ pub struct Book {
     sessions: BTreeMap<Mac, Session>,
     staff: BTreeSet<Mac>,
     blocked: BTreeSet<Mac>,
+    /// In the order of the settings.
+    zones: Vec<ZoneName>,
     last_number: u16,
     /// When a device began each of its passes of the last hour.
     passes: BTreeMap<Mac, Vec<Duration>>,
@@ -105,15 +110,13 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn new(staff: &[Mac], blocked: &[Mac]) -> Self {
-        let mut book = Self {
+    pub fn new(zones: Vec<ZoneName>, staff: &[Mac], blocked: &[Mac]) -> Self {
+        Self {
             staff: staff.iter().copied().collect(),
             blocked: blocked.iter().copied().collect(),
+            zones,
             ..Self::default()
-        };
-        // Their numbers are the first ones, so that no session ever has one of them.
-        book.last_number = u16::try_from(book.staff.len()).unwrap_or(u16::MAX);
-        book
+        }
     }
 
     /// What becomes of a device that asks to be let in.
@@ -126,26 +129,24 @@ impl Book {
         }
         let is_open = |session: &&Session| session.kind == Kind::Open;
         let before = self.sessions.get(&asked.mac).filter(is_open);
-        let runs = |session: &Session| session.over(now).is_none() && session.tier >= asked.tier;
+        let runs = |session: &Session| {
+            session.over(now).is_none() && session.zone == asked.zone && session.tier >= asked.tier
+        };
         if before.is_some_and(runs) {
             return Ok(Verdict::Already);
         }
         let ended = self.ended.get(&asked.mac);
         let ended = ended.filter(|ended| ended.is_on(now.local.date()));
         // A quota is for the day: what was moved under another tier, or in a session before, is a part of it.
-        let moved = before
-            .map(Session::moved)
-            .or(ended.map(|ended| ended.moved))
+        let used = before
+            .map(Session::used)
+            .or(ended.map(|ended| ended.used))
             .unwrap_or_default();
-        if asked
-            .terms
-            .quota
-            .is_some_and(|quota| moved.total() >= quota)
-        {
+        if asked.terms.quota.is_some_and(|quota| used.total() >= quota) {
             return Err(Refused::QuotaSpent);
         }
-        let number = self.free_number(asked.mac)?;
-        let session = Session::open(asked, number, moved, now);
+        let number = (self.free_number(asked.mac)?, self.place(&asked.zone));
+        let session = Session::open(asked, number, used, now);
         Ok(Verdict::New(
             session.entry(asked.mac, now),
             Box::new(session),
@@ -164,7 +165,7 @@ impl Book {
             return Err(Refused::Blocked);
         }
         // Neither a session nor a pass that runs is made shorter by asking for less.
-        if self.staff.contains(&mac) || self.session(mac, now).is_some() {
+        if self.staff.contains(&mac) || self.session(mac, zone, now).is_some() {
             return Ok(Verdict::Already);
         }
         let in_the_last_hour = |began: &&Duration| now.steady.saturating_sub(**began) < HOUR;
@@ -175,7 +176,7 @@ impl Book {
         if had >= most_in_an_hour {
             return Err(Refused::PassesSpent);
         }
-        let number = self.free_number(mac)?;
+        let number = (self.free_number(mac)?, self.place(zone));
         let session = Session::pass(zone.clone(), lasts, number, now);
         Ok(Verdict::New(session.entry(mac, now), Box::new(session)))
     }
@@ -183,11 +184,10 @@ impl Book {
     /// The wall has let the device in.
     pub fn put(&mut self, mac: Mac, session: Session, now: Now) {
         self.last_number = session.mark.number();
-        self.ended.remove(&mac);
-        if session.kind == Kind::Pass {
-            if self.passes.len() >= MOST_REMEMBERED {
-                self.passes.pop_first();
-            }
+        if session.kind == Kind::Open {
+            self.ended.remove(&mac);
+        } else {
+            make_room(&mut self.passes, mac);
             let had = self.passes.entry(mac).or_default();
             had.retain(|began| now.steady.saturating_sub(*began) < HOUR);
             had.push(now.steady);
@@ -195,19 +195,43 @@ impl Book {
         self.sessions.insert(mac, session);
     }
 
-    /// Takes what the kernel has counted, and says whose time is over. They stay until they are [taken
-    /// out](Self::take).
-    pub fn sweep(&mut self, traffic: &[Traffic], now: Now) -> Vec<(Mac, Reason)> {
+    /// Takes what the kernel has counted.
+    pub fn count(&mut self, traffic: &[Traffic], now: Now) {
         let by_mark: BTreeMap<Mark, &Traffic> = traffic.iter().map(|one| (one.mark, one)).collect();
         for session in self.sessions.values_mut() {
             if let Some(counted) = by_mark.get(&session.mark) {
                 session.count(counted, now);
             }
         }
-        let today = now.local.date();
-        self.ended.retain(|_, ended| ended.is_on(today));
-        let over = |(mac, session): (&Mac, &Session)| Some((*mac, session.over(now)?));
+    }
+
+    /// Whose time is over, where `is_open` tells which zones lead anywhere. They stay until they are [taken
+    /// out](Self::take).
+    pub fn over(&self, is_open: impl Fn(&ZoneName) -> bool, now: Now) -> Vec<(Mac, Reason)> {
+        let over = |(mac, session): (&Mac, &Session)| {
+            // Whoever was made a VIP was let in by hand, and stays.
+            let stays = session.kind == Kind::Pass || session.tier == Tier::Vip;
+            let closed = (!stays && !is_open(&session.zone)).then_some(Reason::Closed);
+            Some((*mac, session.over(now).or(closed)?))
+        };
         self.sessions.iter().filter_map(over).collect()
+    }
+
+    /// Forgets what was of another day or hour; the devices whose last session is forgotten.
+    pub fn forget(&mut self, now: Now) -> Vec<Mac> {
+        self.passes.retain(|_, had| {
+            had.iter()
+                .any(|began| now.steady.saturating_sub(*began) < HOUR)
+        });
+        let mut forgotten = Vec::new();
+        self.ended.retain(|mac, ended| {
+            let stays = ended.is_on(now.local.date());
+            if !stays {
+                forgotten.push(*mac);
+            }
+            stays
+        });
+        forgotten
     }
 
     /// Ends a session; the device is remembered for the day.
@@ -217,7 +241,7 @@ impl Book {
             let ended = EndedToday {
                 day: now.local.date(),
                 reason,
-                moved: session.moved(),
+                used: session.used(),
                 tier: session.tier,
             };
             self.remember(mac, ended);
@@ -226,16 +250,32 @@ impl Book {
     }
 
     pub fn remember(&mut self, mac: Mac, ended: EndedToday) {
-        if self.ended.len() >= MOST_REMEMBERED {
-            self.ended.pop_first();
-        }
+        make_room(&mut self.ended, mac);
         self.ended.insert(mac, ended);
     }
 
-    /// A session that was kept over a restart.
-    pub fn restore(&mut self, mac: Mac, session: Session) {
-        self.last_number = self.last_number.max(session.mark.number());
+    /// A session that was kept over a restart; false if there is no place for it any more.
+    pub fn restore(&mut self, mac: Mac, session: Session) -> bool {
+        let is_ours = self.staff.contains(&mac) || self.blocked.contains(&mac);
+        if is_ours || !self.zones.contains(&session.zone) {
+            return false;
+        }
+        let (number, place) = (session.mark.number(), self.place(&session.zone));
+        self.last_number = self.last_number.max(number);
+        self.sessions.insert(mac, session.at(number, place));
+        true
+    }
+
+    /// A session that was changed by nobody but us.
+    pub fn replace(&mut self, mac: Mac, session: Session) {
         self.sessions.insert(mac, session);
+    }
+
+    /// Takes time away that has passed unnoticed.
+    pub fn shorten(&mut self, mac: Mac, by: Duration) {
+        if let Some(session) = self.sessions.get_mut(&mac) {
+            session.shorten(by);
+        }
     }
 
     /// The tier of a device whose session ended today by itself, so that it may be let in again unasked.
@@ -250,16 +290,18 @@ impl Book {
 
     /// Lengthens a session; none if there is none.
     pub fn extend(&self, mac: Mac, by: Duration, now: Now) -> Option<(Entry, Session)> {
-        let mut session = self.session(mac, now)?.clone();
+        let mut session = self.sessions.get(&mac)?.clone();
+        if session.over(now).is_some() {
+            return None;
+        }
         session.lengthen(by);
         Some((session.entry(mac, now), session))
     }
 
-    /// The session of `mac`, if it is not over.
-    pub fn session(&self, mac: Mac, now: Now) -> Option<&Session> {
-        self.sessions
-            .get(&mac)
-            .filter(|session| session.over(now).is_none())
+    /// The session of `mac` in `zone`, if it is not over.
+    pub fn session(&self, mac: Mac, zone: &ZoneName, now: Now) -> Option<&Session> {
+        let session = self.sessions.get(&mac)?;
+        (session.zone == *zone && session.over(now).is_none()).then_some(session)
     }
 
     pub fn is_staff(&self, mac: Mac) -> bool {
@@ -270,24 +312,30 @@ impl Book {
         self.sessions.iter().map(|(mac, session)| (*mac, session))
     }
 
-    pub fn ended(&self, today: Date) -> impl Iterator<Item = (Mac, &EndedToday)> {
-        let ended = self.ended.iter().map(|(mac, ended)| (*mac, ended));
-        ended.filter(move |(_, ended)| ended.is_on(today))
+    /// How the last session of a device without one ended.
+    pub fn last_ended(&self, mac: Mac) -> Option<EndedToday> {
+        self.ended.get(&mac).copied()
     }
 
-    /// Everything that the wall is to hold, when it is set up anew. Its counters begin at nothing then.
-    pub fn entries(&mut self, now: Now) -> Vec<Entry> {
-        let staff = (1_u16..)
+    /// Everything that the wall is to hold, when it is set up anew.
+    pub fn entries(&self, now: Now) -> Vec<Entry> {
+        let staff = (MOST_NUMBER + 1..)
             .zip(&self.staff)
             .map(|(number, mac)| Entry::unlimited(*mac, number, STAFF_LASTS));
-        let mut entries: Vec<_> = staff.collect();
-        for (mac, session) in &mut self.sessions {
-            session.begin_counting();
-            if session.over(now).is_none() {
-                entries.push(session.entry(*mac, now));
-            }
-        }
-        entries
+        let sessions = self.sessions.iter();
+        let running = sessions.filter(|(_, session)| session.over(now).is_none());
+        let guests = running.map(|(mac, session)| session.entry(*mac, now));
+        staff.chain(guests).collect()
+    }
+
+    /// The kernel's counters begin at nothing: the wall was set up anew.
+    pub fn begin_counting(&mut self) {
+        self.sessions.values_mut().for_each(Session::begin_counting);
+    }
+
+    fn place(&self, zone: &ZoneName) -> Place {
+        let index = self.zones.iter().position(|known| known == zone);
+        Place::of(index.unwrap_or_default())
     }
 
     /// A number for `mac`'s mark that nothing else goes by: its own where it has one.
@@ -303,14 +351,18 @@ impl Book {
             .values()
             .map(|session| session.mark.number())
             .collect();
-        let first = u16::try_from(self.staff.len())
-            .unwrap_or(u16::MAX)
-            .saturating_add(1);
         // Round and round, so that a number rests as long as possible before it is somebody else's.
-        let after = self.last_number.saturating_add(1).max(first);
-        (after..=u16::MAX)
-            .chain(first..after)
+        let after = self.last_number % MOST_NUMBER + 1;
+        (after..=MOST_NUMBER)
+            .chain(1..after)
             .find(|number| !used.contains(number))
             .ok_or(Refused::Full)
+    }
+}
+
+/// Keeps a map of devices small, for one that is to come.
+fn make_room<T>(remembered: &mut BTreeMap<Mac, T>, newcomer: Mac) {
+    if remembered.len() >= MOST_REMEMBERED && !remembered.contains_key(&newcomer) {
+        remembered.pop_first();
     }
 }

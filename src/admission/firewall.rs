@@ -59,7 +59,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// A device that passes as it likes.
+    /// A device that passes as it likes, in every zone.
     pub const fn unlimited(mac: Mac, number: u16, lasts: Duration) -> Self {
         let access = Access::Open(Meter {
             quota: None,
@@ -68,7 +68,7 @@ impl Entry {
         });
         Self {
             mac,
-            mark: Mark::new(number, &access),
+            mark: Mark::new(number, Place::ANY, &access),
             access,
             lasts,
         }
@@ -98,6 +98,11 @@ pub struct Rate {
 }
 
 /// What stands for a device on packets that do not carry its address: the connection's mark.
+///
+/// ```text
+/// 0x02000000 pass   0x01000000 open   0x00ff0000 place of the zone in the settings, from 1   0x0000ffff number
+/// ```
+/// So what a device was given in one zone is worth nothing in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark(u32);
 
@@ -106,13 +111,14 @@ impl Mark {
     pub const OPEN_BIT: u32 = 0x0100_0000;
     /// Set in the mark of a device with a temporary pass.
     pub const PASS_BIT: u32 = 0x0200_0000;
+    pub const ZONE_BITS: u32 = 0x00ff_0000;
 
-    pub const fn new(number: u16, access: &Access) -> Self {
+    pub const fn new(number: u16, place: Place, access: &Access) -> Self {
         let kind = match access {
             Access::Open(_) => Self::OPEN_BIT,
             Access::Garden => Self::PASS_BIT,
         };
-        Self(kind | number as u32)
+        Self(kind | place.bits() | number as u32)
     }
 
     pub const fn number(self) -> u16 {
@@ -125,6 +131,25 @@ impl Mark {
 
     pub const fn from_bits(bits: u32) -> Self {
         Self(bits)
+    }
+}
+
+/// Where a zone stands among those of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u8);
+
+impl Place {
+    /// The shop's own devices pass in every zone.
+    pub const ANY: Self = Self(0xff);
+
+    /// Of the zone at `index`, counted from 0.
+    pub fn of(index: usize) -> Self {
+        // The settings have fewer zones than a router has interfaces.
+        Self(u8::try_from(index + 1).unwrap_or(0xfe).min(0xfe))
+    }
+
+    pub const fn bits(self) -> u32 {
+        (self.0 as u32) << 16
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use fs_err::OpenOptions;
 use super::kept::{self, Record};
 use crate::domain::wifi::Mac;
 use crate::ops::files::{Readers, replace};
+use crate::ops::metrics;
 
 const FILE: &str = "sessions";
 
@@ -26,13 +27,16 @@ const GATHER: Duration = Duration::from_secs(1);
 /// So that a steady stream does not put the writing off.
 const GATHER_TURNS: u32 = 8;
 
+/// A disk that hangs must not fill the memory; what is not kept is kept with the next round.
+const MOST_WAITING: usize = 8 * 1024;
+
 /// Lines beyond twice those that count, before the file is written anew.
 const SLACK_LINES: usize = 1_000;
 
 /// A handle to the thread; dropped, it writes what it has and ends.
 #[derive(Debug)]
 pub struct Keeper {
-    records: Option<Sender<Record>>,
+    records: Option<SyncSender<Record>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,7 +65,7 @@ impl Keeper {
         };
         // Anew at each start: what a tear left behind is gone, and the disk is known to take writes.
         shelf.compact()?;
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(MOST_WAITING);
         let thread = std::thread::Builder::new()
             .name("sessions".to_owned())
             .spawn(move || shelf.keep(&receiver))?;
@@ -73,9 +77,9 @@ impl Keeper {
     }
 
     pub fn keep(&self, record: Record) {
-        if let Some(records) = &self.records {
-            // The thread ends after this handle only.
-            records.send(record).ok();
+        let is_kept = |records: &SyncSender<Record>| records.try_send(record).is_ok();
+        if !self.records.as_ref().is_some_and(is_kept) {
+            metrics::count(metrics::SESSIONS_NOT_KEPT);
         }
     }
 }
@@ -108,7 +112,9 @@ impl Shelf {
             }
             batch.extend(incoming.try_iter());
             if let Err(error) = self.write(batch) {
-                // They pass all the same; only a restart would ask them to tap again.
+                // They pass all the same; only a restart would ask them to tap again. What is there now may
+                // end in half a line: the next writing is of the whole file.
+                self.lines = usize::MAX / 2;
                 tracing::error!(%error, "sessions could not be kept");
             }
         }

@@ -39,6 +39,22 @@ impl Written {
         }
     }
 
+    /// What passed while the box was off and unsure of the time, now that it is sure; none where that is not
+    /// known, or was counted. Of it the time since the machine started was counted.
+    pub fn passed_unnoticed(self, now: Self) -> Option<Duration> {
+        if self.boot == now.boot || !self.is_known || !now.is_known {
+            return None;
+        }
+        let passed = u64::try_from(now.wall_ms.saturating_sub(self.wall_ms)).unwrap_or_default();
+        Some(Duration::from_millis(
+            passed.saturating_sub(now.since_boot_ms),
+        ))
+    }
+
+    pub const fn is_known(self) -> bool {
+        self.is_known
+    }
+
     /// How long ago that was. Time switched off counts only where the wall clock is trusted at both ends.
     fn until(self, now: Self) -> Duration {
         if self.boot == now.boot {
@@ -79,6 +95,7 @@ pub struct KeptSession {
     quota: Option<u64>,
     up: Option<u64>,
     down: Option<u64>,
+    carried: Moved,
     before: Moved,
     counted: Moved,
 }
@@ -101,9 +118,18 @@ impl KeptSession {
             quota: session.quota,
             up: session.up,
             down: session.down,
+            carried: session.carried,
             before: session.before,
             counted: session.counted,
         }
+    }
+
+    pub const fn written(&self) -> Written {
+        self.written
+    }
+
+    pub const fn mac(&self) -> Mac {
+        self.mac
     }
 
     /// The session as it is now; it may be over.
@@ -125,6 +151,7 @@ impl KeptSession {
             quota: self.quota,
             up: self.up,
             down: self.down,
+            carried: self.carried,
             before: self.before,
             counted: self.counted,
         };
@@ -244,6 +271,11 @@ mod tests {
         }
         let clock_went_back = now("2026-11-01T05:00:00Z", 60);
         assert_eq!(left(&kept(start, true), clock_went_back, 2, true), 240);
+        // A boot that learns the time later takes off what it has not counted.
+        let later = Written::at(now("2026-12-01T05:00:00Z", 600), 2, true);
+        let unnoticed = kept(start, true).written().passed_unnoticed(later);
+        assert_eq!(unnoticed, Some(Duration::from_secs(3_000)));
+        assert_eq!(kept(start, false).written().passed_unnoticed(later), None);
         let next_day = now("2026-12-02T05:00:00Z", 60);
         assert_eq!(left(&kept(start, true), next_day, 2, true), 0);
     }
@@ -269,7 +301,7 @@ mod tests {
             ended: EndedToday {
                 day: start.local.date(),
                 reason: Reason::Quota,
-                moved: Moved { up: 1, down: 2 },
+                used: Moved { up: 1, down: 2 },
                 tier: Tier::Guest,
             },
         };

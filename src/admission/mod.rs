@@ -57,9 +57,15 @@ pub struct Parts {
     pub local: Box<dyn Fn(Timestamp) -> DateTime + Send + Sync>,
     /// How long a session lasts where a policy does not say it.
     pub session: Duration,
+    /// Whether a zone leads anywhere now.
+    pub is_open: Box<IsOpen>,
+    /// In the order of the settings.
+    pub zones: Vec<ZoneName>,
     pub staff: Vec<Mac>,
     pub blocked: Vec<Mac>,
 }
+
+pub type IsOpen = dyn Fn(&ZoneName, Timestamp) -> bool + Send + Sync;
 
 /// The sessions, and the firewall that enforces them.
 pub struct Wall {
@@ -75,6 +81,8 @@ struct State {
     kept_at: Duration,
     /// The firewall does not hold what the book says, and is to be set up anew.
     is_off: bool,
+    /// Sessions that were kept by another boot, while this one does not know the time yet.
+    undated: Vec<(Mac, Written)>,
 }
 
 /// Why a device was not let in.
@@ -152,12 +160,13 @@ pub struct Listed {
 impl Wall {
     /// A wall that keeps nothing over a restart. It is not set up yet.
     pub fn new(parts: Parts) -> Self {
-        let book = Book::new(&parts.staff, &parts.blocked);
+        let book = Book::new(parts.zones.clone(), &parts.staff, &parts.blocked);
         let state = State {
             book,
             keeper: None,
             kept_at: parts.clock.since_boot(),
             is_off: true,
+            undated: Vec::new(),
         };
         Self {
             parts,
@@ -176,29 +185,43 @@ impl Wall {
             match record {
                 Record::Session(kept) => {
                     let (mac, session) = kept.session(now, written);
-                    state.book.restore(mac, session);
+                    if !state.book.restore(mac, session) {
+                        keeper.keep(Record::Gone { mac });
+                    } else if !written.is_known() {
+                        state.undated.push((mac, kept.written()));
+                    }
                 }
-                Record::Ended { mac, ended } => state.book.remember(mac, ended),
-                Record::Gone { .. } => {}
+                Record::Ended { mac, ended } if ended.is_on(now.local.date()) => {
+                    state.book.remember(mac, ended);
+                }
+                Record::Ended { mac, .. } | Record::Gone { mac } => {
+                    keeper.keep(Record::Gone { mac });
+                }
             }
         }
         // The kernel's table may have outlived us, and has counted on.
         if let Ok(traffic) = wall.parts.firewall.traffic() {
-            state.book.sweep(&traffic, now);
+            state.book.count(&traffic, now);
         }
         state.keeper = Some(keeper);
         drop(state);
         Ok(wall)
     }
 
-    /// Sets the firewall up with everybody who is in, also after somebody has flushed it.
+    /// Sets the firewall up with everybody who is in, also after somebody has flushed it. It starts a process,
+    /// and is not for a thread that serves.
     pub fn set_up(&self) -> Result<(), FirewallError> {
         let now = self.now();
         let mut state = self.lock();
         state.is_off = true;
-        let entries = state.book.entries(now);
-        self.parts.firewall.set_up(&entries)?;
+        if let Ok(traffic) = self.parts.firewall.traffic() {
+            state.book.count(&traffic, now);
+        }
+        self.parts.firewall.set_up(&state.book.entries(now))?;
         state.is_off = false;
+        state.book.begin_counting();
+        // What the kernel has counted up to here is known nowhere else.
+        self.keep_all(&mut state, now);
         Ok(())
     }
 
@@ -211,8 +234,8 @@ impl Wall {
         self.parts.session
     }
 
-    /// Lets a device in, for as long as `asked` says.
-    pub fn admit(&self, asked: &Asked) -> Result<(), NotAdmitted> {
+    /// Lets a device in, for as long as `asked` says; false if it was in.
+    pub fn admit(&self, asked: &Asked) -> Result<bool, NotAdmitted> {
         let now = self.now();
         let mut state = self.lock();
         let verdict = state.book.admit(asked, now);
@@ -220,7 +243,7 @@ impl Wall {
     }
 
     /// Gives a device a temporary pass; none where the zone has none.
-    pub fn pass(&self, mac: Mac, zone: &ZoneName, policy: &Policy) -> Result<(), NotAdmitted> {
+    pub fn pass(&self, mac: Mac, zone: &ZoneName, policy: &Policy) -> Result<bool, NotAdmitted> {
         let now = self.now();
         let most = policy.pass.most_in_an_hour();
         let lasts = policy.pass.lasts().ok_or(book::Refused::PassesSpent)?;
@@ -235,11 +258,11 @@ impl Wall {
         (mac, zone): (Mac, &ZoneName),
         verdict: Result<Verdict, book::Refused>,
         now: Now,
-    ) -> Result<(), NotAdmitted> {
+    ) -> Result<bool, NotAdmitted> {
         let done = verdict
             .map_err(NotAdmitted::from)
             .and_then(|verdict| match verdict {
-                Verdict::Already => Ok(()),
+                Verdict::Already => Ok(false),
                 Verdict::New(entry, session) => {
                     if let Err(error) = self.parts.firewall.admit(&entry) {
                         state.is_off |= matches!(error, FirewallError::Gone);
@@ -250,7 +273,7 @@ impl Wall {
                     state.book.put(mac, *session, now);
                     metrics::add_of(metrics::ADMISSIONS, ("kind", kind.name()), 1);
                     self.tell(mac, zone, What::Admitted { tier, kind });
-                    Ok(())
+                    Ok(true)
                 }
             });
         if let Err(refused) = &done {
@@ -261,7 +284,7 @@ impl Wall {
         done
     }
 
-    pub fn standing(&self, mac: Mac) -> Standing {
+    pub fn standing(&self, mac: Mac, zone: &ZoneName) -> Standing {
         let now = self.now();
         let state = self.lock();
         if state.book.is_staff(mac) {
@@ -270,7 +293,7 @@ impl Wall {
                 bytes_left: None,
             };
         }
-        match state.book.session(mac, now) {
+        match state.book.session(mac, zone, now) {
             None => Standing::Walled,
             Some(session) => match session.kind {
                 Kind::Pass => Standing::Passing {
@@ -302,36 +325,58 @@ impl Wall {
         let Some((entry, mut session)) = state.book.extend(mac, by, now) else {
             return Ok(false);
         };
-        self.parts.firewall.admit(&entry)?;
+        if let Err(error) = self.parts.firewall.admit(&entry) {
+            state.is_off |= !matches!(error, FirewallError::Full);
+            return Err(error);
+        }
         session.begin_counting();
         self.keep_session(&state, mac, &session, now);
-        state.book.restore(mac, session);
+        state.book.replace(mac, session);
         Ok(true)
     }
 
-    /// Ends what is over; to be called every few seconds. Sets the firewall up anew where it had fallen behind.
+    /// Ends what is over; to be called every few seconds. Sets the firewall up anew where it had fallen behind,
+    /// and so is not for a thread that serves.
     pub fn sweep(&self) {
         let now = self.now();
         let mut state = self.lock();
+        for mac in state.book.forget(now) {
+            keep(&state, Record::Gone { mac });
+        }
+        metrics::set(metrics::DEVICES_ADMITTED, state.book.iter().count() as u64);
         if state.book.iter().next().is_none() && !state.is_off {
             return;
         }
+        self.date(&mut state);
         let traffic = self.parts.firewall.traffic();
         state.is_off |= matches!(traffic, Err(FirewallError::Gone));
-        for (mac, reason) in state.book.sweep(&traffic.unwrap_or_default(), now) {
+        state.book.count(&traffic.unwrap_or_default(), now);
+        let is_open = |zone: &ZoneName| (self.parts.is_open)(zone, now.at);
+        for (mac, reason) in state.book.over(is_open, now) {
             self.end(&mut state, mac, reason, now);
         }
         if now.since_boot().saturating_sub(state.kept_at) >= KEEP_EVERY {
-            state.kept_at = now.since_boot();
-            for (mac, session) in state.book.iter() {
-                self.keep_session(&state, mac, session, now);
-            }
+            self.keep_all(&mut state, now);
         }
         let is_off = state.is_off;
-        metrics::set(metrics::DEVICES_ADMITTED, state.book.iter().count() as u64);
         drop(state);
         if is_off && let Err(error) = self.set_up() {
             tracing::error!(%error, "the wall could not be set up; it is tried again");
+        }
+    }
+
+    /// Takes off sessions of an earlier boot the time that the box was away, once it knows the time.
+    fn date(&self, state: &mut State) {
+        let written = self.written();
+        if state.undated.is_empty() || !written.is_known() {
+            return;
+        }
+        for (mac, then) in std::mem::take(&mut state.undated) {
+            if let Some(passed) = then.passed_unnoticed(written) {
+                state.book.shorten(mac, passed);
+                // The kernel goes by what it was told.
+                state.is_off = true;
+            }
         }
     }
 
@@ -345,15 +390,8 @@ impl Wall {
             state.is_off = true;
         }
         let moved = session.moved();
-        if let Some(keeper) = &state.keeper {
-            let ended = state
-                .book
-                .ended(now.local.date())
-                .find(|(found, _)| *found == mac);
-            keeper.keep(match ended {
-                Some((mac, ended)) => Record::Ended { mac, ended: *ended },
-                None => Record::Gone { mac },
-            });
+        if let Some(ended) = state.book.last_ended(mac) {
+            keep(state, Record::Ended { mac, ended });
         }
         metrics::add_of(metrics::ADMISSIONS_ENDED, ("reason", reason.name()), 1);
         let what = What::Ended {
@@ -400,20 +438,26 @@ impl Wall {
         let now = self.now();
         let mut state = self.lock();
         if let Ok(traffic) = self.parts.firewall.traffic() {
-            state.book.sweep(&traffic, now);
+            state.book.count(&traffic, now);
         }
-        for (mac, session) in state.book.iter() {
-            self.keep_session(&state, mac, session, now);
-        }
+        self.keep_all(&mut state, now);
         // Dropped, it has written all.
         state.keeper = None;
         self.parts.firewall.take_down(on_stop)
     }
 
+    fn keep_all(&self, state: &mut State, now: Now) {
+        state.kept_at = now.since_boot();
+        for (mac, session) in state.book.iter() {
+            self.keep_session(state, mac, session, now);
+        }
+    }
+
+    /// A pass is not kept: it is shorter than a restart is rare.
     fn keep_session(&self, state: &State, mac: Mac, session: &Session, now: Now) {
-        if let Some(keeper) = &state.keeper {
+        if session.kind == Kind::Open {
             let kept = KeptSession::of(mac, session, now, self.written());
-            keeper.keep(Record::Session(Box::new(kept)));
+            keep(state, Record::Session(Box::new(kept)));
         }
     }
 
@@ -440,5 +484,11 @@ impl Wall {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(state: &State, record: Record) {
+    if let Some(keeper) = &state.keeper {
+        keeper.keep(record);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
@@ -48,7 +49,7 @@ pub(super) fn open(
     tasks: &Tasks,
 ) -> anyhow::Result<Arc<Wall>> {
     let admission = &settings.admission;
-    let Place { store, bundle, .. } = place;
+    let (store, bundle) = (place.store.clone(), place.bundle.clone());
     let ports = Ports {
         http: place.portal.port(),
         // Refused at once while there is no certificate, and there as soon as there is one.
@@ -75,6 +76,8 @@ pub(super) fn open(
             )
         }),
         session: Duration::from_secs(u64::from(admission.session_minutes) * 60),
+        is_open: Box::new(is_open(place.store.clone(), place.bundle.clone())),
+        zones: zones_of(admission),
         staff: admission.staff.clone(),
         blocked: admission.blocked.clone(),
     };
@@ -109,8 +112,7 @@ impl Enforcer {
     fn open(admission: &Admission, ports: Ports, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         match admission.firewall {
             written::Firewall::Dry => {
-                let zone = admission.zones.first().map(|zone| zone.name.clone());
-                let zone = zone.unwrap_or_else(guest_zone);
+                let zone = zones_of(admission).remove(0);
                 Ok(Self {
                     firewall: Box::new(DryFirewall::default()),
                     neighbours: Box::new(ByAddress { zone }),
@@ -162,18 +164,29 @@ fn restore(mut watch: Watch, wall: Arc<Wall>, names: Option<DnsmasqFiles>, tasks
                 lost = watch.lost() => lost,
                 () = own.stopping() => return,
             };
-            if let Err(error) = lost {
+            if let Err(error) = &lost {
                 tracing::warn!(%error, "the kernel's rules cannot be watched for a moment");
             } else {
                 metrics::count(metrics::WALL_RESTORED);
                 tracing::warn!("somebody has changed the wall in the kernel; it is set up anew");
             }
-            let set_up = wall.set_up();
+            let again = Arc::clone(&wall);
+            let set_up = tokio::task::spawn_blocking(move || again.set_up()).await;
             if let Some(names) = &names {
                 names.sets_were_emptied();
             }
-            if let Err(error) = set_up {
-                tracing::error!(%error, "the wall could not be set up; it is tried again");
+            let is_up = match set_up {
+                Ok(Ok(())) => lost.is_ok(),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the wall could not be set up; it is tried again");
+                    false
+                }
+                Err(error) => {
+                    tracing::error!(%error, "setting up the wall panicked; it is tried again");
+                    false
+                }
+            };
+            if !is_up {
                 tokio::select! {
                     () = tokio::time::sleep(TRY_AGAIN_AFTER) => {}
                     () = own.stopping() => return,
@@ -214,6 +227,34 @@ pub(super) fn terms(
         let policy = store.as_ref().map(|store| bundle.wifi(store, zone));
         policy.unwrap_or_default().terms(tier, session)
     })
+}
+
+/// Whether the Internet is open to guests of a zone.
+fn is_open(
+    store: Option<StoreId>,
+    bundle: watch::Receiver<Arc<Bundle>>,
+) -> impl Fn(&ZoneName, Timestamp) -> bool {
+    move |zone, at| {
+        let bundle = bundle.borrow();
+        let own = store.as_ref().and_then(|store| bundle.stores.get(store));
+        own.is_none_or(|folder| {
+            let policy = bundle.wifi(&folder.store.id, zone);
+            policy.is_open(folder.store.local(at))
+        })
+    }
+}
+
+/// The zones of the settings; a dry wall has one even where they have none.
+fn zones_of(admission: &Admission) -> Vec<ZoneName> {
+    let mut zones: Vec<_> = admission
+        .zones
+        .iter()
+        .map(|zone| zone.name.clone())
+        .collect();
+    if zones.is_empty() {
+        zones.push(guest_zone());
+    }
+    zones
 }
 
 fn guest_zone() -> ZoneName {

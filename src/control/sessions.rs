@@ -130,7 +130,7 @@ async fn admit(
         terms,
     };
     match parts.wall.admit(&asked) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => (StatusCode::CONFLICT, error.to_string()).into_response(),
     }
 }

@@ -28,7 +28,9 @@ pub const DEVICES_ADMITTED: &str = "admission_devices";
 pub const ADMISSIONS: &str = "admission_admitted_total";
 /// Devices refused, by `why`.
 pub const ADMISSIONS_REFUSED: &str = "admission_refused_total";
-/// Sessions that ended, by `reason`: `time`, `idle`, `quota`, `revoked`.
+/// Changes of sessions that the disk was too slow to keep.
+pub const SESSIONS_NOT_KEPT: &str = "admission_sessions_not_kept_total";
+/// Sessions that ended, by `reason`: `time`, `idle`, `quota`, `revoked`, `closed`.
 pub const ADMISSIONS_ENDED: &str = "admission_ended_total";
 /// Times the wall was set up anew because somebody else had changed it.
 pub const WALL_RESTORED: &str = "admission_wall_restored_total";

@@ -12,11 +12,9 @@ use serde::Deserialize;
 use super::State;
 use super::error::Apology;
 use super::guest::Guest;
-use super::ledger::happening;
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
 use crate::admission::{NotAdmitted, Standing, book};
-use crate::domain::event::{Admitted, Event};
 use crate::domain::ids::TapId;
 
 #[derive(Debug, Deserialize)]
@@ -49,16 +47,15 @@ pub(super) async fn admit(
     if !state.wan_is_up() {
         return Apology::WifiAway.page(&visitor);
     }
-    if let Err(error) = state.wall.admit(&guest.asks(tier, terms)) {
-        return not_admitted(&error).page(&visitor);
+    match state.wall.admit(&guest.asks(tier, terms)) {
+        Ok(is_new) => {
+            if is_new {
+                state.saw_admitted(folder, &guest, tier, visitor.vid);
+            }
+            see_other("/online")
+        }
+        Err(error) => not_admitted(&error).page(&visitor),
     }
-    let event = Event::Admitted(Admitted {
-        vid: visitor.vid,
-        zone: Some(guest.zone),
-        tier: Some(tier),
-    });
-    state.views.saw(happening(&folder.store, now, event));
-    see_other("/online")
 }
 
 /// `POST /pass`: into the walled garden, for minutes.
@@ -75,9 +72,15 @@ pub(super) async fn pass(
         Ok(guest) => guest,
         Err(unasked) => return unasked.answer(&visitor),
     };
+    if !state.wan_is_up() {
+        return Apology::WifiAway.page(&visitor);
+    }
+    if !state.doors(&bundle, &guest).is_some_and(|doors| doors.pass) {
+        return Apology::WifiClosed.page(&visitor);
+    }
     let policy = bundle.wifi(&folder.store.id, &guest.zone);
     match state.wall.pass(guest.mac, &guest.zone, &policy) {
-        Ok(()) => see_other("/online"),
+        Ok(_) => see_other("/online"),
         Err(error) => not_admitted(&error).page(&visitor),
     }
 }
@@ -139,9 +142,11 @@ pub(super) async fn online(
     let wifi = &shell.t.wifi;
     let (title, text) = match state.standing(&bundle, folder, &guest) {
         Standing::Walled => return see_other("/"),
+        Standing::Passing { .. } | Standing::Open { .. } if !state.wan_is_up() => {
+            (&wifi.away_title, &wifi.away_text)
+        }
         Standing::Passing { .. } => (&wifi.pass_title, &wifi.pass_text),
-        Standing::Open { .. } if state.wan_is_up() => (&wifi.online_title, &wifi.online_text),
-        Standing::Open { .. } => (&wifi.away_title, &wifi.away_text),
+        Standing::Open { .. } => (&wifi.online_title, &wifi.online_text),
     };
     let html = render(&MessagePage {
         title,

@@ -21,8 +21,15 @@ pub(super) fn start(state: &State, tasks: &Tasks) {
         let mut every = tokio::time::interval(SWEEP_EVERY);
         loop {
             tokio::select! {
-                _ = every.tick() => wall.sweep(),
+                _ = every.tick() => {}
                 () = own.stopping() => return,
+            }
+            let wall = wall.clone();
+            if tokio::task::spawn_blocking(move || wall.sweep())
+                .await
+                .is_err()
+            {
+                tracing::error!("the sweep of the sessions panicked; the next one goes on");
             }
         }
     });

@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use ring::hmac;
 
 use super::Shared;
+use super::ledger::happening;
 use super::visitor::Visitor;
 use crate::admission::book::Asked;
 use crate::admission::zone::ZoneName;
 use crate::admission::{Mac, Standing};
+use crate::domain::event::{Admitted, Event};
 use crate::domain::ids::{TapId, Vid};
 use crate::domain::wifi::{Policy, Terms, Tier};
 use crate::ops::files::random;
@@ -112,7 +114,7 @@ impl Shared {
         folder: &StoreFolder,
         guest: &Guest,
     ) -> Standing {
-        let standing = self.wall.standing(guest.mac);
+        let standing = self.wall.standing(guest.mac, &guest.zone);
         if standing != Standing::Walled {
             return standing;
         }
@@ -122,12 +124,34 @@ impl Shared {
             Some(tier) => {
                 if let Some(terms) = self.terms(folder, &policy, tier) {
                     // Whoever cannot return unasked is shown the page, as everybody is.
-                    self.wall.admit(&guest.asks(tier, terms)).ok();
+                    if self
+                        .wall
+                        .admit(&guest.asks(tier, terms))
+                        .is_ok_and(|is_new| is_new)
+                    {
+                        self.saw_admitted(folder, guest, tier, None);
+                    }
                 }
-                self.wall.standing(guest.mac)
+                self.wall.standing(guest.mac, &guest.zone)
             }
             None => standing,
         }
+    }
+
+    /// Tells headquarters that somebody was let in, without saying who.
+    pub(super) fn saw_admitted(
+        &self,
+        folder: &StoreFolder,
+        guest: &Guest,
+        tier: Tier,
+        vid: Option<Vid>,
+    ) {
+        let event = Event::Admitted(Admitted {
+            vid,
+            zone: Some(guest.zone.clone()),
+            tier: Some(tier),
+        });
+        self.views.saw(happening(&folder.store, self.now(), event));
     }
 
     /// What a device of `tier` would get now; none while the zone is closed.

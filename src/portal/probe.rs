@@ -105,9 +105,9 @@ pub(super) async fn answer(
         None => Way::Walled,
         Some(guest) => match state.standing(&bundle, folder, &guest) {
             Standing::Walled => Way::Walled,
+            Standing::Passing { .. } | Standing::Open { .. } if !state.wan_is_up() => Way::Nowhere,
             Standing::Passing { .. } => Way::Garden,
-            Standing::Open { .. } if state.wan_is_up() => Way::Internet,
-            Standing::Open { .. } => Way::Nowhere,
+            Standing::Open { .. } => Way::Internet,
         },
     };
     match reply(&asked, asked.is_ours(&base_url), way) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use maitred::admission::Mac;
 use maitred::admission::firewall::{
-    Access, Entry, Firewall, FirewallError, Mark, Meter, OnStop, Rate, Traffic,
+    Access, Entry, Firewall, FirewallError, Mark, Meter, OnStop, Place, Rate, Traffic,
 };
 use maitred::admission::nft::{NftFirewall, Table, Watch, inspect};
 
@@ -14,7 +14,7 @@ use crate::lab::{self, PATIENCE, guest_mac, layout, nft, wall};
 pub(crate) fn entry(number: u8, access: Access) -> Entry {
     Entry {
         mac: guest_mac(number),
-        mark: Mark::new(number.into(), &access),
+        mark: Mark::new(number.into(), Place::of(0), &access),
         access,
         lasts: Duration::from_secs(600),
     }

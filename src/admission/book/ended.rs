@@ -16,6 +16,8 @@ pub enum Reason {
     Quota,
     /// Somebody on the box ended it.
     Revoked,
+    /// The zone leads to no Internet any more, at this hour or at all.
+    Closed,
 }
 
 impl Reason {
@@ -25,6 +27,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::Quota => "quota",
             Self::Revoked => "revoked",
+            Self::Closed => "closed",
         }
     }
 }
@@ -34,7 +37,8 @@ impl Reason {
 pub struct EndedToday {
     pub day: Date,
     pub reason: Reason,
-    pub moved: Moved,
+    /// On that day, in this session and before it.
+    pub used: Moved,
     pub tier: Tier,
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Now, Reason};
-use crate::admission::firewall::{Access, Entry, Mark, Meter, Rate, Traffic};
+use crate::admission::firewall::{Access, Entry, Mark, Meter, Place, Rate, Traffic};
 use crate::admission::zone::ZoneName;
 use crate::domain::wifi::{Mac, Tier};
 
@@ -63,20 +63,27 @@ pub struct Session {
     pub quota: Option<u64>,
     pub up: Option<u64>,
     pub down: Option<u64>,
-    /// Before the kernel's counters began.
+    /// In sessions of the same day before this one: a quota is for the day.
+    pub carried: Moved,
+    /// In this session, before the kernel's counters began.
     pub before: Moved,
     /// What the kernel's counters say.
     pub counted: Moved,
 }
 
 impl Session {
-    pub(super) fn open(asked: &Asked, number: u16, before: Moved, now: Now) -> Self {
+    pub(super) fn open(
+        asked: &Asked,
+        (number, place): (u16, Place),
+        carried: Moved,
+        now: Now,
+    ) -> Self {
         let terms = asked.terms;
         Self {
             zone: asked.zone.clone(),
             tier: asked.tier,
             kind: Kind::Open,
-            mark: Mark::new(number, &Access::Open(Meter::default())),
+            mark: Mark::new(number, place, &Access::Open(Meter::default())),
             began: to_millis(now.at),
             started: now.steady,
             until: now.steady.saturating_add(terms.session),
@@ -85,17 +92,23 @@ impl Session {
             quota: terms.quota,
             up: terms.up,
             down: terms.down,
-            before,
+            carried,
+            before: Moved::default(),
             counted: Moved::default(),
         }
     }
 
-    pub(super) fn pass(zone: ZoneName, lasts: Duration, number: u16, now: Now) -> Self {
+    pub(super) fn pass(
+        zone: ZoneName,
+        lasts: Duration,
+        (number, place): (u16, Place),
+        now: Now,
+    ) -> Self {
         Self {
             zone,
             tier: Tier::Guest,
             kind: Kind::Pass,
-            mark: Mark::new(number, &Access::Garden),
+            mark: Mark::new(number, place, &Access::Garden),
             began: to_millis(now.at),
             started: now.steady,
             until: now.steady.saturating_add(lasts),
@@ -104,13 +117,20 @@ impl Session {
             quota: None,
             up: None,
             down: None,
+            carried: Moved::default(),
             before: Moved::default(),
             counted: Moved::default(),
         }
     }
 
+    /// In this session.
     pub fn moved(&self) -> Moved {
         self.before.plus(self.counted)
+    }
+
+    /// On this day, which is what a quota is for.
+    pub fn used(&self) -> Moved {
+        self.carried.plus(self.moved())
     }
 
     pub fn left(&self, now: Now) -> Duration {
@@ -119,7 +139,7 @@ impl Session {
 
     /// Bytes that are left; none where there is no quota.
     pub fn quota_left(&self) -> Option<u64> {
-        Some(self.quota?.saturating_sub(self.moved().total()))
+        Some(self.quota?.saturating_sub(self.used().total()))
     }
 
     /// Why it is over, if it is.
@@ -151,27 +171,40 @@ impl Session {
         self.until = self.until.saturating_add(by);
     }
 
+    pub(super) fn shorten(&mut self, by: Duration) {
+        self.until = self.until.saturating_sub(by);
+    }
+
     /// The kernel's counters begin at nothing.
     pub fn begin_counting(&mut self) {
         self.before = self.moved();
         self.counted = Moved::default();
     }
 
-    /// What the wall is to hold for it. A new entry's counters begin at nothing.
-    pub(super) fn entry(&self, mac: Mac, now: Now) -> Entry {
+    /// The same under another mark.
+    pub(super) fn at(self, number: u16, place: Place) -> Self {
+        let mark = Mark::new(number, place, &self.access());
+        Self { mark, ..self }
+    }
+
+    fn access(&self) -> Access {
         let rate = |bytes_per_second| Rate { bytes_per_second };
-        let access = match self.kind {
+        match self.kind {
             Kind::Open => Access::Open(Meter {
                 quota: self.quota_left(),
                 up: self.up.map(rate),
                 down: self.down.map(rate),
             }),
             Kind::Pass => Access::Garden,
-        };
+        }
+    }
+
+    /// What the wall is to hold for it. A new entry's counters begin at nothing.
+    pub(super) fn entry(&self, mac: Mac, now: Now) -> Entry {
         Entry {
             mac,
             mark: self.mark,
-            access,
+            access: self.access(),
             lasts: self.left(now),
         }
     }

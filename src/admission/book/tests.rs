@@ -15,6 +15,16 @@ fn zone() -> ZoneName {
     ZoneName::try_from("guest".to_owned()).unwrap()
 }
 
+fn empty() -> Book {
+    Book::new(vec![zone()], &[], &[])
+}
+
+/// Counts, and says whose time is over while every zone is open.
+fn sweep(book: &mut Book, traffic: &[Traffic], now: Now) -> Vec<(Mac, Reason)> {
+    book.count(traffic, now);
+    book.over(|_| true, now)
+}
+
 /// So many minutes after noon.
 fn at(minutes: u64) -> Now {
     let noon: Timestamp = "2026-12-01T04:00:00Z".parse().unwrap();
@@ -64,18 +74,18 @@ fn moved(book: &Book, last: u8, up: u64, down: u64) -> Traffic {
 
 #[test]
 fn a_session_ends_when_its_time_is_up_and_the_device_may_return_that_day() {
-    let mut book = Book::default();
+    let mut book = empty();
     let_in(&mut book, &asks(1, Tier::Guest), at(0));
     let traffic = [moved(&book, 1, 10, 20)];
-    assert_eq!(book.sweep(&traffic, at(29)), []);
+    assert_eq!(sweep(&mut book, &traffic, at(29)), []);
     let still = moved(&book, 1, 11, 20);
-    assert_eq!(book.sweep(&[still], at(59)), []);
-    assert!(book.session(mac(1), at(59)).is_some());
+    assert_eq!(sweep(&mut book, &[still], at(59)), []);
+    assert!(book.session(mac(1), &zone(), at(59)).is_some());
     assert!(
-        book.session(mac(1), at(60)).is_none(),
+        book.session(mac(1), &zone(), at(60)).is_none(),
         "before anybody has swept"
     );
-    assert_eq!(book.sweep(&[still], at(60)), [(mac(1), Reason::Time)]);
+    assert_eq!(sweep(&mut book, &[still], at(60)), [(mac(1), Reason::Time)]);
     book.take(mac(1), Reason::Time, at(60)).unwrap();
     assert_eq!(book.returns(mac(1), at(61)), Some(Tier::Guest));
     assert_eq!(book.returns(mac(1), at(12 * 60)), None, "the next day");
@@ -84,24 +94,27 @@ fn a_session_ends_when_its_time_is_up_and_the_device_may_return_that_day() {
 
 #[test]
 fn a_device_that_moves_nothing_has_left() {
-    let mut book = Book::default();
+    let mut book = empty();
     let_in(&mut book, &asks(1, Tier::Guest), at(0));
     let traffic = [moved(&book, 1, 10, 20)];
-    assert_eq!(book.sweep(&traffic, at(5)), []);
-    assert_eq!(book.sweep(&traffic, at(34)), []);
-    assert_eq!(book.sweep(&traffic, at(35)), [(mac(1), Reason::Idle)]);
+    assert_eq!(sweep(&mut book, &traffic, at(5)), []);
+    assert_eq!(sweep(&mut book, &traffic, at(34)), []);
+    assert_eq!(sweep(&mut book, &traffic, at(35)), [(mac(1), Reason::Idle)]);
 }
 
 #[test]
 fn a_second_tap_neither_lengthens_a_session_nor_fills_its_quota_again() {
-    let mut book = Book::default();
+    let mut book = empty();
     let_in(&mut book, &asks(1, Tier::Guest), at(0));
     assert_eq!(
         book.admit(&asks(1, Tier::Guest), at(20)),
         Ok(Verdict::Already)
     );
     let traffic = [moved(&book, 1, 600, 400)];
-    assert_eq!(book.sweep(&traffic, at(21)), [(mac(1), Reason::Quota)]);
+    assert_eq!(
+        sweep(&mut book, &traffic, at(21)),
+        [(mac(1), Reason::Quota)]
+    );
     book.take(mac(1), Reason::Quota, at(21)).unwrap();
     assert_eq!(
         book.admit(&asks(1, Tier::Guest), at(22)),
@@ -116,9 +129,10 @@ fn a_second_tap_neither_lengthens_a_session_nor_fills_its_quota_again() {
 
 #[test]
 fn a_better_tier_is_more_time_and_what_was_moved_counts() {
-    let mut book = Book::default();
+    let mut book = empty();
     let first = let_in(&mut book, &asks(1, Tier::Guest), at(0));
-    book.sweep(&[moved(&book, 1, 100, 300)], at(10));
+    let traffic = [moved(&book, 1, 100, 300)];
+    sweep(&mut book, &traffic, at(10));
     let second = let_in(&mut book, &asks(1, Tier::Coupon), at(20));
     assert_eq!((second.mark, second.lasts), (first.mark, MINUTE * 60));
     let Access::Open(meter) = second.access else {
@@ -133,7 +147,7 @@ fn a_better_tier_is_more_time_and_what_was_moved_counts() {
 
 #[test]
 fn a_pass_is_given_three_times_an_hour_and_a_session_takes_its_place() {
-    let mut book = Book::default();
+    let mut book = empty();
     for begins in [0, 5, 10] {
         let verdict = book.pass(mac(1), &zone(), (MINUTE, 3), at(begins)).unwrap();
         let Verdict::New(entry, session) = verdict else {
@@ -156,7 +170,7 @@ fn a_pass_is_given_three_times_an_hour_and_a_session_takes_its_place() {
 
 #[test]
 fn staff_are_in_and_the_blocked_are_not() {
-    let mut book = Book::new(&[mac(7)], &[mac(8)]);
+    let mut book = Book::new(vec![zone()], &[mac(7)], &[mac(8)]);
     assert_eq!(
         book.admit(&asks(7, Tier::Guest), at(0)),
         Ok(Verdict::Already)
@@ -178,22 +192,25 @@ fn staff_are_in_and_the_blocked_are_not() {
 
 #[test]
 fn a_wall_that_is_set_up_anew_counts_on_from_what_was_moved() {
-    let mut book = Book::default();
+    let mut book = empty();
     let_in(&mut book, &asks(1, Tier::Guest), at(0));
-    book.sweep(&[moved(&book, 1, 100, 300)], at(1));
+    let traffic = [moved(&book, 1, 100, 300)];
+    sweep(&mut book, &traffic, at(1));
     let Access::Open(meter) = book.entries(at(1))[0].access else {
         panic!("a session is open");
     };
     assert_eq!(meter.quota, Some(600));
-    book.sweep(&[moved(&book, 1, 50, 50)], at(2));
-    let session = book.session(mac(1), at(2)).unwrap();
+    book.begin_counting();
+    let traffic = [moved(&book, 1, 50, 50)];
+    sweep(&mut book, &traffic, at(2));
+    let session = book.session(mac(1), &zone(), at(2)).unwrap();
     assert_eq!(session.moved(), Moved { up: 150, down: 350 });
 }
 
 #[test]
 fn no_two_devices_have_one_mark_also_when_the_numbers_have_gone_round() {
-    let mut book = Book::new(&[mac(7)], &[]);
-    book.last_number = u16::MAX - 1;
+    let mut book = Book::new(vec![zone()], &[mac(7)], &[]);
+    book.last_number = MOST_NUMBER - 1;
     let marks: BTreeSet<_> = (10..20)
         .map(|last| let_in(&mut book, &asks(last, Tier::Guest), at(0)).mark)
         .collect();
@@ -204,7 +221,7 @@ fn no_two_devices_have_one_mark_also_when_the_numbers_have_gone_round() {
 
 #[test]
 fn a_full_house_says_so_and_lets_those_in_it_stay() {
-    let mut book = Book::default();
+    let mut book = empty();
     for number in 0..MOST_SESSIONS {
         let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
         let asked = Asked {
@@ -219,4 +236,90 @@ fn a_full_house_says_so_and_lets_those_in_it_stay() {
         ..asks(0, Tier::Coupon)
     };
     assert!(matches!(book.admit(&inside, at(0)), Ok(Verdict::New(..))));
+}
+
+#[test]
+fn a_pass_does_not_fill_a_quota_that_was_used_up() {
+    let mut book = empty();
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    let traffic = [moved(&book, 1, 600, 400)];
+    sweep(&mut book, &traffic, at(1));
+    book.take(mac(1), Reason::Quota, at(1)).unwrap();
+    let Verdict::New(_, pass) = book.pass(mac(1), &zone(), (MINUTE, 3), at(2)).unwrap() else {
+        panic!("a device without a session gets a pass");
+    };
+    book.put(mac(1), *pass, at(2));
+    assert_eq!(
+        book.admit(&asks(1, Tier::Guest), at(2)),
+        Err(Refused::QuotaSpent)
+    );
+    book.take(mac(1), Reason::Time, at(3)).unwrap();
+    assert_eq!(
+        book.admit(&asks(1, Tier::Guest), at(4)),
+        Err(Refused::QuotaSpent)
+    );
+}
+
+#[test]
+fn what_was_given_in_one_zone_is_nothing_in_another() {
+    let yard = ZoneName::try_from("yard".to_owned()).unwrap();
+    let mut book = Book::new(vec![zone(), yard.clone()], &[], &[]);
+    let there = let_in(&mut book, &asks(1, Tier::Vip), at(0));
+    assert!(book.session(mac(1), &yard, at(1)).is_none());
+    let asked = Asked {
+        zone: yard,
+        ..asks(1, Tier::Guest)
+    };
+    let here = let_in(&mut book, &asked, at(1));
+    assert_ne!(here.mark, there.mark, "the kernel tells them apart");
+    assert!(book.session(mac(1), &zone(), at(1)).is_none());
+}
+
+#[test]
+fn a_zone_that_closes_ends_its_sessions_but_for_those_let_in_by_hand() {
+    let mut book = empty();
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    let_in(&mut book, &asks(2, Tier::Vip), at(0));
+    assert_eq!(book.over(|_| false, at(1)), [(mac(1), Reason::Closed)]);
+}
+
+#[test]
+fn a_device_that_was_blocked_or_made_the_shops_own_has_no_session_after_a_restart() {
+    let mut before = empty();
+    for last in [1, 7, 8] {
+        let_in(&mut before, &asks(last, Tier::Guest), at(0));
+    }
+    let mut book = Book::new(vec![zone()], &[mac(7)], &[mac(8)]);
+    let restored: Vec<_> = before
+        .iter()
+        .map(|(mac, session)| book.restore(mac, session.clone()))
+        .collect();
+    assert_eq!(restored, [true, false, false]);
+    let macs: Vec<_> = book.entries(at(0)).iter().map(|entry| entry.mac).collect();
+    assert_eq!(macs, [mac(7), mac(1)], "each once");
+}
+
+#[test]
+fn a_second_session_of_a_day_reports_what_it_moved_itself() {
+    let mut book = empty();
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    let traffic = [moved(&book, 1, 100, 200)];
+    sweep(&mut book, &traffic, at(1));
+    book.take(mac(1), Reason::Time, at(60)).unwrap();
+    let_in(&mut book, &asks(1, Tier::Guest), at(61));
+    let traffic = [moved(&book, 1, 10, 20)];
+    sweep(&mut book, &traffic, at(62));
+    let session = book.session(mac(1), &zone(), at(62)).unwrap();
+    assert_eq!(session.moved(), Moved { up: 10, down: 20 });
+    assert_eq!(session.quota_left(), Some(1_000 - 330));
+}
+
+#[test]
+fn yesterdays_devices_are_forgotten() {
+    let mut book = empty();
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    book.take(mac(1), Reason::Time, at(60)).unwrap();
+    assert_eq!(book.forget(at(61)), []);
+    assert_eq!(book.forget(at(13 * 60)), [mac(1)]);
+    assert_eq!(book.forget(at(13 * 60)), [], "once");
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::super::firewall::{Access, Entry, Mark};
+use super::super::firewall::{Access, Entry, Mark, Place};
 use super::super::zone::{Ports, Zone, ZoneName};
 
 pub(crate) const TABLE: &str = "maitred";
@@ -195,6 +195,12 @@ impl Script {
         self.hook("prerouting", "filter", "prerouting", -150);
         let mark = r#"{"mangle":{"key":{"ct":{"key":"mark"}},"value":{"map":{"key":{"payload":{"protocol":"ether","field":"saddr"}},"data":"@guests"}}}}"#;
         self.rule("prerouting", &[&equals(IIFNAME, &zones), NOT_OURS, mark]);
+        for (index, zone) in layout.zones.iter().enumerate() {
+            // Let in somewhere else: here it is a stranger.
+            let interface = equals(IIFNAME, &quoted(&zone.interface));
+            let elsewhere = is_not_of(Place::of(index));
+            self.rule("prerouting", &[&interface, NOT_OURS, &elsewhere, UNMARK]);
+        }
 
         for (chain, kind, hook, priority) in [
             ("redirect", "nat", "prerouting", -101),
@@ -204,7 +210,8 @@ impl Script {
         ] {
             self.hook(chain, kind, hook, priority);
         }
-        // Guests reach no other guest, in their own network as little as in another one.
+        // Guests reach no guest of another network. (Two on one bridge speak past the router: to keep them
+        // apart is the access point's work.)
         let between = [&*equals(IIFNAME, &zones), &equals(OIFNAME, &zones)];
         self.rule("forward", &[between[0], between[1], &goto("refuse")]);
         for zone in &layout.zones {
@@ -412,6 +419,14 @@ fn is_open() -> String {
     equals(&format!(r#"{{"&":[{MARK},{bit}]}}"#), &bit.to_string())
 }
 
+/// Whether the connection's mark is of a device of another zone than `place`.
+fn is_not_of(place: Place) -> String {
+    let (bits, own, any) = (Mark::ZONE_BITS, place.bits(), Place::ANY.bits());
+    format!(
+        r#"{{"match":{{"op":"!=","left":{{"&":[{MARK},{bits}]}},"right":{{"set":[{own},{any}]}}}}}}"#
+    )
+}
+
 fn address(family: &str, field: &str) -> String {
     format!(r#"{{"payload":{{"protocol":"{family}","field":"{field}"}}}}"#)
 }
@@ -481,7 +496,7 @@ mod tests {
     fn entry(last: u8, access: Access) -> Entry {
         Entry {
             mac: Mac([2, 0, 0x5e, 0x10, 0, last]),
-            mark: Mark::new(last.into(), &access),
+            mark: Mark::new(last.into(), Place::of(0), &access),
             access,
             lasts: Duration::from_secs(600),
         }
