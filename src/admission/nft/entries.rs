@@ -18,7 +18,9 @@ pub(super) fn batch() -> Batch {
 /// Puts a device in, in place of what stands under its address with the mark `before`.
 pub(super) fn put(batch: &mut Batch, entry: &Entry, before: Option<Mark>) {
     take(batch, entry.mac, before);
-    take_mark(batch, entry.mark);
+    if before != Some(entry.mark) {
+        take_mark(batch, entry.mark);
+    }
     let key = entry.mark.bits().to_ne_bytes();
     let lasts = Some(entry.lasts);
     batch.put(

@@ -142,7 +142,9 @@ impl Firewall for NftFirewall {
         let before = mark_of(socket, mac)?;
         let mut batch = entries::batch();
         entries::take(&mut batch, mac, before);
-        entries::take_mark(&mut batch, mark);
+        if before != Some(mark) {
+            entries::take_mark(&mut batch, mark);
+        }
         batch.send(socket).map_err(why)?;
         for mark in before
             .iter()
