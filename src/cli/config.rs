@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::gateway::read_folder;
 use super::print;
 use super::syntax::{Command, Word};
-use crate::config::overlay::{Effective, Environment};
+use crate::config::overlay::{Documented, Effective, Environment};
 use crate::config::{self, written};
 
 const CHECKED: Word = Word::operand("PATH", "The folder, or the file with settings");
@@ -99,10 +96,7 @@ fn check_folder(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_keys<T: Default + Serialize + DeserializeOwned>(
-    file: &Path,
-    environment: &Environment,
-) -> anyhow::Result<()> {
+fn show_keys<T: Documented>(file: &Path, environment: &Environment) -> anyhow::Result<()> {
     let effective = Effective::<T>::read(file, environment)?;
     for key in effective.keys {
         // The one setting that may hold a password.

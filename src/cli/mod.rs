@@ -17,6 +17,7 @@ mod journal;
 #[cfg(feature = "gateway")]
 mod names;
 pub mod print;
+#[cfg(feature = "hq")]
 mod qr;
 #[cfg(feature = "gateway")]
 mod running;
@@ -52,6 +53,7 @@ static MAITRED: Command = Command::group(
         demo::COMMAND,
         #[cfg(feature = "gateway")]
         enroll::COMMAND,
+        #[cfg(feature = "hq")]
         qr::COMMAND,
         #[cfg(feature = "gateway")]
         doctor::COMMAND,

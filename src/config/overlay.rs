@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -65,6 +64,12 @@ pub struct Key {
     pub origin: Origin,
 }
 
+/// Settings with an example file that says every key with its default, which a test holds them to. The defaults
+/// are read from it: to write them from their types would be 40 kB on a router.
+pub trait Documented: DeserializeOwned {
+    const EXAMPLE: &'static str;
+}
+
 /// Everything in force.
 #[derive(Debug)]
 pub struct Effective<T> {
@@ -72,7 +77,7 @@ pub struct Effective<T> {
     pub keys: Vec<Key>,
 }
 
-impl<T: Default + Serialize + DeserializeOwned> Effective<T> {
+impl<T: Documented> Effective<T> {
     pub fn read(file: &Path, environment: &Environment) -> Result<Self, BadFile> {
         let name = file.display().to_string();
         let text = fs_err::read_to_string(file).map_err(|error| {
@@ -83,7 +88,7 @@ impl<T: Default + Serialize + DeserializeOwned> Effective<T> {
         // Alone first, so that a mistake in the file is reported with the file's own lines.
         read_strictly::<T>(&name, &text)?;
         let from_file: Table = read_strictly(&name, &text)?;
-        let defaults = Table::try_from(T::default()).map_err(|e| BadFile::whole(&name, e))?;
+        let defaults: Table = read_strictly("the defaults", T::EXAMPLE)?;
         let from_environment = environment.table(&defaults)?;
 
         let mut all = defaults;

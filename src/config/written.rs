@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::overlay::Documented;
 use crate::domain::ids::StoreId;
 use crate::domain::wifi::{Mac, ZoneName};
 
@@ -45,6 +46,11 @@ impl Default for Gateway {
             log: Log::default(),
         }
     }
+}
+
+impl Documented for Gateway {
+    const EXAMPLE: &'static str =
+        include_str!("../../firmware-config/box/etc/maitred/gateway.toml");
 }
 
 /// Where a gateway stands.
@@ -308,6 +314,10 @@ impl Default for Hq {
             log: Log::default(),
         }
     }
+}
+
+impl Documented for Hq {
+    const EXAMPLE: &'static str = include_str!("../../deploy/hq/hq.toml");
 }
 
 /// Where the ledger is.
