@@ -219,6 +219,27 @@ fn two_zones_show_two_pages_and_keep_to_themselves() {
 }
 
 #[test]
+fn what_a_phone_was_given_in_one_zone_is_worth_nothing_in_another() {
+    inside(|mut lab| async move {
+        lab.router.grant("[zone.guest]\naccess = \"local\"\n");
+        lab.router.start_dnsmasq(PORTAL);
+        let _shop = lab.router.open_shop(WALL);
+        let phone = lab.phone(Zone::Vip);
+        phone.join().await;
+        let page = phone.get(&format!("http://{}/", Zone::Vip.address()));
+        let admit = format!("http://{}/admit", Zone::Vip.address());
+        phone.post(&admit, &[("tap", &tap_on(&page.body))]);
+        assert!(is_online(&phone));
+
+        phone.move_to(Zone::Guest, &lab.router).await;
+        assert_eq!(phone.get(SHOP).status, 302);
+        assert!(!phone.get("http://sz01.sw.cn/").body.contains("继续上网"));
+        phone.move_to(Zone::Vip, &lab.router).await;
+        assert!(is_online(&phone), "and is there again where it was given");
+    });
+}
+
+#[test]
 fn without_the_internet_the_coupon_works_and_nobody_is_told_to_be_online() {
     inside(|mut lab| async move {
         let (_shop, phone) = open(&mut lab).await;

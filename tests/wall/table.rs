@@ -75,7 +75,7 @@ fn a_table_is_set_up_whole_and_replaced_whole() {
         );
         assert!(elements("down").contains("limit rate 200000 bytes/second"));
         assert!(elements("spent").contains("quota over 5000000 bytes"));
-        assert!(elements("passing").contains("0x02000002"));
+        assert!(elements("passing").contains("0x02010002"));
 
         // What dnsmasq has added outlives it; a device that is no longer wanted does not.
         nft("add element inet maitred garden4_guest { 192.0.2.7 timeout 1h }");
@@ -129,13 +129,13 @@ fn a_device_comes_and_changes_and_goes() {
         let wall = wall();
         let pass = entry(1, Access::Garden);
         wall.admit(&pass).unwrap();
-        assert!(elements("passing").contains("0x02000001"));
-        assert!(elements("guests").contains(": 0x02000001"));
+        assert!(elements("passing").contains("0x02010001"));
+        assert!(elements("guests").contains(": 0x02010001"));
 
         // From the pass to a session, and to one with other limits: nothing is left of the one before.
         wall.admit(&metered(1)).unwrap();
         assert_eq!(elements("passing"), "");
-        assert!(elements("guests").contains(": 0x01000001"));
+        assert!(elements("guests").contains(": 0x01010001"));
         assert!(elements("spent").contains("quota over 5000000 bytes"));
         wall.admit(&open(1)).unwrap();
         assert_eq!(elements("spent"), "");

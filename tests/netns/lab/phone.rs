@@ -61,6 +61,16 @@ impl Phone {
         eventually("an address of version 6", || async { self.address6() }).await;
     }
 
+    /// Leaves the network that it is in for another one.
+    pub(crate) async fn move_to(&self, zone: Zone, router: &Router) {
+        let (name, bridge) = (self.space.name, zone.bridge());
+        router
+            .space
+            .ip(&format!("link set {name} master {bridge}\n"));
+        self.space.ip("addr flush dev eth0\nlink set eth0 down\n");
+        self.join().await;
+    }
+
     /// The address that it has leased.
     pub(crate) fn address(&self) -> IpAddr {
         self.lease("ip").unwrap().parse().unwrap()
