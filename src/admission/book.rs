@@ -187,6 +187,8 @@ impl Book {
         if session.kind == Kind::Open {
             self.ended.remove(&mac);
         } else {
+            // A session in another zone makes way; what it has used of the day stays used.
+            self.take(mac, Reason::Time, now);
             make_room(&mut self.passes, mac);
             let had = self.passes.entry(mac).or_default();
             had.retain(|began| now.steady.saturating_sub(*began) < HOUR);

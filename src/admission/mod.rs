@@ -265,7 +265,8 @@ impl Wall {
                 Verdict::Already => Ok(false),
                 Verdict::New(entry, session) => {
                     if let Err(error) = self.parts.firewall.admit(&entry) {
-                        state.is_off |= matches!(error, FirewallError::Gone);
+                        // It may have been carried out all the same; setting up anew leaves it out.
+                        state.is_off |= !matches!(error, FirewallError::Full);
                         return Err(error.into());
                     }
                     let (tier, kind) = (session.tier, session.kind);

@@ -323,3 +323,21 @@ fn yesterdays_devices_are_forgotten() {
     assert_eq!(book.forget(at(13 * 60)), [mac(1)]);
     assert_eq!(book.forget(at(13 * 60)), [], "once");
 }
+
+#[test]
+fn a_pass_in_another_zone_does_not_fill_the_quota_of_the_first() {
+    let yard = ZoneName::try_from("yard".to_owned()).unwrap();
+    let mut book = Book::new(vec![zone(), yard.clone()], &[], &[]);
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    let traffic = [moved(&book, 1, 600, 300)];
+    sweep(&mut book, &traffic, at(1));
+    let Verdict::New(_, pass) = book.pass(mac(1), &yard, (MINUTE, 3), at(2)).unwrap() else {
+        panic!("it has nothing in the yard");
+    };
+    book.put(mac(1), *pass, at(2));
+    let back = let_in(&mut book, &asks(1, Tier::Guest), at(4));
+    let Access::Open(meter) = back.access else {
+        panic!("a session is open");
+    };
+    assert_eq!(meter.quota, Some(100));
+}
