@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod coupons;
+mod given_back;
 mod index;
 mod packed;
 mod redemptions;
@@ -31,7 +32,7 @@ use super::ids::{
 use super::offer::{Diner, Place, is_open_to};
 use super::store::{Store, Touchpoint};
 use coupons::Coupons;
-use packed::{Names, Number, Saved};
+use packed::{Flag, Names, Number, Saved};
 use redemptions::Redemptions;
 
 /// A mistaken redemption can be taken back for this long.
@@ -67,6 +68,9 @@ pub struct Coupon {
     /// The diner agreed to messages; never a condition of anything.
     #[serde(default)]
     pub consented: bool,
+    /// It ran out unused, and the limits count it no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_back: bool,
 }
 
 /// One coupon handed over.
@@ -106,8 +110,9 @@ pub struct Wallet {
     dirty: BTreeSet<Key>,
     /// The time that forgetting goes by; see [`Self::keep_time`].
     steady: Timestamp,
-    /// Raised with every coupon, so that a page can tell whether its stock may have changed.
-    issued: u64,
+    /// Raised with every change of what the limits count, so that a page can tell whether its stock may have
+    /// changed.
+    stock_changes: u64,
 }
 
 /// What a limit counts.
@@ -253,9 +258,9 @@ impl Wallet {
         Some(self.redemptions.of(coupon)?.unpack(&self.names))
     }
 
-    /// Coupons issued since the start of the process.
-    pub fn issued(&self) -> u64 {
-        self.issued
+    /// How often the stock of any campaign has changed since the start of the process.
+    pub fn stock_changes(&self) -> u64 {
+        self.stock_changes
     }
 
     /// The redemption with this id, unless it was taken back.
@@ -424,7 +429,8 @@ impl Wallet {
             .checked_sub((i64::from(limits.per_person_days) * 24).hours())
             .unwrap_or(Timestamp::MIN);
         let (mut in_period, mut on_day) = (0, 0);
-        for coupon in self.held(vid, &campaign.id) {
+        let counted = self.held(vid, &campaign.id);
+        for coupon in counted.filter(|coupon| !coupon.is_given_back()) {
             in_period += u32::from(Timestamp::from(coupon.issued_at) > since);
             on_day += u32::from(coupon.day == today);
         }
@@ -602,16 +608,20 @@ impl Wallet {
                 issued_at: at,
                 day: business_day(occurrence.moment.local()),
                 consented: false,
+                given_back: false,
             }),
             Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
             Event::Redeem(redeem) => {
                 let redeem = redeem.clone();
+                let coupon = redeem.coupon;
                 self.hand_over(&Redemption { redeem, at }, Saved::Never);
+                self.count_or_give_back(coupon);
             }
             Event::RedeemUndone(undone) => {
                 self.redemptions.remove(undone.coupon);
                 self.dirty.insert(Key::Redemption(undone.coupon));
+                self.count_or_give_back(undone.coupon);
             }
             Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
             Event::CouponVoided(voided) => {
@@ -641,20 +651,23 @@ impl Wallet {
         if ahead > self.steady {
             self.steady = ahead;
             self.dirty.insert(Key::Steady);
+            self.give_back_what_ran_out();
         }
     }
 
     fn issue(&mut self, coupon: &Coupon) {
         if self.coupons.get(coupon.claim.coupon).is_none() {
-            self.issued += 1;
+            self.stock_changes += 1;
             self.remember(coupon, Saved::Never);
         }
     }
 
     fn remember(&mut self, coupon: &Coupon, saved: Saved) {
         let record = coupons::Record::pack(coupon, saved, &mut self.names);
-        for tally in tallies(&record) {
-            *self.tally.entry(tally).or_default() += 1;
+        if !record.is_given_back() {
+            for tally in tallies(&record) {
+                *self.tally.entry(tally).or_default() += 1;
+            }
         }
         self.coupons.insert(record);
     }
@@ -666,7 +679,9 @@ impl Wallet {
 
     fn set_consent(&mut self, coupon: CouponId, consented: Consented) {
         if let Some(coupon) = self.coupons.get_mut(coupon) {
-            coupon.consented = consented == Consented::Yes;
+            coupon
+                .flags
+                .set(Flag::Consented, consented == Consented::Yes);
             coupon.saved.has_changed();
         }
     }

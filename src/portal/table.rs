@@ -298,8 +298,8 @@ struct Landing {
     doors: Option<Doors>,
     /// The offer may open or close with the minute.
     minute: i64,
-    /// The stock may have gone with a coupon.
-    issued: u64,
+    /// The stock may have gone with a coupon, or come back.
+    stock: u64,
 }
 
 impl Landings {
@@ -308,11 +308,11 @@ impl Landings {
         let key = (here.touchpoint.code, language, zone);
         let doors = here.doors();
         let minute = here.state.now().as_second().div_euclid(60);
-        let issued = here.state.wallet.read().issued();
+        let stock = here.state.wallet.read().stock_changes();
         let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(landing) = landings.get(&key)
             && Arc::ptr_eq(&landing.bundle, here.bundle)
-            && (landing.minute, landing.issued, landing.doors) == (minute, issued, doors)
+            && (landing.minute, landing.stock, landing.doors) == (minute, stock, doors)
         {
             return Arc::clone(landing);
         }
@@ -330,7 +330,7 @@ impl Landings {
             bundle: Arc::clone(here.bundle),
             doors,
             minute,
-            issued,
+            stock,
         });
         if landings.len() >= MOST_LANDINGS {
             landings.clear();

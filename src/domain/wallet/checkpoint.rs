@@ -109,10 +109,13 @@ impl Wallet {
                 // The day is over, so its limits are too; the campaign's total stays counted.
                 self.tally.remove(&store_day);
                 self.tally.remove(&table_day);
+                self.dirty.insert(Key::Coupon(coupon.coupon));
+                if coupon.is_given_back() {
+                    return;
+                }
                 let campaign = self.names.campaigns.get(coupon.campaign);
                 *self.forgotten.entry(campaign.clone()).or_default() += 1;
                 self.dirty.insert(Key::Forgotten(campaign.clone()));
-                self.dirty.insert(Key::Coupon(coupon.coupon));
             },
         );
         self.voided.retain(|coupon, until| {

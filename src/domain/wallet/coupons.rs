@@ -1,10 +1,12 @@
 //! The coupons a wallet remembers, and the four ways to find one.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use super::Coupon;
 use super::index::Index;
-use super::packed::{Millis, Names, Number, Saved};
+use super::packed::{Flag, Flags, Millis, Names, Number, Saved};
 use super::slab::{Slab, Slot};
 use crate::domain::event::Claim;
 use crate::domain::ids::{CouponId, ShortCode, TapId, TouchpointCode, Vid};
@@ -25,8 +27,7 @@ pub(super) struct Record {
     pub(super) gift: Number,
     pub(super) day: Date,
     pub(super) code: ShortCode,
-    pub(super) off_peak: bool,
-    pub(super) consented: bool,
+    pub(super) flags: Flags,
     pub(super) saved: Saved,
 }
 
@@ -50,8 +51,11 @@ impl Record {
             gift: names.gifts.number(&claim.gift),
             day: coupon.day,
             code: claim.code,
-            off_peak: claim.off_peak,
-            consented: coupon.consented,
+            flags: Flags::of([
+                (Flag::OffPeak, claim.off_peak),
+                (Flag::Consented, coupon.consented),
+                (Flag::GivenBack, coupon.given_back),
+            ]),
             saved,
         }
     }
@@ -69,15 +73,29 @@ impl Record {
                 not_after: self.not_after.into(),
                 gift: names.gifts.get(self.gift).clone(),
                 remember_until: self.remember_until.into(),
-                off_peak: self.off_peak,
+                off_peak: self.flags.has(Flag::OffPeak),
             },
             store: names.stores.get(self.store).clone(),
             issued_at: self.issued_at.into(),
             day: self.day,
-            consented: self.consented,
+            consented: self.flags.has(Flag::Consented),
+            given_back: self.is_given_back(),
         }
     }
+
+    /// Whether the limits count it no more.
+    pub(super) const fn is_given_back(&self) -> bool {
+        self.flags.has(Flag::GivenBack)
+    }
+
+    /// A place in the order in which coupons run out.
+    fn end(&self, slot: Slot) -> End {
+        (self.not_after.minute(), slot)
+    }
 }
+
+/// The minute in which a coupon runs out, and where it is.
+type End = (u32, Slot);
 
 #[derive(Debug, Default)]
 pub(super) struct Coupons {
@@ -86,6 +104,8 @@ pub(super) struct Coupons {
     by_tap: Index,
     by_code: Index,
     by_diner: Index,
+    /// Those that have not run out yet.
+    by_end: BTreeSet<End>,
 }
 
 impl Coupons {
@@ -125,11 +145,25 @@ impl Coupons {
             vid,
             ..
         } = record;
+        let has_run_out = record.is_given_back();
         let slot = self.records.insert(record);
+        if !has_run_out {
+            self.by_end.insert(self.records.get(slot).end(slot));
+        }
         self.by_id.insert(coupon, slot);
         self.by_tap.insert(tap, slot);
         self.by_code.insert(code, slot);
         self.by_diner.insert(vid, slot);
+    }
+
+    /// The next coupon that has run out before `now`, to the minute; each once.
+    pub(super) fn next_run_out(&mut self, now: Millis) -> Option<CouponId> {
+        let (minute, slot) = *self.by_end.first()?;
+        if minute >= now.minute() {
+            return None;
+        }
+        self.by_end.pop_first();
+        Some(self.records.get(slot).coupon)
     }
 
     /// Lets go of the coupons that nothing needs any more, and shows each to `farewell`.
@@ -139,7 +173,9 @@ impl Coupons {
         mut farewell: impl FnMut(&Record),
     ) {
         for slot in self.records.slots_where(is_over) {
-            farewell(self.records.get(slot));
+            let record = self.records.get(slot);
+            farewell(record);
+            self.by_end.remove(&record.end(slot));
             for index in [
                 &mut self.by_id,
                 &mut self.by_tap,

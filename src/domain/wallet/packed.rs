@@ -11,6 +11,13 @@ use crate::domain::text::Text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Millis(i64);
 
+impl Millis {
+    /// The minute it lies in, since 1970; what is before that lies in the first.
+    pub(super) fn minute(self) -> u32 {
+        u32::try_from(self.0.max(0) / 60_000).unwrap_or(u32::MAX)
+    }
+}
+
 impl From<Timestamp> for Millis {
     fn from(time: Timestamp) -> Self {
         Self(time.as_millisecond())
@@ -20,6 +27,41 @@ impl From<Timestamp> for Millis {
 impl From<Millis> for Timestamp {
     fn from(Millis(millis): Millis) -> Self {
         Self::from_millisecond(millis).expect("it was a timestamp before")
+    }
+}
+
+/// What is true of a coupon or is not, in one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Flags(u8);
+
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Flag {
+    OffPeak = 1,
+    Consented = 2,
+    GivenBack = 4,
+}
+
+impl Flags {
+    pub(super) fn of(flags: impl IntoIterator<Item = (Flag, bool)>) -> Self {
+        flags
+            .into_iter()
+            .fold(Self::default(), |mut all, (flag, is_so)| {
+                all.set(flag, is_so);
+                all
+            })
+    }
+
+    pub(super) const fn has(self, flag: Flag) -> bool {
+        self.0 & flag as u8 != 0
+    }
+
+    pub(super) const fn set(&mut self, flag: Flag, is_so: bool) {
+        if is_so {
+            self.0 |= flag as u8;
+        } else {
+            self.0 &= !(flag as u8);
+        }
     }
 }
 

@@ -1,0 +1,133 @@
+//! What a coupon that runs out unused gives back: its place in the campaign's total or slice, in the day's limits
+//! and in its diner's, once.
+//!
+//! A coupon counts, or it does not, by two facts alone (whether it was redeemed, and whether the time that
+//! forgetting goes by is past its end), so a log that is read twice, in part or after a checkpoint ends with the
+//! same count. Coupons of a street gateway are never given back there: it does not hear what a shop redeemed.
+
+use super::packed::Flag;
+use super::{CouponId, Wallet, tallies};
+
+impl Wallet {
+    pub(super) fn give_back_what_ran_out(&mut self) {
+        while let Some(coupon) = self.coupons.next_run_out(self.steady.into()) {
+            self.count_or_give_back(coupon);
+        }
+    }
+
+    /// Makes the limits count a coupon of this box, or no longer.
+    pub(super) fn count_or_give_back(&mut self, coupon: CouponId) {
+        let is_redeemed = self.is_redeemed(coupon);
+        let now = self.steady.into();
+        let Some(record) = self.coupons.get_mut(coupon) else {
+            return;
+        };
+        let has_run_out = record.not_after < now && !record.code.is_from_street();
+        let given_back = has_run_out && !is_redeemed;
+        if record.is_given_back() == given_back {
+            return;
+        }
+        record.flags.set(Flag::GivenBack, given_back);
+        record.saved.has_changed();
+        for tally in tallies(record) {
+            let count = self.tally.entry(tally).or_default();
+            *count = if given_back {
+                count.saturating_sub(1)
+            } else {
+                *count + 1
+            };
+        }
+        self.stock_changes += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::super::packed::Millis;
+    use super::super::tests::{TestShop, restarted};
+    use super::super::{Event, Presented, TapRefused, Tapped};
+
+    #[test]
+    fn a_coupon_that_runs_out_unused_comes_back_to_its_slice_once() {
+        let mut shop = TestShop::open();
+        shop.slice = Some(1);
+        let first = shop.claim(1);
+        assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
+        shop.weeks_of_ordinary_life(1);
+        shop.later(1);
+        shop.view();
+        let again = shop.tap(3, Some(first.vid)).unwrap();
+        assert!(
+            matches!(again, Tapped::New(_)),
+            "its diner may have another"
+        );
+        shop.view();
+        assert_eq!(shop.tap(4, None), Err(TapRefused::CampaignIsDone));
+    }
+
+    #[test]
+    fn what_was_redeemed_stays_counted_until_the_redemption_is_taken_back() {
+        let mut shop = TestShop::open();
+        shop.slice = Some(1);
+        let claim = shop.claim(1);
+        shop.show(&Presented::Code(claim.code)).unwrap();
+        shop.weeks_of_ordinary_life(2);
+        assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
+        let taken_back = shop.wallet.take_back(claim.coupon, &shop.staff).unwrap();
+        shop.happen(Event::RedeemUndone(taken_back));
+        shop.claim(3);
+    }
+
+    /// What happens in a shop, as numbers.
+    fn lives() -> impl Strategy<Value = Vec<(u8, u8)>> {
+        prop::collection::vec((0_u8..5, 0_u8..12), 1..120)
+    }
+
+    proptest! {
+        /// However claims, redemptions, restarts and weeks follow each other: no more coupons live or were used
+        /// than the slice holds, and what is neither is there to be claimed.
+        #[test]
+        fn a_slice_holds_what_lives_and_what_was_used(steps in lives(), slice in 1_u32..6) {
+            let mut shop = TestShop::open();
+            shop.slice = Some(slice);
+            shop.campaign.limits.per_table_per_day = None;
+            shop.campaign.limits.per_store_per_day = None;
+            shop.campaign.windows.clear();
+            let (mut claims, mut used) = (Vec::new(), Vec::new());
+            let mut kept = std::collections::BTreeMap::new();
+            for (seed, (step, which)) in (1_u8..).zip(steps) {
+                match step {
+                    0 | 1 => {
+                        if let Ok(Tapped::New(claim)) = shop.tap(seed, None) {
+                            claims.push(*claim);
+                        }
+                    }
+                    2 => if let Some(claim) = claims.get(usize::from(which)) {
+                        let shown = shop.show(&Presented::Code(claim.code));
+                        used.extend(shown.map(|redeem| redeem.coupon));
+                    },
+                    3 => {
+                        shop.later(60 * 24);
+                        shop.hours_of_ordinary_life(2);
+                    }
+                    _ => shop.wallet = restarted(&mut shop.wallet, &mut kept),
+                }
+                shop.hours_of_ordinary_life(i64::from(which) * 4);
+                let minute = |time: Timestamp| Millis::from(time).minute();
+                let counted = claims.iter().filter(|claim| {
+                    minute(claim.not_after) >= minute(shop.wallet.steady)
+                        || used.contains(&claim.coupon)
+                });
+                let counted = u32::try_from(counted.count()).unwrap();
+                prop_assert!(counted <= slice, "{counted} of {slice}");
+                let stock = shop.wallet.stock(
+                    &shop.campaign, &shop.store, shop.table.code, Some(slice), shop.now,
+                );
+                prop_assert_eq!(stock.is_ok(), counted < slice);
+            }
+        }
+    }
+}
