@@ -60,11 +60,12 @@ impl Campaign {
 
     /// Whether the offer can be claimed at this moment of the store's time.
     pub fn is_open(&self, local: DateTime) -> bool {
-        let day = business_day(local);
-        self.starts <= day
-            && day <= self.ends
-            && self.schedule.is_on(day)
-            && self.is_inside_windows(local)
+        self.runs_on(business_day(local)) && self.is_inside_windows(local)
+    }
+
+    /// Whether the campaign runs on a business day, at whatever hours.
+    pub fn runs_on(&self, day: Date) -> bool {
+        self.starts <= day && day <= self.ends && self.schedule.is_on(day)
     }
 
     /// Whether the moment lies in the hours the campaign is about; always, where it names none.

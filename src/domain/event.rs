@@ -4,7 +4,7 @@
 //! number, no name of a guest, no hardware address.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +140,8 @@ pub enum Event {
     PassUsed(PassUsed),
     CommandDone(CommandDone),
     CouponVoided(CouponVoided),
+    StockChanged(StockChanged),
+    PromoSwitched(PromoSwitched),
 }
 
 impl Event {
@@ -158,6 +160,8 @@ impl Event {
             Self::PassUsed(_) => Kind::PassUsed,
             Self::CommandDone(_) => Kind::CommandDone,
             Self::CouponVoided(_) => Kind::CouponVoided,
+            Self::StockChanged(_) => Kind::StockChanged,
+            Self::PromoSwitched(_) => Kind::PromoSwitched,
         }
     }
 }
@@ -336,6 +340,31 @@ pub struct CouponVoided {
     /// Until when somebody might show it.
     #[serde(rename = "rem", with = "unix_millis")]
     pub remember_until: Timestamp,
+}
+
+/// Staff said how much of a campaign's gift is left in the store today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockChanged {
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    /// The business day it is true of.
+    pub day: Date,
+    /// The number of the day's last coupon, so that it is said once however often it is read; none where the
+    /// campaign's own limits hold again.
+    #[serde(rename = "upto", default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<u32>,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+}
+
+/// Staff stopped a campaign in their store, or let it go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromoSwitched {
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    pub on: bool,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
 }
 
 #[expect(

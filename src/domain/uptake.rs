@@ -101,7 +101,9 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)
         | Event::CommandDone(_)
-        | Event::CouponVoided(_) => (Vec::new(), None),
+        | Event::CouponVoided(_)
+        | Event::StockChanged(_)
+        | Event::PromoSwitched(_) => (Vec::new(), None),
     };
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),

@@ -5,6 +5,7 @@
 //! when it is [applied](Wallet::apply), once it is in the journal. Applying an event a second time is harmless,
 //! so a wallet can be rebuilt from a checkpoint and a log that overlap.
 
+mod by_hand;
 mod checkpoint;
 mod coupons;
 mod given_back;
@@ -12,6 +13,7 @@ mod index;
 mod packed;
 mod redemptions;
 mod slab;
+mod stock;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,6 +33,7 @@ use super::ids::{
 };
 use super::offer::{Diner, Place, is_open_to};
 use super::store::{Store, Touchpoint};
+use by_hand::ByHand;
 use coupons::Coupons;
 use packed::{Flag, Names, Number, Saved};
 use redemptions::Redemptions;
@@ -102,6 +105,8 @@ pub struct Wallet {
     /// Coupons that nobody gives anything on, and until when somebody might show them. Also such as were
     /// issued elsewhere: their signature is good.
     voided: HashMap<CouponId, Timestamp>,
+    /// What staff said of a campaign at the counter.
+    by_hand: HashMap<CampaignId, ByHand>,
     /// Claims of coupons that have been forgotten, which a campaign's total still counts.
     forgotten: HashMap<CampaignId, u32>,
     tally: HashMap<Tally, u32>,
@@ -167,6 +172,8 @@ pub enum TapRefused {
     StoreIsDone,
     #[error("the campaign is used up")]
     CampaignIsDone,
+    #[error("staff have stopped the offer")]
+    Stopped,
     #[error("no free coupon code was found")]
     NoCodeLeft,
 }
@@ -178,6 +185,7 @@ impl TapRefused {
             Self::TableIsDone => "table_is_done",
             Self::StoreIsDone => "store_is_done",
             Self::CampaignIsDone => "campaign_is_done",
+            Self::Stopped => "stopped",
             Self::NoCodeLeft => "no_code_left",
         }
     }
@@ -334,42 +342,6 @@ impl Wallet {
         recent
     }
 
-    /// Whether the day's and the campaign's limits leave a coupon at this place.
-    pub fn stock(
-        &self,
-        campaign: &Campaign,
-        store: &Store,
-        touchpoint: TouchpointCode,
-        slice: Option<u32>,
-        now: Timestamp,
-    ) -> Result<(), TapRefused> {
-        let day = business_day(store.local(now));
-        let limits = &campaign.limits;
-        // A campaign or a store without a number has no coupon yet.
-        let id = self.names.campaigns.find(&campaign.id);
-        let home = self.names.stores.find(&store.id);
-        let used = |tally: Option<Tally>| {
-            let count = tally.and_then(|tally| self.tally.get(&tally));
-            count.copied().unwrap_or_default()
-        };
-        let reached = |limit: Option<u32>, tally| limit.is_some_and(|n| used(tally) >= n);
-
-        if reached(slice.or(limits.total), id.map(Tally::Campaign)) {
-            return Err(TapRefused::CampaignIsDone);
-        }
-        let store_day = id
-            .zip(home)
-            .map(|(id, home)| Tally::StoreDay(id, home, day));
-        if reached(limits.per_store_per_day, store_day) {
-            return Err(TapRefused::StoreIsDone);
-        }
-        let table_day = id.map(|id| Tally::TableDay(id, touchpoint, day));
-        if reached(limits.per_table_per_day, table_day) {
-            return Err(TapRefused::TableIsDone);
-        }
-        Ok(())
-    }
-
     /// Decides on a tap.
     pub fn claim(&self, asked: &TapAsked<'_>) -> Result<Tapped, TapRefused> {
         if let Some(held) = self.coupons.of_tap(asked.tap) {
@@ -393,7 +365,7 @@ impl Wallet {
         self.stock(
             campaign,
             asked.store,
-            asked.touchpoint.code,
+            Some(asked.touchpoint.code),
             asked.slice,
             asked.now,
         )?;
@@ -628,6 +600,9 @@ impl Wallet {
                 self.voided.insert(voided.coupon, voided.remember_until);
                 self.dirty.insert(Key::Voided(voided.coupon));
             }
+            Event::StockChanged(_) | Event::PromoSwitched(_) => {
+                self.hear_staff(&occurrence.event);
+            }
             Event::TouchpointView(_)
             | Event::PortalView(_)
             | Event::Admitted(_)
@@ -749,6 +724,7 @@ pub fn moment_at(store: &Store, now: Timestamp) -> Moment {
 }
 
 pub use checkpoint::{Entry, Key};
+pub use stock::Left;
 
 #[cfg(test)]
 mod tests;

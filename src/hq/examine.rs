@@ -142,6 +142,8 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::Admitted(x) => (None, None, x.vid),
         Event::AdmissionEnded(_) | Event::PassUsed(_) | Event::CommandDone(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
+        Event::StockChanged(x) => (Some(&x.campaign), None, None),
+        Event::PromoSwitched(x) => (Some(&x.campaign), None, None),
     }
 }
 

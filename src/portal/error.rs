@@ -105,7 +105,7 @@ impl Apology {
 impl From<TapRefused> for Apology {
     fn from(refused: TapRefused) -> Self {
         match refused {
-            TapRefused::Closed => Self::OfferClosed,
+            TapRefused::Closed | TapRefused::Stopped => Self::OfferClosed,
             TapRefused::TableIsDone | TapRefused::StoreIsDone | TapRefused::CampaignIsDone => {
                 Self::SoldOut
             }

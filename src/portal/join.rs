@@ -120,7 +120,7 @@ impl Tap {
             store: &folder.store,
             touchpoint,
             campaign,
-            slice: self.bundle.slices.get(&campaign.id).copied(),
+            slice: self.bundle.slice(campaign),
             issuer: self.issuer,
             now,
             fresh: self.fresh,

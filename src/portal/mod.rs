@@ -207,7 +207,7 @@ fn pages() -> Router<State> {
         .route("/pass", post(admit::pass))
         .route("/online", get(admit::online))
         .nest("/till", till::routes())
-        .route("/counter", get(counter::show))
+        .nest("/counter", counter::routes())
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
 }

@@ -21,6 +21,7 @@ use super::ledger::happening;
 use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, render};
 use super::probe::{self, Asked};
 use super::splice::SplicedPage;
+use super::texts::texts;
 use super::visitor::Visitor;
 use crate::domain::calendar::clock;
 use crate::domain::campaign::Campaign;
@@ -29,6 +30,7 @@ use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
 use crate::domain::offer::{self, Place};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
+use crate::domain::wallet::{Left, TapRefused};
 use crate::domain::wifi::ZoneName;
 use crate::ops::files::random;
 use crate::ops::metrics;
@@ -187,6 +189,15 @@ impl<'a> Here<'a> {
         (visitor.remember_language(), response).into_response()
     }
 
+    /// What is left of a campaign here, or why nothing is.
+    fn stock(&self, campaign: &Campaign) -> Result<Option<Left>, TapRefused> {
+        let state = self.state;
+        let slice = self.bundle.slice(campaign);
+        let (store, code) = (&self.folder.store, Some(self.touchpoint.code));
+        let wallet = state.wallet.read();
+        wallet.stock(campaign, store, code, slice, state.now())
+    }
+
     /// The best offer for somebody we do not know, or for `vid`: then also the coupon of it that they hold.
     fn best_offer(&self, vid: Option<Vid>) -> Option<(&'a Campaign, Option<CouponId>)> {
         let now = self.state.now();
@@ -210,9 +221,7 @@ impl<'a> Here<'a> {
         };
         let campaigns = self.bundle.campaigns.values();
         let best = offer::best(campaigns, place, diner, |campaign| {
-            let slice = self.bundle.slices.get(&campaign.id).copied();
-            let code = self.touchpoint.code;
-            let in_stock = wallet.stock(campaign, store, code, slice, now).is_ok();
+            let in_stock = self.stock(campaign).is_ok();
             held(campaign).is_some() || (in_stock && may_claim(campaign))
         })?;
         Some((best, held(best)))
@@ -254,9 +263,22 @@ impl<'a> Here<'a> {
                 title: campaign.title.of(language),
                 terms: campaign.terms.of(language),
                 until: campaign.closes_at(local).map(|end| clock(end.time())),
+                left: self.left(campaign, language),
                 held,
             }),
         })
+    }
+
+    /// How many coupons are left here, in words.
+    fn left(&self, campaign: &Campaign, language: Language) -> Option<String> {
+        let left = self.stock(campaign).ok()??;
+        let t = &texts(language).landing;
+        let words = if left.is_of_today {
+            &t.left_today
+        } else {
+            &t.left
+        };
+        Some(words.replace("{n}", &left.coupons.to_string()))
     }
 
     fn doors(&self) -> Option<Doors> {
@@ -362,5 +384,6 @@ struct ShownOffer<'a> {
     title: &'a str,
     terms: &'a str,
     until: Option<String>,
+    left: Option<String>,
     held: Option<String>,
 }

@@ -49,7 +49,7 @@ texts! {
     common Common { other_language back privacy privacy_title }
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
-        looking_title looking_text held show_coupon terms
+        looking_title looking_text held show_coupon terms left left_today
     }
     wifi Wifi {
         title continue_button online_title online_text pass_button pass_title pass_text
@@ -69,6 +69,7 @@ texts! {
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
+        offers stock_left stock_open sold_out stopped sell_out give_again left_now set stop go_on no_offers
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }

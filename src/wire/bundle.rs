@@ -134,6 +134,11 @@ impl Bundle {
             .unwrap_or_default()
     }
 
+    /// This gateway's share of a campaign with a total.
+    pub fn slice(&self, campaign: &Campaign) -> Option<u32> {
+        self.slices.get(&campaign.id).copied()
+    }
+
     pub fn campaign(&self, id: &CampaignId) -> Option<&Campaign> {
         self.campaigns.get(id)
     }

@@ -113,6 +113,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::PassUsed(x) => serde_json::value::to_raw_value(x),
         Event::CommandDone(x) => serde_json::value::to_raw_value(x),
         Event::CouponVoided(x) => serde_json::value::to_raw_value(x),
+        Event::StockChanged(x) => serde_json::value::to_raw_value(x),
+        Event::PromoSwitched(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -216,6 +218,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::PassUsed => Event::PassUsed(read(payload)?),
         Kind::CommandDone => Event::CommandDone(read(payload)?),
         Kind::CouponVoided => Event::CouponVoided(read(payload)?),
+        Kind::StockChanged => Event::StockChanged(read(payload)?),
+        Kind::PromoSwitched => Event::PromoSwitched(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use maitred::ops::clock::{Clock, SystemClock};
 
 use crate::support::{
-    ClockOff, Sending, TestChain, TestStore, Till, Told, claim, counter_page, eventually,
-    headquarters_tells, scan, see, table, tap, told,
+    ClockOff, Sending, TestChain, TestStore, Till, Told, claim, claim_fields, counter_page,
+    eventually, headquarters_tells, scan, see, table, tap, told,
 };
 
 fn today(figures: [(&str, i64); 5]) -> Told {
@@ -118,4 +118,68 @@ async fn a_day_later(chain: &mut TestChain, days: i64, pin: &str) -> (TestStore,
     let store = chain.start_store(Sending::AtOnce).await;
     let till = Till::open(&store, pin).await;
     (store, till)
+}
+
+async fn say(till: &mut Till, form: &str, field: (&str, &str)) -> StatusCode {
+    let fields = [("campaign", "quiet-hours"), field];
+    let path = format!("/counter/{form}");
+    till.phone.post(&path, &fields).await.unwrap().status
+}
+
+/// Whether a guest at table 3 is offered something.
+async fn is_offered(store: &TestStore) -> bool {
+    let (_, landing) = scan(store.portal(), &table(3)).await;
+    landing.field("campaign").is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_staff_say_is_sold_out_is_offered_nowhere_until_they_take_it_back() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let (mut phone, seen_before) = scan(store.portal(), &table(1)).await;
+    assert!(seen_before.html.contains("今天还剩 1000000 份"));
+
+    let done = StatusCode::SEE_OTHER;
+    assert_eq!(say(&mut till, "stock", ("left", "0")).await, done);
+    assert!(!is_offered(&store).await);
+    let fields = claim_fields(&seen_before);
+    let fields = fields
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let late = phone.post("/claim", &fields).await.unwrap();
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.html);
+    let page = till.phone.get("/counter?lang=en").await.unwrap();
+    assert!(page.html.contains("Sold out for today"), "{}", page.html);
+
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    assert!(!is_offered(&store).await, "after a power cut");
+    let mut till = Till::open(&store, &pin).await;
+    assert_eq!(say(&mut till, "stock", ("left", "")).await, done);
+    assert!(is_offered(&store).await);
+
+    assert_eq!(say(&mut till, "stock", ("left", "1")).await, done);
+    claim(store.portal(), &table(2)).await;
+    assert!(!is_offered(&store).await, "the last one was given out");
+    assert_eq!(say(&mut till, "stock", ("left", "")).await, done);
+    assert_eq!(say(&mut till, "switch", ("on", "false")).await, done);
+    assert!(!is_offered(&store).await, "stopped");
+    assert_eq!(say(&mut till, "switch", ("on", "true")).await, done);
+    assert!(is_offered(&store).await);
+
+    for nonsense in ["-1", "10000", "many"] {
+        let refused = say(&mut till, "stock", ("left", nonsense)).await;
+        assert_eq!(refused, StatusCode::UNPROCESSABLE_ENTITY, "{nonsense}");
+    }
+    let stranger = [("campaign", "quiet-hours"), ("left", "0")];
+    let (mut guest, _) = scan(store.portal(), &table(1)).await;
+    guest.post("/counter/stock", &stranger).await.unwrap();
+    assert!(
+        is_offered(&store).await,
+        "a guest says nothing at the counter"
+    );
+    // Headquarters reads all of it.
+    store.wait_until_sent().await;
 }

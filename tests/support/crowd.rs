@@ -19,7 +19,7 @@ use super::{claim_fields, table};
 const TABLES: usize = 7;
 
 /// The form of one landing page.
-pub(crate) type Tapped = Vec<(&'static str, String)>;
+pub(crate) type Tapped = [(&'static str, String); 3];
 
 /// A tap that was answered.
 #[derive(Debug, Clone)]

@@ -88,10 +88,8 @@ pub(crate) async fn tap(phone: &mut Phone, landing: &Page) -> String {
 }
 
 /// What the form of a landing page sends.
-pub(crate) fn claim_fields(landing: &Page) -> Vec<(&'static str, String)> {
-    ["code", "campaign", "tap"]
-        .map(|name| (name, landing.field(name).unwrap().to_owned()))
-        .to_vec()
+pub(crate) fn claim_fields(landing: &Page) -> [(&'static str, String); 3] {
+    ["code", "campaign", "tap"].map(|name| (name, landing.field(name).unwrap().to_owned()))
 }
 
 /// Opens a coupon's page.

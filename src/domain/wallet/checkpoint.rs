@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::by_hand::ByHand;
 use super::packed::Saved;
 use super::{
     CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, tallies,
@@ -22,6 +23,7 @@ pub enum Key {
     Redemption(CouponId),
     WrongPins(DeviceId),
     Voided(CouponId),
+    ByHand(CampaignId),
 }
 
 /// One entry as it is kept.
@@ -37,6 +39,7 @@ pub(super) enum Kept {
     Forgotten(CampaignId, u32),
     Steady(#[serde(with = "unix_millis")] Timestamp),
     Voided(CouponId, #[serde(with = "unix_millis")] Timestamp),
+    ByHand(CampaignId, ByHand),
 }
 
 impl Wallet {
@@ -76,6 +79,7 @@ impl Wallet {
             }
             Key::Steady => Kept::Steady(self.steady),
             Key::Voided(coupon) => Kept::Voided(*coupon, *self.voided.get(coupon)?),
+            Key::ByHand(campaign) => Kept::ByHand(campaign.clone(), *self.by_hand.get(campaign)?),
         };
         Some(Entry(kept))
     }
@@ -88,6 +92,9 @@ impl Wallet {
             Kept::Steady(time) => self.steady = time,
             Kept::Voided(coupon, until) => {
                 self.voided.insert(coupon, until);
+            }
+            Kept::ByHand(campaign, by_hand) => {
+                self.by_hand.insert(campaign, by_hand);
             }
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);

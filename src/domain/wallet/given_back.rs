@@ -124,7 +124,7 @@ mod tests {
                 let counted = u32::try_from(counted.count()).unwrap();
                 prop_assert!(counted <= slice, "{counted} of {slice}");
                 let stock = shop.wallet.stock(
-                    &shop.campaign, &shop.store, shop.table.code, Some(slice), shop.now,
+                    &shop.campaign, &shop.store, Some(shop.table.code), Some(slice), shop.now,
                 );
                 prop_assert_eq!(stock.is_ok(), counted < slice);
             }

@@ -4,12 +4,17 @@
 //! figures are those of this box, by the same `fold` as headquarters', and need no Internet: today's beside
 //! yesterday's, and each campaign's where there are several. They are counts and no rates, because page opens
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
-//! headquarters and why, and what can be done about it here.
+//! headquarters and why, and what can be done about it here. Under the figures staff say what is sold out
+//! ([`offers`]).
+
+mod offers;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use jiff::Timestamp;
 
 use super::State;
@@ -25,6 +30,13 @@ use crate::domain::uptake::days::{Day, Sums};
 use crate::wire::bundle::Bundle;
 use crate::wire::link::LinkState;
 
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/", get(show))
+        .route("/stock", post(offers::set_stock))
+        .route("/switch", post(offers::switch))
+}
+
 #[derive(Template)]
 #[template(path = "portal/counter.html")]
 struct CounterPage<'a> {
@@ -33,6 +45,8 @@ struct CounterPage<'a> {
     staff: &'a StaffName,
     /// None beside headquarters, where no store's day is.
     figures: Option<Figures>,
+    /// What runs here today.
+    offers: Vec<offers::Offer>,
     link: &'a str,
     is_well: bool,
     /// Captures that wait for headquarters, and since when.
@@ -60,7 +74,7 @@ struct Row {
 }
 
 /// `GET /counter`
-pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
+async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
     let AtTill { visitor, staff, .. } = at_till;
     let Some(staff) = staff else {
         return see_other("/till");
@@ -82,6 +96,9 @@ pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Res
         store: store.map_or("", |store| store.name.of(visitor.language)),
         staff: &staff,
         figures: store.map(|store| figures(&state, &bundle, store, visitor.language)),
+        offers: store
+            .map(|store| offers::today(&state, &bundle, store, visitor.language))
+            .unwrap_or_default(),
         link: words(&shell.t.counter, link),
         is_well: matches!(link, None | Some(LinkState::Online)),
         waiting,
