@@ -4,6 +4,7 @@
 //! is refused while reading.
 
 use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::calendar::{Schedule, Window, business_day};
@@ -313,9 +314,10 @@ fn valid_days<'de, D: Deserializer<'de>>(reader: D) -> Result<u16, D::Error> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Validity {
-    /// Days from the claim, at most [`MOST_VALID_DAYS`].
+    /// Days from its beginning, at most [`MOST_VALID_DAYS`].
     #[serde(deserialize_with = "valid_days")]
     pub days: u16,
+    pub begins: Begins,
     /// Redeemable only inside the campaign's windows.
     pub windows_apply: bool,
     pub stores: RedeemableAt,
@@ -326,11 +328,37 @@ impl Default for Validity {
     fn default() -> Self {
         Self {
             days: 7,
+            begins: Begins::AtOnce,
             windows_apply: false,
             stores: RedeemableAt::Issuing,
             other_store_offline: OtherStoreOffline::Refuse,
         }
     }
+}
+
+impl Validity {
+    /// From when to when a coupon is good that is claimed `now` in `store`.
+    pub fn span(&self, store: &Store, now: Timestamp) -> (Timestamp, Timestamp) {
+        let begins = match self.begins {
+            Begins::AtOnce => now,
+            Begins::NextVisit => store.next_business_day(now),
+        };
+        let lasts = SignedDuration::from_hours(i64::from(self.days) * 24);
+        (
+            begins,
+            begins.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+        )
+    }
+}
+
+/// From when on a coupon is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begins {
+    #[default]
+    AtOnce,
+    /// From the next business day on: a reason to come again.
+    NextVisit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

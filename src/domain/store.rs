@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
+use super::calendar::{BUSINESS_DAY_CUT_HOUR, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
 use super::text::Text;
 
@@ -34,6 +35,16 @@ impl Store {
     /// What the clock on the store's wall shows.
     pub fn local(&self, now: Timestamp) -> DateTime {
         self.posix_time_zone.zone.to_datetime(now)
+    }
+
+    /// When the business day after that of `now` begins. Where a change of the clock skips that hour, it is as
+    /// much later as the clock was moved.
+    pub fn next_business_day(&self, now: Timestamp) -> Timestamp {
+        let zone = &self.posix_time_zone.zone;
+        let next = business_day(self.local(now)).tomorrow().ok();
+        next.map(|day| day.at(BUSINESS_DAY_CUT_HOUR, 0, 0, 0))
+            .and_then(|begins| zone.to_timestamp(begins).ok())
+            .unwrap_or(Timestamp::MAX)
     }
 
     pub fn offset(&self, now: Timestamp) -> Offset {
@@ -149,7 +160,27 @@ impl Touchpoint {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Shenzhen, Stuttgart and New York, over years of summer and winter times.
+        #[test]
+        fn the_next_business_day_begins_within_a_day_and_at_four(hours in 0_i64..24 * 365 * 8, zone in 0_usize..3) {
+            let zone = ["CST-8", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0"][zone];
+            let file = include_str!("../../tests/fixtures/chain/stores/SZ01/store.toml");
+            let store: Store = toml::from_str(&file.replace("CST-8", zone)).unwrap();
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 56 + hours);
+            let begins = store.next_business_day(now);
+            prop_assert!(now < begins && begins <= now + SignedDuration::from_hours(25));
+            let local = store.local(begins);
+            prop_assert_eq!((local.hour(), local.minute()), (4, 0));
+            let today = business_day(store.local(now));
+            prop_assert_eq!(business_day(local), today.tomorrow().unwrap());
+        }
+    }
 
     #[test]
     fn a_brand_colour_cannot_break_out_of_its_style_sheet() {

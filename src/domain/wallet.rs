@@ -370,7 +370,7 @@ impl Wallet {
             asked.now,
         )?;
         let code = self.free_code(asked).ok_or(TapRefused::NoCodeLeft)?;
-        let not_after = later(asked.now, campaign.validity.days);
+        let (not_before, not_after) = campaign.validity.span(asked.store, asked.now);
         let person = later(asked.now, campaign.limits.per_person_days);
         Ok(Tapped::New(Box::new(Claim {
             coupon: CouponId::from_entropy(asked.fresh.coupon),
@@ -379,7 +379,7 @@ impl Wallet {
             touchpoint: asked.touchpoint.code,
             tap: asked.tap,
             vid: asked.vid.unwrap_or(Vid::from_entropy(asked.fresh.vid)),
-            not_before: asked.now,
+            not_before,
             not_after,
             gift: campaign.offer.gift.text(),
             remember_until: person.max(later_by(not_after, CODE_RESTS)),

@@ -85,6 +85,7 @@ fn draw(
         code,
         // A screen reader would read "7K3F" as a word.
         spelled: code.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        from: (state.now() < claim.not_before).then(|| on_the_wall(store, claim.not_before)),
         until: on_the_wall(store, claim.not_after),
         hours,
         terms: campaign.map(|campaign| campaign.terms.of(language)),
@@ -231,6 +232,8 @@ struct CouponPage<'a> {
     gift: &'a str,
     code: &'a str,
     spelled: String,
+    /// Where it is not good yet.
+    from: Option<String>,
     until: String,
     hours: Option<String>,
     terms: Option<&'a str>,

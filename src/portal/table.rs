@@ -24,7 +24,7 @@ use super::splice::SplicedPage;
 use super::texts::texts;
 use super::visitor::Visitor;
 use crate::domain::calendar::clock;
-use crate::domain::campaign::Campaign;
+use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
 use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
 use crate::domain::offer::{self, Place};
@@ -263,22 +263,17 @@ impl<'a> Here<'a> {
                 title: campaign.title.of(language),
                 terms: campaign.terms.of(language),
                 until: campaign.closes_at(local).map(|end| clock(end.time())),
+                next_visit: campaign.validity.begins == Begins::NextVisit,
                 left: self.left(campaign, language),
                 held,
             }),
         })
     }
 
-    /// How many coupons are left here, in words.
+    /// How many coupons are left here, in words, where they are few enough to mean something.
     fn left(&self, campaign: &Campaign, language: Language) -> Option<String> {
         let left = self.stock(campaign).ok()??;
-        let t = &texts(language).landing;
-        let words = if left.is_of_today {
-            &t.left_today
-        } else {
-            &t.left
-        };
-        Some(words.replace("{n}", &left.coupons.to_string()))
+        (left.coupons <= FEW).then(|| left_in_words(left, language))
     }
 
     fn doors(&self) -> Option<Doors> {
@@ -300,6 +295,20 @@ impl<'a> Here<'a> {
         }
     }
 }
+
+/// What is left, as people say it.
+pub(super) fn left_in_words(left: Left, language: Language) -> String {
+    let t = &texts(language).landing;
+    let words = if left.is_of_today {
+        &t.left_today
+    } else {
+        &t.left
+    };
+    words.replace("{n}", &left.coupons.to_string())
+}
+
+/// Up to here a guest is told how many are left.
+const FEW: u32 = 99;
 
 /// More places than a store has, in two languages; a street gateway begins anew when it is full.
 const MOST_LANDINGS: usize = 512;
@@ -384,6 +393,7 @@ struct ShownOffer<'a> {
     title: &'a str,
     terms: &'a str,
     until: Option<String>,
+    next_visit: bool,
     left: Option<String>,
     held: Option<String>,
 }

@@ -49,7 +49,7 @@ texts! {
     common Common { other_language back privacy privacy_title }
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
-        looking_title looking_text held show_coupon terms left left_today
+        looking_title looking_text held show_coupon terms next_visit left left_today
     }
     wifi Wifi {
         title continue_button online_title online_text pass_button pass_title pass_text
@@ -57,7 +57,7 @@ texts! {
         blocked_title blocked_text spent_title spent_text passes_title passes_text full_title full_text
     }
     coupon Coupon {
-        title say_code valid_until only_hours how how_text screenshot redeemed expired redeemed_at
+        title say_code valid_from valid_until only_hours how how_text screenshot redeemed expired redeemed_at
         voided voided_text
         stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
     }
@@ -69,7 +69,7 @@ texts! {
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
-        offers stock_left stock_open sold_out stopped sell_out give_again left_now set stop go_on no_offers
+        offers stock_open sold_out stopped sell_out give_again left_now set stop go_on more no_offers
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }

@@ -1,7 +1,7 @@
 //! The wallet's stories: given a store, when a diner taps or a till asks, then.
 
 use super::*;
-use crate::domain::campaign::Audience;
+use crate::domain::campaign::{Audience, Begins};
 use crate::domain::event::{Consent, Purpose, View};
 use crate::domain::store::TouchpointKind;
 use crate::domain::written::read_strictly;
@@ -259,6 +259,21 @@ fn another_stores_coupon_says_which_store() {
         shop.show(&Presented::Code(claim.code)),
         Err(TillRefused::OtherStore(sister))
     );
+}
+
+#[test]
+fn a_coupon_for_the_next_visit_begins_with_the_next_business_day_and_lasts_from_there() {
+    let mut shop = TestShop::open();
+    shop.campaign.validity.begins = Begins::NextVisit;
+    shop.campaign.validity.windows_apply = false;
+    let claim = shop.claim(1);
+    let begins = "2026-12-02T04:00:00+08:00".parse().unwrap();
+    let ends: Timestamp = "2026-12-09T04:00:00+08:00".parse().unwrap();
+    assert_eq!((claim.not_before, claim.not_after), (begins, ends));
+    let code = Presented::Code(claim.code);
+    assert_eq!(shop.show(&code), Err(TillRefused::NotYet(begins)));
+    shop.now = begins;
+    assert!(shop.show(&code).is_ok());
 }
 
 #[test]

@@ -16,11 +16,12 @@ use crate::domain::event::{Event, PromoSwitched};
 use crate::domain::ids::CampaignId;
 use crate::domain::store::Store;
 use crate::domain::text::Language;
-use crate::domain::wallet::{Left, TapRefused};
+use crate::domain::wallet::TapRefused;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
+use crate::portal::table::left_in_words;
 use crate::portal::texts::texts;
 use crate::portal::till::AtTill;
 use crate::wire::bundle::Bundle;
@@ -67,7 +68,7 @@ pub(super) fn today(
     let day = business_day(store.local(now));
     let t = &texts(language).counter;
     let left = |stock| match stock {
-        Ok(Some(Left { coupons, .. })) => t.stock_left.replace("{n}", &coupons.to_string()),
+        Ok(Some(left)) => left_in_words(left, language),
         Ok(None) => t.stock_open.clone(),
         Err(TapRefused::Stopped) => t.stopped.clone(),
         Err(_) => t.sold_out.clone(),
