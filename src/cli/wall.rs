@@ -239,7 +239,7 @@ fn is_open(
         let own = store.as_ref().and_then(|store| bundle.stores.get(store));
         own.is_none_or(|folder| {
             let policy = bundle.wifi(&folder.store.id, zone);
-            policy.is_open(folder.store.local(at))
+            policy.is_open(folder.store.local(at), &folder.store.holidays)
         })
     }
 }

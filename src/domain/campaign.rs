@@ -5,12 +5,13 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::calendar::{Schedule, Window, business_day};
+use super::calendar::{Holidays, Schedule, Window, business_day};
 use super::ids::{CampaignId, Slug, StoreId};
 use super::store::{Store, TouchpointKind};
 use super::text::{Language, Text};
+use super::written::date;
 
 /// A campaign file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,10 +20,10 @@ pub struct Campaign {
     pub id: CampaignId,
     pub title: Text,
     pub terms: Text,
-    #[serde(with = "toml_date")]
+    #[serde(with = "date")]
     pub starts: Date,
     /// The last day.
-    #[serde(with = "toml_date")]
+    #[serde(with = "date")]
     pub ends: Date,
     #[serde(default)]
     pub stores: Vec<StoreId>,
@@ -60,8 +61,8 @@ impl Campaign {
     }
 
     /// Whether the offer can be claimed at this moment of the store's time.
-    pub fn is_open(&self, local: DateTime) -> bool {
-        self.runs_on(business_day(local)) && self.is_inside_windows(local)
+    pub fn is_open(&self, local: DateTime, holidays: &Holidays) -> bool {
+        self.runs_on(business_day(local)) && self.is_inside_windows(local, holidays)
     }
 
     /// Whether the campaign runs on a business day, at whatever hours.
@@ -70,15 +71,16 @@ impl Campaign {
     }
 
     /// Whether the moment lies in the hours the campaign is about; always, where it names none.
-    pub fn is_inside_windows(&self, local: DateTime) -> bool {
-        self.windows.is_empty() || self.windows.iter().any(|window| window.contains(local))
+    pub fn is_inside_windows(&self, local: DateTime, holidays: &Holidays) -> bool {
+        let mut windows = self.windows.iter();
+        self.windows.is_empty() || windows.any(|window| window.contains(local, holidays))
     }
 
     /// When the window that is open now closes.
-    pub fn closes_at(&self, local: DateTime) -> Option<DateTime> {
+    pub fn closes_at(&self, local: DateTime, holidays: &Holidays) -> Option<DateTime> {
         self.windows
             .iter()
-            .filter_map(|window| window.end_of(local))
+            .filter_map(|window| window.end_of(local, holidays))
             .max()
     }
 
@@ -383,39 +385,6 @@ pub struct AfterClaim {
     pub invite: Vec<Slug>,
 }
 
-/// Reads and writes a date as TOML's own date, or as the same in quotes.
-mod toml_date {
-    use std::fmt;
-
-    use serde::de::{Error, Visitor};
-
-    use super::{Date, Deserializer, Serializer};
-
-    /// TOML's own date comes as its text ([`written`](mod@crate::domain::written)).
-    struct Written;
-
-    impl Visitor<'_> for Written {
-        type Value = Date;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a date such as 2026-12-01")
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Date, E> {
-            text.parse()
-                .map_err(|_| E::custom(format!("`{text}` is not a date such as 2026-12-01")))
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(reader: D) -> Result<Date, D::Error> {
-        reader.deserialize_any(Written)
-    }
-
-    pub(super) fn serialize<S: Serializer>(date: &Date, writer: S) -> Result<S::Ok, S::Error> {
-        writer.collect_str(date)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::datetime;
@@ -495,8 +464,9 @@ mod tests {
         let mut campaign: Campaign = read_strictly("quiet-hours.toml", FILE).unwrap();
         campaign.windows.clear();
         campaign.schedule = Schedule::Always;
-        assert!(campaign.is_open(datetime(2027, 3, 1, 1, 0, 0, 0)));
-        assert!(!campaign.is_open(datetime(2027, 3, 1, 4, 0, 0, 0)));
+        let is_open =
+            |hour| campaign.is_open(datetime(2027, 3, 1, hour, 0, 0, 0), &Holidays::default());
+        assert!(is_open(1) && !is_open(4));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Place<'a> {
 pub fn is_open_to(campaign: &Campaign, place: Place<'_>, diner: Diner) -> bool {
     campaign.reaches(place.store)
         && campaign.touchpoints.contains(&place.kind)
-        && campaign.is_open(place.local)
+        && campaign.is_open(place.local, &place.store.holidays)
         && diner.belongs_to(campaign.audience)
 }
 

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{BUSINESS_DAY_CUT_HOUR, business_day};
+use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
 use super::text::Text;
 
@@ -29,6 +29,9 @@ pub struct Store {
     pub seats: u16,
     #[serde(default)]
     pub brand: Brand,
+    /// The chain's, which stand in a file of their own.
+    #[serde(skip)]
+    pub holidays: Holidays,
 }
 
 impl Store {

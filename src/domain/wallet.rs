@@ -452,8 +452,8 @@ impl Wallet {
         if asked.now < shown.not_before {
             return Err(TillRefused::NotYet(shown.not_before));
         }
-        let inside =
-            rules.is_none_or(|rules| rules.is_inside_windows(asked.store.local(asked.now)));
+        let (local, holidays) = (asked.store.local(asked.now), &asked.store.holidays);
+        let inside = rules.is_none_or(|rules| rules.is_inside_windows(local, holidays));
         let hours_apply = rules.is_some_and(|rules| rules.validity.windows_apply);
         if hours_apply && !inside {
             return Err(TillRefused::OutsideHours);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::Window;
+use super::calendar::{Holidays, Window};
 use super::ids::TouchpointCode;
 use super::text::Text;
 
@@ -169,17 +169,17 @@ impl Policy {
     }
 
     /// Whether the Internet is open to guests at this time of the store's wall clock.
-    pub fn is_open(&self, local: DateTime) -> bool {
-        let in_hours =
-            self.hours.is_empty() || self.hours.iter().any(|hours| hours.contains(local));
+    pub fn is_open(&self, local: DateTime, holidays: &Holidays) -> bool {
+        let mut hours = self.hours.iter();
+        let in_hours = self.hours.is_empty() || hours.any(|hours| hours.contains(local, holidays));
         self.access == Reach::Internet && in_hours
     }
 
     /// When the hours that `local` lies in are over.
-    pub fn closes_at(&self, local: DateTime) -> Option<DateTime> {
+    pub fn closes_at(&self, local: DateTime, holidays: &Holidays) -> Option<DateTime> {
         self.hours
             .iter()
-            .filter_map(|hours| hours.end_of(local))
+            .filter_map(|hours| hours.end_of(local, holidays))
             .max()
     }
 }
@@ -241,15 +241,15 @@ access = "local"
     #[test]
     fn the_internet_closes_with_the_shop_and_a_local_zone_never_opens() {
         let guest = policy("guest");
-        assert!(guest.is_open(datetime(2026, 12, 1, 22, 29, 0, 0)));
-        assert!(!guest.is_open(datetime(2026, 12, 1, 22, 30, 0, 0)));
+        assert!(guest.is_open(datetime(2026, 12, 1, 22, 29, 0, 0), &Holidays::default()));
+        assert!(!guest.is_open(datetime(2026, 12, 1, 22, 30, 0, 0), &Holidays::default()));
         let noon = datetime(2026, 12, 1, 12, 0, 0, 0);
         assert_eq!(
-            guest.closes_at(noon),
+            guest.closes_at(noon, &Holidays::default()),
             Some(datetime(2026, 12, 1, 22, 30, 0, 0))
         );
-        assert!(!policy("yard").is_open(noon));
-        assert!(Policy::default().is_open(noon));
+        assert!(!policy("yard").is_open(noon, &Holidays::default()));
+        assert!(Policy::default().is_open(noon, &Holidays::default()));
     }
 
     #[test]

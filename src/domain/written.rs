@@ -4,6 +4,7 @@
 //! known key is named. A file from a bundle is read [leniently](read_leniently): a newer headquarters may
 //! know keys that this version does not, and these are left out and listed.
 
+pub mod date;
 mod tree;
 
 use std::fmt;

@@ -157,12 +157,12 @@ impl Shared {
     /// What a device of `tier` would get now; none while the zone is closed.
     pub(super) fn terms(&self, folder: &StoreFolder, policy: &Policy, tier: Tier) -> Option<Terms> {
         let now = self.now();
-        let local = folder.store.local(now);
-        if !policy.is_open(local) {
+        let (local, holidays) = (folder.store.local(now), &folder.store.holidays);
+        if !policy.is_open(local, holidays) {
             return None;
         }
         let mut terms = policy.terms(tier, self.wall.session());
-        if let Some(closes) = policy.closes_at(local) {
+        if let Some(closes) = policy.closes_at(local, holidays) {
             let left = closes.duration_since(local);
             terms.session = terms
                 .session

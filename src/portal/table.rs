@@ -262,7 +262,9 @@ impl<'a> Here<'a> {
                 gift: campaign.offer.gift.name(language),
                 title: campaign.title.of(language),
                 terms: campaign.terms.of(language),
-                until: campaign.closes_at(local).map(|end| clock(end.time())),
+                until: campaign
+                    .closes_at(local, &store.holidays)
+                    .map(|end| clock(end.time())),
                 next_visit: campaign.validity.begins == Begins::NextVisit,
                 left: self.left(campaign, language),
                 held,

@@ -7,6 +7,7 @@
 //! signature.json                   who signed the manifest, and the root's word for that key
 //! chain.toml                       the chain's id and name
 //! policy.toml                      words of notice and consent (optional)
+//! holidays.toml                    the days that are not like their weekday (optional)
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes (optional)
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::encoding::{from_base64, sha256_hex, to_base64};
 use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
+use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{CampaignId, Slug, StoreId, TouchpointCode};
 use crate::domain::store::{Store, Touchpoint};
@@ -50,6 +52,8 @@ pub struct Bundle {
     pub campaigns: BTreeMap<CampaignId, Campaign>,
     pub policy: Policy,
     wifi: Wifi,
+    /// Each store has a copy.
+    holidays: Holidays,
     pub slices: BTreeMap<CampaignId, u32>,
     pub coupon_keys: Vec<PublicKey>,
     touchpoints: BTreeMap<TouchpointCode, StoreId>,
@@ -221,6 +225,9 @@ impl Reader {
                 self.faults.push(fault);
             }
         }
+        for folder in bundle.stores.values_mut() {
+            folder.store.holidays = bundle.holidays.clone();
+        }
         self.check_codes(&mut bundle);
         bundle
     }
@@ -250,6 +257,7 @@ fn read_file(
     match parts.as_slice() {
         ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
         ["policy.toml"] => bundle.policy = how.toml(path, text)?,
+        ["holidays.toml"] => bundle.holidays = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,
         ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
         ["keys.toml"] => bundle.coupon_keys = how.toml::<Keys>(path, text)?.coupon_keys,
