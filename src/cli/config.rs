@@ -81,6 +81,15 @@ fn check_folder(dir: &Path) -> anyhow::Result<()> {
         bundle.campaigns.len()
     ));
     for campaign in bundle.campaigns.values() {
+        for name in &campaign.after_claim.invite {
+            let knows = |store| bundle.invitation(store, name).is_some();
+            if !bundle.stores.keys().any(knows) {
+                print::line(format_args!(
+                    "note: campaign {} invites to `{name}`, which is in no invitations.toml",
+                    campaign.id
+                ));
+            }
+        }
         let reached = bundle
             .stores
             .values()

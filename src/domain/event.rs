@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::CommandDone;
 use super::ids::{
-    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId, TapId,
+    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, Slug, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
 };
 use super::text::Text;
@@ -142,6 +142,9 @@ pub enum Event {
     CouponVoided(CouponVoided),
     StockChanged(StockChanged),
     PromoSwitched(PromoSwitched),
+    FollowIntent(Intent),
+    ContactIntent(Intent),
+    GroupIntent(Intent),
 }
 
 impl Event {
@@ -162,6 +165,9 @@ impl Event {
             Self::CouponVoided(_) => Kind::CouponVoided,
             Self::StockChanged(_) => Kind::StockChanged,
             Self::PromoSwitched(_) => Kind::PromoSwitched,
+            Self::FollowIntent(_) => Kind::FollowIntent,
+            Self::ContactIntent(_) => Kind::ContactIntent,
+            Self::GroupIntent(_) => Kind::GroupIntent,
         }
     }
 }
@@ -355,6 +361,19 @@ pub struct StockChanged {
     pub up_to: Option<u32>,
     #[serde(rename = "stf")]
     pub staff: StaffName,
+}
+
+/// A guest asked to follow, add or join, and was shown how. Whether they did, the platform says or nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    #[serde(rename = "inv")]
+    pub invitation: Slug,
+    /// Which code of the invitation's pool.
+    #[serde(rename = "cd")]
+    pub code: Slug,
+    pub vid: Vid,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
 }
 
 /// Staff stopped a campaign in their store, or let it go on.

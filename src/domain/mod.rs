@@ -5,6 +5,7 @@ pub mod campaign;
 pub mod command;
 pub mod event;
 pub mod ids;
+pub mod invitation;
 pub mod offer;
 pub mod store;
 pub mod text;

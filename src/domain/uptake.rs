@@ -96,6 +96,9 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         Event::ConsentGiven(_) => (vec![add(None, local, Step::Consented, 1)], None),
         Event::ConsentWithdrawn(_) => (vec![add(None, local, Step::Consented, -1)], None),
         Event::RedeemRefused(_) => (vec![add(None, local, Step::Refused, 1)], None),
+        Event::FollowIntent(intent) | Event::ContactIntent(intent) | Event::GroupIntent(intent) => {
+            (Vec::new(), Some(intent.vid))
+        }
         // A coupon that is void was claimed all the same.
         Event::Admitted(_)
         | Event::AdmissionEnded(_)

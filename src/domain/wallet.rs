@@ -608,6 +608,9 @@ impl Wallet {
             | Event::Admitted(_)
             | Event::AdmissionEnded(_)
             | Event::PassUsed(_)
+            | Event::FollowIntent(_)
+            | Event::ContactIntent(_)
+            | Event::GroupIntent(_)
             | Event::CommandDone(_) => {}
         }
     }

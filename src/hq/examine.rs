@@ -144,6 +144,9 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
         Event::StockChanged(x) => (Some(&x.campaign), None, None),
         Event::PromoSwitched(x) => (Some(&x.campaign), None, None),
+        Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
+            (None, Some(x.coupon), Some(x.vid))
+        }
     }
 }
 

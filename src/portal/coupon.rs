@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::State;
 use super::doors::Doors;
 use super::error::{Apology, not_kept};
+use super::invite;
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
@@ -90,6 +91,7 @@ fn draw(
         hours,
         terms: campaign.map(|campaign| campaign.terms.of(language)),
         standing: standing(state, store, coupon, language),
+        invitations: invite::offered(bundle, store, campaign, language),
         consented: coupon.consented,
         consent_words: bundle.policy.marketing.of(language),
         tap: state.tap_for(guest.as_ref()).to_string(),
@@ -238,6 +240,7 @@ struct CouponPage<'a> {
     hours: Option<String>,
     terms: Option<&'a str>,
     standing: Standing,
+    invitations: Vec<invite::Offered<'a>>,
     consented: bool,
     consent_words: &'a str,
     /// For the doors.

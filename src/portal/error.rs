@@ -18,6 +18,8 @@ pub(super) enum Apology {
     Incomplete,
     OfferClosed,
     SoldOut,
+    /// An invitation whose people are away, or that is there no more.
+    NobodyThere,
     /// The journal cannot keep a capture, so nothing is promised.
     CannotKeep,
     NoSuchPage,
@@ -40,7 +42,9 @@ pub(super) enum Apology {
 impl Apology {
     const fn status(self) -> StatusCode {
         match self {
-            Self::UnknownCode | Self::UnknownCoupon | Self::NoSuchPage => StatusCode::NOT_FOUND,
+            Self::UnknownCode | Self::UnknownCoupon | Self::NobodyThere | Self::NoSuchPage => {
+                StatusCode::NOT_FOUND
+            }
             Self::Incomplete | Self::WifiElsewhere => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OfferClosed | Self::SoldOut => StatusCode::CONFLICT,
             Self::CannotKeep | Self::WifiFull | Self::WifiAway => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,6 +66,7 @@ impl Apology {
             | Self::Incomplete
             | Self::OfferClosed
             | Self::SoldOut
+            | Self::NobodyThere
             | Self::CannotKeep
             | Self::NoSuchPage
             | Self::StaffOnly
@@ -81,6 +86,7 @@ impl Apology {
             Self::Incomplete => (&error.form_title, &error.form_text),
             Self::OfferClosed => (&error.closed_title, &error.closed_text),
             Self::SoldOut => (&error.sold_out_title, &error.sold_out_text),
+            Self::NobodyThere => (&shell.t.invite.nobody_title, &shell.t.invite.nobody_text),
             Self::CannotKeep => (&error.busy_title, &error.busy_text),
             Self::NoSuchPage => (&error.missing_title, &error.missing_text),
             Self::StaffOnly => (&till.staff_only, &till.staff_only_text),

@@ -1,5 +1,5 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out; and beside them
-//! how far this box has come with the commands of headquarters.
+//! how far this box has come with the commands of headquarters, and which invitations guests have taken.
 //!
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{FramePlace, StoreId};
+use crate::domain::invitation::Intents;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
 use crate::domain::wallet::{Wallet, moment_at};
@@ -19,6 +20,9 @@ use crate::wire::frame::{self, BootTime, Contents};
 
 /// The checkpoint's key of the commands. Those of the wallet are JSON.
 const COMMANDS: &[u8] = b"commands";
+
+/// The checkpoint's key of the intents.
+const INTENTS: &[u8] = b"intents";
 
 /// What stands before the keys of the day book's lines.
 const DAY: &[u8] = b"day ";
@@ -61,6 +65,8 @@ pub struct Ledger {
     days: SharedDays,
     commands: Progress,
     commands_have_changed: bool,
+    intents: Intents,
+    intents_have_changed: bool,
 }
 
 impl Ledger {
@@ -76,6 +82,11 @@ impl Ledger {
 
     pub fn wallet(&self) -> RwLockReadGuard<'_, Wallet> {
         self.wallet.read()
+    }
+
+    /// Whom guests were shown in the last days.
+    pub(super) const fn intents(&self) -> &Intents {
+        &self.intents
     }
 
     /// How far this box has come with the commands of headquarters.
@@ -116,6 +127,8 @@ impl Book for Ledger {
         *self.wallet.write() = Wallet::default();
         self.commands = Progress::default();
         self.commands_have_changed = false;
+        self.intents = Intents::default();
+        self.intents_have_changed = false;
         self.days.write().reset();
     }
 
@@ -129,6 +142,8 @@ impl Book for Ledger {
         }
         let restored = if key == COMMANDS {
             serde_json::from_slice(value).map(|commands| self.commands = commands)
+        } else if key == INTENTS {
+            serde_json::from_slice(value).map(|intents| self.intents = intents)
         } else {
             serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
         };
@@ -144,6 +159,7 @@ impl Book for Ledger {
         let mut wallet = self.wallet.write();
         for occurrence in &occurrences {
             wallet.apply(occurrence);
+            self.intents_have_changed |= self.intents.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -181,6 +197,12 @@ impl Book for Ledger {
             take(Change::Put {
                 key: COMMANDS.to_vec(),
                 value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
+            });
+        }
+        if std::mem::take(&mut self.intents_have_changed) {
+            take(Change::Put {
+                key: INTENTS.to_vec(),
+                value: serde_json::to_vec(&self.intents).expect("names and ids are plain data"),
             });
         }
         let days = self.days.write().take_changes();

@@ -9,6 +9,7 @@
 //! | [`table`] | `GET /t/{code}`, `GET /` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
+//! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
 //! | [`till`] | `GET /till` and what is under it |
@@ -25,6 +26,7 @@ mod endings;
 mod error;
 mod guest;
 pub mod https;
+mod invite;
 mod join;
 pub mod keys;
 mod language;
@@ -202,6 +204,8 @@ fn pages() -> Router<State> {
         .route("/claim", post(join::claim))
         .route("/c/{id}", get(coupon::show))
         .route("/c/{id}/consent", post(coupon::consent))
+        .route("/c/{id}/invite", post(invite::ask))
+        .route("/c/{id}/invite/{name}", get(invite::show))
         .route("/notice", get(coupon::notice))
         .route("/admit", post(admit::admit))
         .route("/pass", post(admit::pass))

@@ -61,6 +61,9 @@ texts! {
         voided voided_text
         stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
     }
+    invite Invite {
+        title optional how open needs_internet away nobody_title nobody_text
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code code_hint redeem ok no undo undone undo_unknown undo_late recent
@@ -70,6 +73,7 @@ texts! {
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
         offers stock_open sold_out stopped sell_out give_again left_now set stop go_on more no_offers
+        invites invite_nobody invite_spare invite_ends
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }

@@ -8,6 +8,7 @@
 //! chain.toml                       the chain's id and name
 //! policy.toml                      words of notice and consent (optional)
 //! holidays.toml                    the days that are not like their weekday (optional)
+//! invitations.toml                 what guests are invited to beside a coupon (optional)
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes (optional)
@@ -15,6 +16,7 @@
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
 //! stores/<ID>/touchpoints.csv      code,kind,label
 //! stores/<ID>/staff.toml           (optional)
+//! stores/<ID>/invitations.toml     invitations of this store's own (optional)
 //! stores/<ID>/wifi.toml            zones that are different in this store (optional)
 //! ```
 //!
@@ -32,6 +34,7 @@ use super::staff::{Staff, StaffFile};
 use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{CampaignId, Slug, StoreId, TouchpointCode};
+use crate::domain::invitation::{Invitation, Invitations};
 use crate::domain::store::{Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
@@ -52,6 +55,7 @@ pub struct Bundle {
     pub campaigns: BTreeMap<CampaignId, Campaign>,
     pub policy: Policy,
     wifi: Wifi,
+    invitations: Invitations,
     /// Each store has a copy.
     holidays: Holidays,
     pub slices: BTreeMap<CampaignId, u32>,
@@ -66,6 +70,7 @@ pub struct StoreFolder {
     pub touchpoints: BTreeMap<TouchpointCode, Touchpoint>,
     pub staff: Vec<Staff>,
     wifi: Wifi,
+    invitations: Invitations,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +141,12 @@ impl Bundle {
         own.or_else(|| self.wifi.zones.get(zone))
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// An invitation in `store`: the store's own, or else the chain's.
+    pub fn invitation(&self, store: &StoreId, name: &Slug) -> Option<&Invitation> {
+        let own = self.stores.get(store)?.invitations.get(name);
+        own.or_else(|| self.invitations.get(name))
     }
 
     /// This gateway's share of a campaign with a total.
@@ -258,6 +269,7 @@ fn read_file(
         ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
         ["policy.toml"] => bundle.policy = how.toml(path, text)?,
         ["holidays.toml"] => bundle.holidays = how.toml(path, text)?,
+        ["invitations.toml"] => bundle.invitations = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,
         ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
         ["keys.toml"] => bundle.coupon_keys = how.toml::<Keys>(path, text)?.coupon_keys,
@@ -296,6 +308,7 @@ fn read_store_file(
             touchpoints: BTreeMap::new(),
             staff: Vec::new(),
             wifi: Wifi::default(),
+            invitations: Invitations::new(),
         };
         bundle.stores.insert(folder.store.id.clone(), folder);
         return Ok(());
@@ -306,6 +319,7 @@ fn read_store_file(
         .ok_or_else(|| BadFile::whole(path, "its folder has no store.toml that reads"))?;
     match file {
         "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
+        "invitations.toml" => folder.invitations = how.toml(path, text)?,
         "wifi.toml" => folder.wifi = how.toml(path, text)?,
         "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
         _ => return how.stranger(path).map_or(Ok(()), Err),

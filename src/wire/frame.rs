@@ -115,6 +115,9 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::CouponVoided(x) => serde_json::value::to_raw_value(x),
         Event::StockChanged(x) => serde_json::value::to_raw_value(x),
         Event::PromoSwitched(x) => serde_json::value::to_raw_value(x),
+        Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
+            serde_json::value::to_raw_value(x)
+        }
     };
     written.expect("a payload is plain data")
 }
@@ -220,6 +223,9 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::CouponVoided => Event::CouponVoided(read(payload)?),
         Kind::StockChanged => Event::StockChanged(read(payload)?),
         Kind::PromoSwitched => Event::PromoSwitched(read(payload)?),
+        Kind::FollowIntent => Event::FollowIntent(read(payload)?),
+        Kind::ContactIntent => Event::ContactIntent(read(payload)?),
+        Kind::GroupIntent => Event::GroupIntent(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

@@ -16,6 +16,7 @@ mod disk_full;
 mod golden_state;
 mod headquarters_away;
 mod https;
+mod invite;
 mod kill;
 mod ledger;
 mod memory;

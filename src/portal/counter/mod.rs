@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 
 use super::State;
+use super::invite;
 use super::pages::{LanguageLink, Shell, page, render, see_other};
 use super::texts::{Counter, texts};
 use super::till::AtTill;
@@ -47,6 +48,8 @@ struct CounterPage<'a> {
     figures: Option<Figures>,
     /// What runs here today.
     offers: Vec<offers::Offer>,
+    /// What is wrong with invitations.
+    worries: Vec<String>,
     link: &'a str,
     is_well: bool,
     /// Captures that wait for headquarters, and since when.
@@ -99,6 +102,7 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         offers: store
             .map(|store| offers::today(&state, &bundle, store, visitor.language))
             .unwrap_or_default(),
+        worries: invite::worries(&state, &bundle, visitor.language).await,
         link: words(&shell.t.counter, link),
         is_well: matches!(link, None | Some(LinkState::Online)),
         waiting,
