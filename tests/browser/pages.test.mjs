@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { openChain } from './chain.mjs';
-import { fitsAThumb, fitsItsScreen, openBrowser, openPhone, shoot, tap } from './phone.mjs';
+import { fitsAThumb, fitsItsScreen, isAccessible, openBrowser, openPhone, scan, shoot, tap } from './phone.mjs';
 
 // The narrowest phone that is still sold.
 const narrow = { width: 360, height: 640 };
@@ -23,7 +23,8 @@ after(async () => {
 
 /** Does something on a phone of its own, with the options of a browser context. */
 async function onPhone(options, act) {
-  const phone = await openPhone(browser, options);
+  // axe is a script, which the pages' own policy would refuse.
+  const phone = await openPhone(browser, { bypassCSP: true, ...options });
   await act(phone.page, phone);
   await phone.close();
 }
@@ -38,6 +39,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
           await fitsItsScreen(page);
           await fitsAThumb(page);
           await isReadable(page);
+          await isAccessible(page);
         };
         const open = async (path, name) => {
           await page.goto(chain.portal + path);
@@ -51,6 +53,10 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await open(table, 'landing');
         await tap(page.locator('button'));
         await look('coupon');
+        await tap(page.locator('button[value=follow]'));
+        await look('invite');
+        const read = await scan(page.locator('.qr svg'), `invite-qr-${locale}-${colorScheme}`);
+        assert.equal(read, 'https://weixin.example.cn/r/shiwei');
         await open(table, 'landing-held');
 
         await open('/till', 'till-pair');
@@ -76,6 +82,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
           await fitsItsScreen(where);
           await fitsAThumb(where, 'a, button, input');
           await isReadable(where);
+          await isAccessible(where);
         };
         await page.goto(chain.console);
         await look('console-login');

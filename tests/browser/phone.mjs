@@ -2,12 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
 import { run } from './programs.mjs';
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export const iPhone = { width: 390, height: 844 };
 
@@ -40,6 +43,15 @@ export async function openPhone(browser, options = {}) {
     await context.close();
   };
   return { page, asked, close };
+}
+
+/** Deque's axe finds nothing serious on the page. */
+export async function isAccessible(page) {
+  await page.addScriptTag({ path: axe });
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const said = serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' | ')}`);
+  assert.deepEqual(said, [], `what axe finds on ${page.url()}`);
 }
 
 /** Taps a button or link once, and waits until the page behind it is there. */
