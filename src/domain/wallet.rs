@@ -299,6 +299,12 @@ impl Wallet {
         })
     }
 
+    /// The coupons of a diner that the wallet remembers, in no order.
+    pub fn coupons_of(&self, vid: Vid) -> Vec<Coupon> {
+        let held = self.coupons.of_diner(vid);
+        held.map(|coupon| coupon.unpack(&self.names)).collect()
+    }
+
     pub fn is_redeemed(&self, coupon: CouponId) -> bool {
         self.redemptions.of(coupon).is_some()
     }

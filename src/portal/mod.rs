@@ -9,6 +9,7 @@
 //! | [`table`] | `GET /t/{code}`, `GET /` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
+//! | [`me`] | `GET /me` |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
@@ -31,6 +32,7 @@ mod join;
 pub mod keys;
 mod language;
 pub mod ledger;
+mod me;
 mod pages;
 mod probe;
 mod splice;
@@ -206,6 +208,7 @@ fn pages() -> Router<State> {
         .route("/c/{id}/consent", post(coupon::consent))
         .route("/c/{id}/invite", post(invite::ask))
         .route("/c/{id}/invite/{name}", get(invite::show))
+        .route("/me", get(me::show))
         .route("/notice", get(coupon::notice))
         .route("/admit", post(admit::admit))
         .route("/pass", post(admit::pass))

@@ -61,6 +61,9 @@ texts! {
         voided voided_text
         stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
     }
+    me Me {
+        title none note look
+    }
     invite Invite {
         title optional how open needs_internet away nobody_title nobody_text
     }

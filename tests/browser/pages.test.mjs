@@ -49,6 +49,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await open('/t/22222222', 'unknown-code');
         await open('/c/22222222222222222222222222', 'unknown-coupon');
         await open('/notice', 'notice');
+        await open('/me', 'my-coupons-none');
         await open('/', 'wifi');
         await open(table, 'landing');
         await tap(page.locator('button'));
@@ -58,6 +59,8 @@ for (const locale of ['zh-CN', 'en-GB']) {
         const read = await scan(page.locator('.qr svg'), `invite-qr-${locale}-${colorScheme}`);
         assert.equal(read, 'https://weixin.example.cn/r/shiwei');
         await open(table, 'landing-held');
+        await open('/me', 'my-coupons');
+        assert.equal(await page.locator('section.card a.button').count(), 1, 'the coupon that was claimed');
 
         await open('/till', 'till-pair');
         await page.locator('[name=code]').fill(await chain.pairingCode());

@@ -183,3 +183,33 @@ async fn a_guest_whose_coupon_is_used_is_not_offered_what_they_cannot_have() {
     assert!(again.field("tap").is_none(), "{}", again.html);
     assert!(again.html.contains("祝您用餐愉快"), "{}", again.html);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_finds_all_it_holds_on_one_page_and_what_became_of_each() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let (mut phone, landing) = scan(store.portal(), &table(1)).await;
+    let nothing = phone.get("/me?lang=en").await.unwrap();
+    assert!(
+        nothing.html.contains("holds no coupon yet"),
+        "{}",
+        nothing.html
+    );
+    let path = tap(&mut phone, &landing).await;
+    let held = phone.get("/me?lang=en").await.unwrap();
+    let link = format!("class=\"button\" href=\"{path}\"");
+    assert!(held.html.contains(&link), "{}", held.html);
+    assert!(held.html.contains("Valid until"));
+
+    let coupon = see(&mut phone, &path).await;
+    let mut till = Till::open(&store, &pin).await;
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    let used = phone.get("/me?lang=en").await.unwrap();
+    assert!(used.html.contains("Used at"), "{}", used.html);
+    assert!(!used.html.contains(&link));
+
+    let (mut stranger, _) = scan(store.portal(), &table(2)).await;
+    let theirs = stranger.get("/me?lang=en").await.unwrap();
+    assert!(!theirs.html.contains(&path), "{}", theirs.html);
+}
