@@ -16,6 +16,8 @@ use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
 use crate::admission::{NotAdmitted, Standing, book};
 use crate::domain::ids::TapId;
+use crate::domain::wifi::Policy;
+use crate::wire::bundle::{Bundle, StoreFolder};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct AdmitForm {
@@ -31,16 +33,16 @@ pub(super) async fn admit(
     form: Asked,
 ) -> Response {
     let bundle = state.bundle();
-    let Some(folder) = state.own_store(&bundle) else {
-        return Apology::NoSuchPage.page(&visitor);
-    };
-    let guest = match asked_by(&state, &visitor, form) {
-        Ok(guest) => guest,
+    let Asker {
+        folder,
+        guest,
+        policy,
+    } = match asker(&state, &bundle, &visitor, form) {
+        Ok(asker) => asker,
         Err(unasked) => return unasked.answer(&visitor),
     };
     let now = state.now();
     let tier = state.tier(visitor.vid, now);
-    let policy = bundle.wifi(&folder.store.id, &guest.zone);
     let Some(terms) = state.terms(folder, &policy, tier) else {
         return Apology::WifiClosed.page(&visitor);
     };
@@ -65,11 +67,8 @@ pub(super) async fn pass(
     form: Asked,
 ) -> Response {
     let bundle = state.bundle();
-    let Some(folder) = state.own_store(&bundle) else {
-        return Apology::NoSuchPage.page(&visitor);
-    };
-    let guest = match asked_by(&state, &visitor, form) {
-        Ok(guest) => guest,
+    let Asker { guest, policy, .. } = match asker(&state, &bundle, &visitor, form) {
+        Ok(asker) => asker,
         Err(unasked) => return unasked.answer(&visitor),
     };
     if !state.wan_is_up() {
@@ -78,15 +77,23 @@ pub(super) async fn pass(
     if !state.doors(&bundle, &guest).is_some_and(|doors| doors.pass) {
         return Apology::WifiClosed.page(&visitor);
     }
-    let policy = bundle.wifi(&folder.store.id, &guest.zone);
     match state.wall.pass(guest.mac, &guest.zone, &policy) {
         Ok(_) => see_other("/online"),
         Err(error) => not_admitted(&error).page(&visitor),
     }
 }
 
+/// The device that asks to be let in, and the shop and the rules that it asks.
+struct Asker<'b> {
+    folder: &'b StoreFolder,
+    guest: Guest,
+    policy: Policy,
+}
+
 /// Why there is no device to let in.
 enum Unasked {
+    /// This box has no shop yet.
+    NoShop,
     Elsewhere,
     /// The tap was shown to somebody else, or too long ago: the page is shown anew.
     Stale,
@@ -95,17 +102,31 @@ enum Unasked {
 impl Unasked {
     fn answer(&self, visitor: &Visitor) -> Response {
         match self {
+            Self::NoShop => Apology::NoSuchPage.page(visitor),
             Self::Elsewhere => Apology::WifiElsewhere.page(visitor),
             Self::Stale => see_other("/"),
         }
     }
 }
 
-/// The device that asks, if it brings a tap that was shown to it.
-fn asked_by(state: &State, visitor: &Visitor, form: Asked) -> Result<Guest, Unasked> {
+/// Who asks, if they bring a tap that was shown to their device.
+fn asker<'b>(
+    state: &State,
+    bundle: &'b Bundle,
+    visitor: &Visitor,
+    form: Asked,
+) -> Result<Asker<'b>, Unasked> {
+    let folder = state.own_store(bundle).ok_or(Unasked::NoShop)?;
     let guest = state.guest(visitor).ok_or(Unasked::Elsewhere)?;
     match form {
-        Ok(Form(form)) if state.was_shown(form.tap, &guest) => Ok(guest),
+        Ok(Form(form)) if state.was_shown(form.tap, &guest) => {
+            let policy = bundle.wifi(&folder.store.id, &guest.zone);
+            Ok(Asker {
+                folder,
+                guest,
+                policy,
+            })
+        }
         Ok(_) | Err(_) => Err(Unasked::Stale),
     }
 }
