@@ -10,7 +10,8 @@ use super::Mac;
 
 /// Enforces who may pass.
 pub trait Firewall: Send + Sync + 'static {
-    /// Sets the whole wall up anew with these devices in it, in one step.
+    /// Sets the whole wall up anew with these devices in it, in one step. A device that is put in or taken out
+    /// while this runs may come out of it as it was before.
     fn set_up(&self, entries: &[Entry]) -> Result<(), FirewallError>;
     /// Puts one device in, or in the place of what stands under its address.
     fn admit(&self, entry: &Entry) -> Result<(), FirewallError>;
@@ -179,6 +180,8 @@ pub enum OnStop {
 pub enum FirewallError {
     #[error("the kernel has no room for one more device")]
     Full,
+    #[error("the wall is being set up; try again in a moment")]
+    SettingUp,
     #[error("the table is gone: somebody has flushed the rules")]
     Gone,
     #[error("cannot run {program}: {source}; install nftables, or set admission.nft")]
@@ -186,6 +189,10 @@ pub enum FirewallError {
         program: String,
         source: std::io::Error,
     },
+    #[error(
+        "{program} has not ended in time and was killed; run `{program} list tables` by hand: if it hangs, too, look which program holds the kernel's rules (`ps`), or restart the box"
+    )]
+    Late { program: String },
     #[error("nft does not take the table: {said}")]
     Refused { said: String },
     #[error("the kernel does not answer: {0}")]

@@ -16,16 +16,19 @@ pub mod kept;
 pub mod neighbours;
 mod netlink;
 pub mod nft;
+#[cfg(test)]
+mod tests;
 pub mod zone;
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
 
 pub use crate::domain::wifi::Mac;
 
@@ -33,7 +36,7 @@ use crate::domain::wifi::{Policy, Tier};
 use crate::ops::clock::Clock;
 use crate::ops::metrics;
 use book::{Asked, Book, Kind, Moved, Now, Reason, Session, Verdict};
-use firewall::{Firewall, FirewallError, OnStop};
+use firewall::{Entry, Firewall, FirewallError, Mark, OnStop};
 use keeper::Keeper;
 use kept::{KeptSession, Record, Written};
 use neighbours::{Neighbour, Neighbours};
@@ -42,6 +45,9 @@ use zone::ZoneName;
 
 /// How often every session is written anew, so that a power cut gives back no more time than that.
 const KEEP_EVERY: Duration = Duration::from_secs(300);
+
+/// Who taps while the wall is being set up waits for it so long at most; it takes tens of milliseconds.
+const SETTLES_WITHIN: Duration = Duration::from_secs(3);
 
 /// What nobody has listened to is dropped beyond this.
 const MOST_TOLD: usize = 256;
@@ -70,7 +76,12 @@ pub type IsOpen = dyn Fn(&ZoneName, Timestamp) -> bool + Send + Sync;
 /// The sessions, and the firewall that enforces them.
 pub struct Wall {
     parts: Parts,
+    /// Held while the firewall is set up, which starts a process: by those who can wait for it. It is taken
+    /// before `state`.
+    setting_up: Mutex<()>,
+    /// Held for the length of a netlink message.
     state: Mutex<State>,
+    is_settled: watch::Sender<bool>,
     told: broadcast::Sender<Told>,
 }
 
@@ -81,6 +92,10 @@ struct State {
     kept_at: Duration,
     /// The firewall does not hold what the book says, and is to be set up anew.
     is_off: bool,
+    /// The firewall is being set up with who was in when it began: nobody is let in until that is done.
+    is_setting_up: bool,
+    /// Who was taken out since it began, and may have been put back by it.
+    left_meanwhile: Vec<(Mac, Mark)>,
     /// Sessions that were kept by another boot, while this one does not know the time yet.
     undated: Vec<(Mac, Written)>,
 }
@@ -166,11 +181,15 @@ impl Wall {
             keeper: None,
             kept_at: parts.clock.since_boot(),
             is_off: true,
+            is_setting_up: false,
+            left_meanwhile: Vec::new(),
             undated: Vec::new(),
         };
         Self {
             parts,
+            setting_up: Mutex::new(()),
             state: Mutex::new(state),
+            is_settled: watch::channel(true).0,
             told: broadcast::channel(MOST_TOLD).0,
         }
     }
@@ -209,20 +228,49 @@ impl Wall {
     }
 
     /// Sets the firewall up with everybody who is in, also after somebody has flushed it. It starts a process,
-    /// and is not for a thread that serves.
+    /// and is not for a thread that serves; those go on meanwhile, and only letting a device in has to wait.
     pub fn set_up(&self) -> Result<(), FirewallError> {
+        let _one_at_a_time = self.setting_up();
+        let entries = self.begin_setting_up();
+        let done = self.parts.firewall.set_up(&entries);
+        self.end_setting_up(done.is_ok());
+        done
+    }
+
+    fn begin_setting_up(&self) -> Vec<Entry> {
         let now = self.now();
         let mut state = self.lock();
         state.is_off = true;
+        state.is_setting_up = true;
+        self.is_settled.send_replace(false);
         if let Ok(traffic) = self.parts.firewall.traffic() {
             state.book.count(&traffic, now);
         }
-        self.parts.firewall.set_up(&state.book.entries(now))?;
-        state.is_off = false;
-        state.book.begin_counting();
-        // What the kernel has counted up to here is known nowhere else.
-        self.keep_all(&mut state, now);
-        Ok(())
+        state.book.entries(now)
+    }
+
+    fn end_setting_up(&self, worked: bool) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.is_setting_up = false;
+        state.is_off = !worked;
+        for (mac, mark) in std::mem::take(&mut state.left_meanwhile) {
+            self.take_out(&mut state, mac, mark);
+        }
+        if worked {
+            state.book.begin_counting();
+            // What the kernel has counted up to here is known nowhere else.
+            self.keep_all(&mut state, now);
+        }
+        self.is_settled.send_replace(true);
+    }
+
+    /// Waits until the firewall is not being set up; not for ever.
+    pub async fn settled(&self) {
+        let mut is_settled = self.is_settled.subscribe();
+        let settled = is_settled.wait_for(|is_settled| *is_settled);
+        // Who has waited in vain is told so by the wall.
+        timeout(SETTLES_WITHIN, settled).await.ok();
     }
 
     pub fn find(&self, address: IpAddr) -> Option<Neighbour> {
@@ -264,11 +312,7 @@ impl Wall {
             .and_then(|verdict| match verdict {
                 Verdict::Already => Ok(false),
                 Verdict::New(entry, session) => {
-                    if let Err(error) = self.parts.firewall.admit(&entry) {
-                        // It may have been carried out all the same; setting up anew leaves it out.
-                        state.is_off |= !matches!(error, FirewallError::Full);
-                        return Err(error.into());
-                    }
+                    self.put_in(state, &entry)?;
                     let (tier, kind) = (session.tier, session.kind);
                     self.keep_session(state, mac, &session, now);
                     state.book.put(mac, *session, now);
@@ -283,6 +327,28 @@ impl Wall {
             self.tell(mac, zone, What::Refused { why });
         }
         done
+    }
+
+    fn put_in(&self, state: &mut State, entry: &Entry) -> Result<(), FirewallError> {
+        if state.is_setting_up {
+            return Err(FirewallError::SettingUp);
+        }
+        let done = self.parts.firewall.admit(entry);
+        // It may have been carried out all the same; setting up anew leaves it out.
+        state.is_off |= !matches!(done, Ok(()) | Err(FirewallError::Full));
+        done
+    }
+
+    fn take_out(&self, state: &mut State, mac: Mac, mark: Mark) {
+        if state.is_setting_up {
+            state.left_meanwhile.push((mac, mark));
+            return;
+        }
+        if let Err(error) = self.parts.firewall.remove(mac, mark) {
+            // Its entry runs out by itself; setting up anew leaves it out at once.
+            tracing::warn!(%error, "a device could not be taken out of the wall");
+            state.is_off = true;
+        }
     }
 
     pub fn standing(&self, mac: Mac, zone: &ZoneName) -> Standing {
@@ -326,10 +392,7 @@ impl Wall {
         let Some((entry, mut session)) = state.book.extend(mac, by, now) else {
             return Ok(false);
         };
-        if let Err(error) = self.parts.firewall.admit(&entry) {
-            state.is_off |= !matches!(error, FirewallError::Full);
-            return Err(error);
-        }
+        self.put_in(&mut state, &entry)?;
         session.begin_counting();
         self.keep_session(&state, mac, &session, now);
         state.book.replace(mac, session);
@@ -339,6 +402,12 @@ impl Wall {
     /// Ends what is over; to be called every few seconds. Sets the firewall up anew where it had fallen behind,
     /// and so is not for a thread that serves.
     pub fn sweep(&self) {
+        let not_set_up_now = match self.setting_up.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // What the kernel counts begins at nothing in between; the next sweep sees it whole.
+            Err(TryLockError::WouldBlock) => return,
+        };
         let now = self.now();
         let mut state = self.lock();
         for mac in state.book.forget(now) {
@@ -361,6 +430,7 @@ impl Wall {
         }
         let is_off = state.is_off;
         drop(state);
+        drop(not_set_up_now);
         if is_off && let Err(error) = self.set_up() {
             tracing::error!(%error, "the wall could not be set up; it is tried again");
         }
@@ -385,11 +455,7 @@ impl Wall {
         let Some(session) = state.book.take(mac, reason, now) else {
             return false;
         };
-        if let Err(error) = self.parts.firewall.remove(mac, session.mark) {
-            // Its entry runs out by itself; setting up anew leaves it out at once.
-            tracing::warn!(%error, "a device could not be taken out of the wall");
-            state.is_off = true;
-        }
+        self.take_out(state, mac, session.mark);
         let moved = session.moved();
         if let Some(ended) = state.book.last_ended(mac) {
             keep(state, Record::Ended { mac, ended });
@@ -436,6 +502,8 @@ impl Wall {
 
     /// Keeps the sessions as they are and leaves the wall as `on_stop` says.
     pub fn take_down(&self, on_stop: OnStop) -> Result<(), FirewallError> {
+        // A setting up that ended later would put back what is taken down.
+        let _nobody_sets_up = self.setting_up();
         let now = self.now();
         let mut state = self.lock();
         if let Ok(traffic) = self.parts.firewall.traffic() {
@@ -481,6 +549,12 @@ impl Wall {
     fn written(&self) -> Written {
         let is_known = self.parts.clock.doubt().is_none();
         Written::at(self.now(), self.parts.boot, is_known)
+    }
+
+    fn setting_up(&self) -> MutexGuard<'_, ()> {
+        self.setting_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

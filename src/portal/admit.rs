@@ -49,6 +49,7 @@ pub(super) async fn admit(
     if !state.wan_is_up() {
         return Apology::WifiAway.page(&visitor);
     }
+    state.wall.settled().await;
     match state.wall.admit(&guest.asks(tier, terms)) {
         Ok(is_new) => {
             if is_new {
@@ -77,6 +78,7 @@ pub(super) async fn pass(
     if !state.doors(&bundle, &guest).is_some_and(|doors| doors.pass) {
         return Apology::WifiClosed.page(&visitor);
     }
+    state.wall.settled().await;
     match state.wall.pass(guest.mac, &guest.zone, &policy) {
         Ok(_) => see_other("/online"),
         Err(error) => not_admitted(&error).page(&visitor),

@@ -182,6 +182,48 @@ fn a_session_outlives_a_kill_and_a_flush_of_all_rules() {
 }
 
 #[test]
+fn an_nft_that_hangs_keeps_no_page_waiting() {
+    inside(|mut lab| async move {
+        let (nft, hangs, begun) = ("/run/lab/slow-nft", "/run/lab/hangs", "/run/lab/begun");
+        let script = format!(
+            "#!/bin/sh\nwhile [ -e {hangs} ]; do : >{begun}; sleep 0.1; done\nexec nft \"$@\"\n"
+        );
+        fs_err::write(nft, script).unwrap();
+        lab.router.space.run("chmod", &["+x", nft]);
+        lab.router.start_dnsmasq(PORTAL);
+        let with = format!("firewall = \"nft\"\nnft = \"{nft}\"");
+        let _shop = lab
+            .router
+            .open_shop(&WALL.replace("firewall = \"nft\"", &with));
+        let (phone, other) = (lab.phone(Zone::Guest), lab.phone(Zone::Guest));
+        phone.join().await;
+        other.join().await;
+        let_in(&phone);
+
+        fs_err::write(hangs, "").unwrap();
+        lab.router.nft("flush map inet maitred guests\n");
+        eventually("the hanging nft", || async {
+            fs_err::exists(begun).unwrap().then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        let page = other.get("http://sz01.sw.cn/");
+        assert!(page.body.contains("继续上网"), "{}", page.body);
+        assert_eq!(phone.get("http://sz01.sw.cn/online").status, 200);
+        assert!(began.elapsed() < Duration::from_secs(1));
+        let tap = tap_on(&page.body);
+        let refused = other.post("http://sz01.sw.cn/admit", &[("tap", &tap)]);
+        assert_eq!(refused.status, 503, "{}", refused.body);
+
+        fs_err::remove_file(hangs).unwrap();
+        eventually("the wall", || async { is_online(&phone).then_some(()) }).await;
+        assert!(!is_online(&other), "who was told no is not in");
+        other.post("http://sz01.sw.cn/admit", &[("tap", &tap)]);
+        assert!(is_online(&other));
+    });
+}
+
+#[test]
 fn two_zones_show_two_pages_and_keep_to_themselves() {
     inside(|mut lab| async move {
         lab.router.grant(

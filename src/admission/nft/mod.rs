@@ -21,6 +21,7 @@ use rustix::net::netlink::NETFILTER;
 use super::Mac;
 use super::firewall::{Entry, Firewall, FirewallError, Mark, OnStop, Traffic};
 use super::netlink::{Socket, conntrack, nftables};
+pub use program::Program;
 use table::{Addresses, DOWN, GUESTS, OWN_SETS, SPENT, TABLE, UP, WAN_AWAY};
 pub use table::{Layout, garden_set, pass_set, probe_set};
 pub use watch::Watch;
@@ -38,8 +39,10 @@ const NAME_ROOM: usize = 16;
 #[derive(Debug)]
 pub struct NftFirewall {
     layout: Layout,
-    program: String,
+    program: Program,
     wan_is_up: AtomicBool,
+    /// Held while the table is set up: it is for those who can wait for `nft`.
+    setting_up: Mutex<()>,
     kernel: Mutex<Kernel>,
 }
 
@@ -67,8 +70,9 @@ impl NftFirewall {
     pub fn open(layout: Layout, program: &str) -> Result<Self, FirewallError> {
         Ok(Self {
             layout,
-            program: program.to_owned(),
+            program: Program::at(program),
             wan_is_up: AtomicBool::new(true),
+            setting_up: Mutex::new(()),
             kernel: Mutex::new(Kernel {
                 socket: Socket::open(Some(NETFILTER))?,
                 set_up_in: 0,
@@ -83,8 +87,27 @@ impl NftFirewall {
 
     /// Whether a change came after the table was set up. Waits for a setting up that is under way.
     fn is_after_set_up(&self, generation: u32) -> bool {
+        let _set_up = self.setting_up();
         let ahead = generation.wrapping_sub(self.kernel().set_up_in);
         ahead.cast_signed() > 0
+    }
+
+    fn wan_batch(&self, is_up: bool) -> nftables::Batch {
+        let mut batch = entries::batch();
+        batch.empty(WAN_AWAY);
+        if !is_up {
+            for zone in &self.layout.zones {
+                let name = name_as_key(&zone.interface);
+                batch.put(WAN_AWAY, &nftables::Element::plain(&name));
+            }
+        }
+        batch
+    }
+
+    fn setting_up(&self) -> MutexGuard<'_, ()> {
+        self.setting_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kernel(&self) -> MutexGuard<'_, Kernel> {
@@ -102,17 +125,24 @@ impl Firewall for NftFirewall {
     /// flush it is not: dnsmasq then has to be told to forget its cache (SIGHUP), because it adds an address
     /// only when it hears it.
     fn set_up(&self, entries: &[Entry]) -> Result<(), FirewallError> {
-        let Kernel { socket, set_up_in } = &mut *self.kernel();
-        let addresses = addresses(socket, &self.layout);
-        let wan_is_up = self.wan_is_up.load(Ordering::Relaxed);
-        let script = self.layout.write(entries, &addresses, wan_is_up);
-        match program::run(&self.program, &script) {
+        let _one_at_a_time = self.setting_up();
+        let addresses = addresses(&mut self.kernel().socket, &self.layout);
+        let wan_was_up = self.wan_is_up.load(Ordering::Relaxed);
+        let script = self.layout.write(entries, &addresses, wan_was_up);
+        // Nobody else waits for it.
+        match self.program.carry_out(&script) {
             Err(FirewallError::Refused { said }) if said.contains(program::TOO_LONG) => {
                 let some = &entries[..entries.len().min(DEVICES_THAT_FIT)];
-                let script = self.layout.write(some, &Addresses::new(), wan_is_up);
-                program::run(&self.program, &script)?;
+                let script = self.layout.write(some, &Addresses::new(), wan_was_up);
+                self.program.carry_out(&script)?;
             }
             done => done?,
+        }
+        let Kernel { socket, set_up_in } = &mut *self.kernel();
+        // Whoever was told in the meantime has told the table that is gone.
+        let wan_is_up = self.wan_is_up.load(Ordering::Relaxed);
+        if wan_is_up != wan_was_up {
+            self.wan_batch(wan_is_up).send(socket).map_err(why)?;
         }
         for some in entries.chunks(DEVICES_AT_ONCE) {
             let mut batch = entries::batch();
@@ -181,15 +211,9 @@ impl Firewall for NftFirewall {
     fn wan(&self, is_up: bool) -> Result<(), FirewallError> {
         // Also where it fails: the next table is set up so.
         self.wan_is_up.store(is_up, Ordering::Relaxed);
-        let mut batch = entries::batch();
-        batch.empty(WAN_AWAY);
-        if !is_up {
-            for zone in &self.layout.zones {
-                let name = name_as_key(&zone.interface);
-                batch.put(WAN_AWAY, &nftables::Element::plain(&name));
-            }
-        }
-        batch.send(&mut self.kernel().socket).map_err(why)
+        self.wan_batch(is_up)
+            .send(&mut self.kernel().socket)
+            .map_err(why)
     }
 
     fn take_down(&self, on_stop: OnStop) -> Result<(), FirewallError> {

@@ -74,11 +74,18 @@ impl Watch {
             }
             self.is_touched = judge.is_touched;
             if let Some(generation) = judge.touched_in
-                && self.firewall.is_after_set_up(generation)
+                && self.is_after_set_up(generation).await?
             {
                 return Ok(());
             }
         }
+    }
+
+    /// `nft` may be at work, which is not waited for among tasks that serve.
+    async fn is_after_set_up(&self, generation: u32) -> io::Result<bool> {
+        let firewall = Arc::clone(&self.firewall);
+        let asked = move || firewall.is_after_set_up(generation);
+        Ok(tokio::task::spawn_blocking(asked).await?)
     }
 }
 
