@@ -8,8 +8,8 @@ use super::Finding;
 use super::addresses::Addresses;
 use super::dns::{NoAnswer, ask};
 use super::names::list;
-use super::program::nft;
 use crate::admission::garden::{Garden, Rule, Sets, Version};
+use crate::admission::nft::Program;
 use crate::admission::zone::Zone;
 use crate::domain::wifi::is_check_host;
 
@@ -68,11 +68,10 @@ async fn look(program: &str, zone: &Zone, name: &str, sets: Sets<'_>) -> Seen {
             Err(_) => {}
         }
     }
+    let nft = Program::at(program);
     let is_held = |address: &IpAddr| {
         let set = sets.name(Version::of(*address));
-        let element = format!("{{ {address} }}");
-        let words = ["get", "element", "inet", "maitred", &set, &element];
-        nft(program, &words).is_ok_and(|output| output.status.success())
+        nft.holds(&set, *address).unwrap_or_default()
     };
     let missing = addresses
         .iter()

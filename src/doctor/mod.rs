@@ -15,7 +15,6 @@ pub mod internet;
 pub mod names;
 pub mod offload;
 pub mod ports;
-mod program;
 pub mod state_dir;
 pub mod wall;
 

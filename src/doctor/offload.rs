@@ -8,14 +8,14 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::Finding;
-use super::program::nft;
+use crate::admission::nft::Program;
 use crate::admission::zone::Zone;
 
 pub fn check(program: &str, zones: &[Zone]) -> Finding {
-    let tables = nft(program, &["-j", "list", "flowtables"])
+    let tables = Program::at(program)
+        .list("flowtables")
         .ok()
-        .filter(|output| output.status.success())
-        .and_then(|output| serde_json::from_slice(&output.stdout).ok());
+        .and_then(|printed| serde_json::from_slice(&printed).ok());
     let interfaces = zones
         .iter()
         .flat_map(|zone| with_ports(&zone.interface))

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::Finding;
-use super::program::{nft, said};
-use crate::admission::nft::{Layout, Table, inspect};
+use crate::admission::firewall::FirewallError;
+use crate::admission::nft::{Layout, Program, Table, inspect};
 use crate::admission::zone::Zone;
 
 /// What it means that no kernel is touched.
@@ -25,23 +25,26 @@ pub fn dry(zones: &[Zone]) -> Finding {
 /// Whether `nft` is there and speaks JSON.
 pub fn program(program: &str) -> Finding {
     const CHECK: &str = "nft";
-    match nft(program, &["-j", "list", "tables"]) {
-        Err(error) => Finding::bad(
+    match Program::at(program).list("tables") {
+        Ok(printed) => match serde_json::from_slice::<serde_json::Value>(&printed) {
+            Ok(_) => Finding::good(CHECK, "it is there and speaks JSON"),
+            Err(_) => without_json(),
+        },
+        Err(FirewallError::Refused { said }) if said.contains("JSON") => without_json(),
+        Err(FirewallError::Refused { said }) => Finding::bad(
             CHECK,
-            format!("cannot run {program}: {error}"),
+            said,
+            "run the doctor as root; a kernel without nf_tables needs kmod-nft-core and kmod-nft-nat (OpenWrt)",
+        ),
+        Err(FirewallError::NoProgram { program, source }) => Finding::bad(
+            CHECK,
+            format!("cannot run {program}: {source}"),
             "install nftables, or set admission.nft to where it is",
         ),
-        Ok(output) if output.status.success() => {
-            match serde_json::from_slice::<serde_json::Value>(&output.stdout) {
-                Ok(_) => Finding::good(CHECK, "it is there and speaks JSON"),
-                Err(_) => without_json(),
-            }
-        }
-        Ok(output) if said(&output).contains("JSON") => without_json(),
-        Ok(output) => Finding::bad(
+        Err(error) => Finding::bad(
             CHECK,
-            said(&output),
-            "run the doctor as root; a kernel without nf_tables needs kmod-nft-core and kmod-nft-nat (OpenWrt)",
+            error.to_string(),
+            "the gateway cannot set its wall up as long as that is so",
         ),
     }
 }
