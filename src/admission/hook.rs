@@ -7,20 +7,23 @@
 //!  "kind":"open","reason":"time","seconds":14400,"bytes_up":123,"bytes_down":456}
 //! ```
 //! `event` is `admitted`, `refused` (with `why`) or `ended`. Hooks run one after the other, outside of every
-//! request, each for ten seconds at most. What comes too fast is dropped, the oldest first, and counted. The
-//! hardware address goes to the operator's hook and nowhere else.
+//! request, each for ten seconds at most. What comes too fast is dropped, the oldest first, and counted.
+//! Refusals have a queue of their own, which is short and comes last. The hardware address goes to the
+//! operator's hook and nowhere else.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::lookup_host;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use super::{Told, Wall, What};
+use super::zone::ZoneName;
+use super::{Mac, Refusal, Told, Wall, What};
 use crate::ops::ask::Connection;
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
@@ -39,16 +42,18 @@ pub enum Hook {
 
 /// Calls `hook` for all that happens at `wall` from now on.
 pub fn start(hook: Hook, wall: &Wall, tasks: &Tasks) {
-    let mut told = wall.listen();
+    let (mut told, mut refused) = (wall.listen(), wall.listen_to_refusals());
     let own = tasks.clone();
     tasks.spawn("hook", async move {
         loop {
             let next = tokio::select! {
-                next = told.recv() => next,
+                biased;
                 () = own.stopping() => return,
+                next = told.recv() => next.map(|told| Message::of(&told)),
+                next = refused.recv() => next.map(|refusal| Message::of_refusal(&refusal)),
             };
             match next {
-                Ok(told) => call(&hook, &told, &own).await,
+                Ok(message) => call(&hook, &message, &own).await,
                 Err(RecvError::Lagged(dropped)) => {
                     metrics::add_of(metrics::HOOKS, ("outcome", "dropped"), dropped);
                 }
@@ -58,8 +63,8 @@ pub fn start(hook: Hook, wall: &Wall, tasks: &Tasks) {
     });
 }
 
-async fn call(hook: &Hook, told: &Told, tasks: &Tasks) {
-    let json = serde_json::to_vec(&Message::of(told)).expect("a message is plain data");
+async fn call(hook: &Hook, message: &Message, tasks: &Tasks) {
+    let json = serde_json::to_vec(message).expect("a message is plain data");
     let done = async {
         match hook {
             Hook::Exec(words) => exec(words, &json).await,
@@ -133,11 +138,11 @@ async fn post(url: &str, json: Vec<u8>, tasks: &Tasks) -> anyhow::Result<()> {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Message {
     event: &'static str,
     at: String,
     device: String,
-    zone: &'a str,
+    zone: ZoneName,
     #[serde(skip_serializing_if = "Option::is_none")]
     tier: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,30 +159,14 @@ struct Message<'a> {
     bytes_down: Option<u64>,
 }
 
-impl<'a> Message<'a> {
-    fn of(told: &'a Told) -> Self {
-        let bare = Self {
-            event: "admitted",
-            at: told.at.to_string(),
-            device: told.mac.to_string(),
-            zone: told.zone.as_str(),
-            tier: None,
-            kind: None,
-            why: None,
-            reason: None,
-            seconds: None,
-            bytes_up: None,
-            bytes_down: None,
-        };
+impl Message {
+    fn of(told: &Told) -> Self {
+        let bare = Self::bare(told.at, told.mac, &told.zone);
         match told.what {
             What::Admitted { tier, kind } => Self {
+                event: "admitted",
                 tier: Some(tier.name()),
                 kind: Some(kind.name()),
-                ..bare
-            },
-            What::Refused { why } => Self {
-                event: "refused",
-                why: Some(why),
                 ..bare
             },
             What::Ended {
@@ -198,14 +187,36 @@ impl<'a> Message<'a> {
             },
         }
     }
+
+    fn of_refusal(refusal: &Refusal) -> Self {
+        Self {
+            event: "refused",
+            why: Some(refusal.why),
+            ..Self::bare(refusal.at, refusal.mac, &refusal.zone)
+        }
+    }
+
+    fn bare(at: Timestamp, mac: Mac, zone: &ZoneName) -> Self {
+        Self {
+            event: "",
+            at: at.to_string(),
+            device: mac.to_string(),
+            zone: zone.clone(),
+            tier: None,
+            kind: None,
+            why: None,
+            reason: None,
+            seconds: None,
+            bytes_up: None,
+            bytes_down: None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission::Mac;
     use crate::admission::book::{Kind, Moved, Reason};
-    use crate::admission::zone::ZoneName;
     use crate::domain::wifi::Tier;
 
     fn told(what: What) -> Told {

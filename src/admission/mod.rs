@@ -49,8 +49,12 @@ const KEEP_EVERY: Duration = Duration::from_secs(300);
 /// Who taps while the wall is being set up waits for it so long at most; it takes tens of milliseconds.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3);
 
-/// What nobody has listened to is dropped beyond this.
-const MOST_TOLD: usize = 256;
+/// What nobody has listened to is dropped beyond this: as much as can happen in one sweep, when a full house
+/// closes.
+const MOST_TOLD: usize = book::MOST_SESSIONS;
+
+/// One device can be refused as often as it likes.
+const MOST_REFUSALS: usize = 64;
 
 /// What the wall is made of.
 pub struct Parts {
@@ -83,6 +87,8 @@ pub struct Wall {
     state: Mutex<State>,
     is_settled: watch::Sender<bool>,
     told: broadcast::Sender<Told>,
+    /// Apart, so that a flood of them pushes out nothing else.
+    refused: broadcast::Sender<Refusal>,
 }
 
 struct State {
@@ -137,7 +143,7 @@ pub enum Standing {
     },
 }
 
-/// What has happened at the wall, for whoever listens.
+/// Who has come in or gone, for whoever listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub at: Timestamp,
@@ -152,9 +158,6 @@ pub enum What {
         tier: Tier,
         kind: Kind,
     },
-    Refused {
-        why: &'static str,
-    },
     Ended {
         tier: Tier,
         kind: Kind,
@@ -162,6 +165,15 @@ pub enum What {
         seconds: u64,
         moved: Moved,
     },
+}
+
+/// A device that was not let in, for whoever listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub at: Timestamp,
+    pub mac: Mac,
+    pub zone: ZoneName,
+    pub why: &'static str,
 }
 
 /// A session as an operator sees it.
@@ -191,6 +203,7 @@ impl Wall {
             state: Mutex::new(state),
             is_settled: watch::channel(true).0,
             told: broadcast::channel(MOST_TOLD).0,
+            refused: broadcast::channel(MOST_REFUSALS).0,
         }
     }
 
@@ -324,7 +337,14 @@ impl Wall {
         if let Err(refused) = &done {
             let why = refused.code();
             metrics::add_of(metrics::ADMISSIONS_REFUSED, ("why", why), 1);
-            self.tell(mac, zone, What::Refused { why });
+            let refusal = Refusal {
+                at: now.at,
+                mac,
+                zone: zone.clone(),
+                why,
+            };
+            // Nobody has to listen.
+            self.refused.send(refusal).ok();
         }
         done
     }
@@ -495,9 +515,14 @@ impl Wall {
         self.parts.firewall.wan(is_up)
     }
 
-    /// Hears of what happens from now on.
+    /// Hears who comes in and goes from now on.
     pub fn listen(&self) -> broadcast::Receiver<Told> {
         self.told.subscribe()
+    }
+
+    /// Hears who is not let in from now on.
+    pub fn listen_to_refusals(&self) -> broadcast::Receiver<Refusal> {
+        self.refused.subscribe()
     }
 
     /// Keeps the sessions as they are and leaves the wall as `on_stop` says.

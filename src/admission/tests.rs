@@ -3,6 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use jiff::tz::Offset;
+use tokio::sync::broadcast::error::TryRecvError;
 
 use super::dry::{ByAddress, DryFirewall};
 use super::firewall::Traffic;
@@ -131,6 +132,58 @@ fn while_the_wall_is_set_up_pages_go_on_nobody_is_half_let_in_and_who_leaves_is_
     assert_eq!(dry.admitted(), [mac(1)]);
     assert!(wall.admit(&asks(3)).unwrap());
     assert_eq!(dry.admitted(), [mac(1), mac(3)]);
+}
+
+#[test]
+fn a_flood_of_refusals_pushes_out_nobody_who_comes_or_goes() {
+    let blocked = mac(66);
+    let wall = Wall::new(Parts {
+        blocked: vec![blocked],
+        ..parts(DryFirewall::default())
+    });
+    wall.set_up().unwrap();
+    let (mut told, mut refused) = (wall.listen(), wall.listen_to_refusals());
+    let flood = || {
+        for _ in 0..10_000 {
+            wall.admit(&asks(66)).unwrap_err();
+        }
+    };
+    wall.admit(&asks(1)).unwrap();
+    flood();
+    wall.revoke(mac(1));
+    flood();
+    let what: Vec<_> = std::iter::from_fn(|| told.try_recv().ok())
+        .map(|told| (told.mac, matches!(told.what, What::Ended { .. })))
+        .collect();
+    assert_eq!(what, [(mac(1), false), (mac(1), true)]);
+    let lagged = refused.try_recv().unwrap_err();
+    assert!(
+        matches!(lagged, TryRecvError::Lagged(dropped) if dropped > 19_000),
+        "{lagged}"
+    );
+    assert_eq!(refused.try_recv().unwrap().why, "blocked");
+}
+
+#[test]
+fn when_a_full_house_closes_every_end_is_heard() {
+    let wall = Wall::new(Parts {
+        is_open: Box::new(|_, _| false),
+        ..parts(DryFirewall::default())
+    });
+    wall.set_up().unwrap();
+    for number in 0..book::MOST_SESSIONS {
+        let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
+        let asked = Asked {
+            mac: Mac([2, 0, 0, 1, high, low]),
+            ..asks(0)
+        };
+        wall.admit(&asked).unwrap();
+    }
+    let mut told = wall.listen();
+    wall.sweep();
+    assert!(wall.is_empty());
+    let heard = std::iter::from_fn(|| told.try_recv().ok()).count();
+    assert_eq!(heard, book::MOST_SESSIONS);
 }
 
 #[tokio::test]

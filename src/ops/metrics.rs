@@ -32,6 +32,8 @@ pub const ADMISSIONS_REFUSED: &str = "admission_refused_total";
 pub const SESSIONS_NOT_KEPT: &str = "admission_sessions_not_kept_total";
 /// Sessions that ended, by `reason`: `time`, `idle`, `quota`, `revoked`, `closed`.
 pub const ADMISSIONS_ENDED: &str = "admission_ended_total";
+/// Ends of sessions and uses of passes that headquarters does not hear of, because too much happened at once.
+pub const ENDINGS_MISSED: &str = "admission_endings_missed_total";
 /// Times the wall was set up anew because somebody else had changed it.
 pub const WALL_RESTORED: &str = "admission_wall_restored_total";
 /// Calls of the operator's hook, by `outcome`: `done`, `failed`, `late`, `dropped`.

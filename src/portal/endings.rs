@@ -10,6 +10,7 @@ use super::ledger::happening;
 use crate::admission::book::Kind;
 use crate::admission::{Told, What};
 use crate::domain::event::{AdmissionEnded, Event, PassUsed};
+use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 
 /// A quota is cut by the kernel at once; whoever has used theirs up is told so within this.
@@ -44,7 +45,7 @@ pub(super) fn start(state: &State, tasks: &Tasks) {
             match next {
                 Ok(told) => state.saw_at_the_wall(&told),
                 // P1: what a crowd leaves behind may be dropped.
-                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Lagged(dropped)) => metrics::add(metrics::ENDINGS_MISSED, dropped),
                 Err(RecvError::Closed) => return,
             }
         }
@@ -81,13 +82,13 @@ fn event(told: &Told) -> Option<Event> {
             up: moved.up,
             down: moved.down,
         })),
-        // Who was let in is known with their cookie where they tapped; the rest is the box's own affair.
+        // Who was let in is known with their cookie where they tapped; the end of a pass, as a refusal, is the
+        // box's own affair.
         What::Admitted {
             kind: Kind::Open, ..
         }
         | What::Ended {
             kind: Kind::Pass, ..
-        }
-        | What::Refused { .. } => None,
+        } => None,
     }
 }
