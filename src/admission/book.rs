@@ -242,6 +242,7 @@ impl Book {
         if session.kind == Kind::Open {
             let ended = EndedToday {
                 day: now.local.date(),
+                zone: Some(session.zone.clone()),
                 reason,
                 used: session.used(),
                 tier: session.tier,
@@ -280,12 +281,13 @@ impl Book {
         }
     }
 
-    /// The tier of a device whose session ended today by itself, so that it may be let in again unasked.
-    pub fn returns(&self, mac: Mac, now: Now) -> Option<Tier> {
+    /// The tier of a device whose session in `zone` ended today by itself, so that it may be let in there again
+    /// unasked.
+    pub fn returns(&self, mac: Mac, zone: &ZoneName, now: Now) -> Option<Tier> {
         let ended = self
             .ended
             .get(&mac)
-            .filter(|ended| ended.is_on(now.local.date()))?;
+            .filter(|ended| ended.is_on(now.local.date()) && ended.zone.as_ref() == Some(zone))?;
         let by_itself = matches!(ended.reason, Reason::Time | Reason::Idle);
         (by_itself && !self.blocked.contains(&mac)).then_some(ended.tier)
     }
@@ -316,7 +318,7 @@ impl Book {
 
     /// How the last session of a device without one ended.
     pub fn last_ended(&self, mac: Mac) -> Option<EndedToday> {
-        self.ended.get(&mac).copied()
+        self.ended.get(&mac).cloned()
     }
 
     /// Everything that the wall is to hold, when it is set up anew.

@@ -293,6 +293,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_version_before_zones_has_kept_still_reads() {
+        let json = r#"{"ended":{"mac":"02:00:00:00:00:01","ended":{"day":"2026-12-01","reason":"time","used":{"up":1,"down":2},"tier":"guest"}}}"#;
+        let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        let (records, unread) = read(line.as_bytes());
+        assert_eq!(unread, 0);
+        let Record::Ended { ended, .. } = &records[&mac(1)] else {
+            panic!("{records:?}");
+        };
+        assert_eq!((ended.tier, &ended.zone), (Tier::Guest, &None));
+    }
+
+    #[test]
     fn of_two_records_the_later_counts_and_a_torn_line_costs_itself_only() {
         let start = now("2026-12-01T04:00:00Z", 1_000);
         let session = Record::Session(Box::new(kept(start, true)));
@@ -300,6 +312,7 @@ mod tests {
             mac: mac(last),
             ended: EndedToday {
                 day: start.local.date(),
+                zone: None,
                 reason: Reason::Quota,
                 used: Moved { up: 1, down: 2 },
                 tier: Tier::Guest,

@@ -394,9 +394,9 @@ impl Wall {
         }
     }
 
-    /// The tier of a device whose session ended today by itself.
-    pub fn returns(&self, mac: Mac) -> Option<Tier> {
-        self.lock().book.returns(mac, self.now())
+    /// The tier of a device whose session in `zone` ended today by itself.
+    pub fn returns(&self, mac: Mac, zone: &ZoneName) -> Option<Tier> {
+        self.lock().book.returns(mac, zone, self.now())
     }
 
     /// Ends a session; false if there is none.

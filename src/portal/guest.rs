@@ -119,8 +119,9 @@ impl Shared {
             return standing;
         }
         let policy = bundle.wifi(&folder.store.id, &guest.zone);
-        let returns = policy.same_day && self.wan_is_up();
-        match returns.then(|| self.wall.returns(guest.mac)).flatten() {
+        let may_return = policy.same_day && self.wan_is_up();
+        let returns = || self.wall.returns(guest.mac, &guest.zone);
+        match may_return.then(returns).flatten() {
             Some(tier) => {
                 if let Some(terms) = self.terms(folder, &policy, tier) {
                     // Whoever cannot return unasked is shown the page, as everybody is.

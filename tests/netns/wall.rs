@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::tz::Offset;
+use maitred::admission::book::{EndedToday, Moved, Reason};
+use maitred::admission::kept::Record;
+use maitred::domain::wifi::Tier;
+use maitred::ops::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
 use crate::lab::{Lab, NoAnswer, Phone, Step, Zone, address_of, address6_of, inside};
@@ -278,6 +283,47 @@ fn what_a_phone_was_given_in_one_zone_is_worth_nothing_in_another() {
         assert!(!phone.get("http://sz01.sw.cn/").body.contains("继续上网"));
         phone.move_to(Zone::Vip, &lab.router).await;
         assert!(is_online(&phone), "and is there again where it was given");
+    });
+}
+
+/// What the gateway keeps of a session in `zone` that ran out today.
+fn ran_out_today(mac: &str, zone: &str) -> String {
+    let record = Record::Ended {
+        mac: mac.to_owned().try_into().unwrap(),
+        ended: EndedToday {
+            // As the shop's calendar has it.
+            day: SystemClock
+                .now()
+                .to_zoned(Offset::constant(8).to_time_zone())
+                .date(),
+            zone: Some(zone.to_owned().try_into().unwrap()),
+            reason: Reason::Time,
+            used: Moved::default(),
+            tier: Tier::Guest,
+        },
+    };
+    record.line()
+}
+
+#[test]
+fn a_phone_returns_unasked_into_the_zone_it_was_in_and_into_no_other() {
+    inside(|mut lab| async move {
+        let policy = |zone| format!("[zone.{zone}]\nsame_day = true\n");
+        lab.router.grant(&(policy("guest") + &policy("vip")));
+        lab.router.start_dnsmasq(PORTAL);
+        let phone = lab.phone(Zone::Guest);
+        let kept = lab.router.kept_sessions();
+        fs_err::create_dir_all(kept.parent().unwrap()).unwrap();
+        fs_err::write(kept, ran_out_today(&phone.mac, "vip")).unwrap();
+        let _shop = lab.router.open_shop(WALL);
+
+        phone.join().await;
+        assert_eq!(phone.get(SHOP).status, 302, "it has never been in here");
+        assert!(phone.get("http://sz01.sw.cn/").body.contains("继续上网"));
+        assert!(!is_online(&phone));
+        phone.move_to(Zone::Vip, &lab.router).await;
+        phone.try_to_get(SHOP).ok();
+        assert!(is_online(&phone), "asking once was enough");
     });
 }
 

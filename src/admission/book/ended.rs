@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::session::Moved;
+use crate::admission::zone::ZoneName;
 use crate::domain::wifi::Tier;
 
 /// Why a session ended.
@@ -33,9 +34,11 @@ impl Reason {
 }
 
 /// The last session of a device that has none now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedToday {
     pub day: Date,
+    /// None: kept by a version that did not write it, and so as good as nowhere.
+    pub zone: Option<ZoneName>,
     pub reason: Reason,
     /// On that day, in this session and before it.
     pub used: Moved,

@@ -87,9 +87,23 @@ fn a_session_ends_when_its_time_is_up_and_the_device_may_return_that_day() {
     );
     assert_eq!(sweep(&mut book, &[still], at(60)), [(mac(1), Reason::Time)]);
     book.take(mac(1), Reason::Time, at(60)).unwrap();
-    assert_eq!(book.returns(mac(1), at(61)), Some(Tier::Guest));
-    assert_eq!(book.returns(mac(1), at(12 * 60)), None, "the next day");
-    assert_eq!(book.returns(mac(2), at(61)), None);
+    assert_eq!(book.returns(mac(1), &zone(), at(61)), Some(Tier::Guest));
+    assert_eq!(
+        book.returns(mac(1), &zone(), at(12 * 60)),
+        None,
+        "the next day"
+    );
+    assert_eq!(book.returns(mac(2), &zone(), at(61)), None);
+}
+
+#[test]
+fn a_device_returns_unasked_only_where_it_was() {
+    let yard = ZoneName::try_from("yard".to_owned()).unwrap();
+    let mut book = Book::new(vec![zone(), yard.clone()], &[], &[]);
+    let_in(&mut book, &asks(1, Tier::Guest), at(0));
+    book.take(mac(1), Reason::Time, at(60)).unwrap();
+    assert_eq!(book.returns(mac(1), &yard, at(61)), None);
+    assert_eq!(book.returns(mac(1), &zone(), at(61)), Some(Tier::Guest));
 }
 
 #[test]
@@ -120,7 +134,7 @@ fn a_second_tap_neither_lengthens_a_session_nor_fills_its_quota_again() {
         book.admit(&asks(1, Tier::Guest), at(22)),
         Err(Refused::QuotaSpent)
     );
-    assert_eq!(book.returns(mac(1), at(22)), None);
+    assert_eq!(book.returns(mac(1), &zone(), at(22)), None);
     assert!(
         book.admit(&asks(1, Tier::Guest), at(13 * 60)).is_ok(),
         "the next day"
