@@ -2,7 +2,8 @@
 //! the kernel's counters, and says what is to be done.
 //!
 //! It promises: a device has one session; a second tap neither lengthens it nor fills its quota again; who has
-//! used up a quota waits for the next day; a wrong wall clock neither ends a session nor lengthens one, for
+//! used up a quota waits for the next day; a session follows the policy of the day, but gets no longer than it was
+//! granted and keeps what staff have added; a wrong wall clock neither ends a session nor lengthens one, for
 //! the time that counts is that since the machine started.
 
 mod ended;
@@ -272,6 +273,26 @@ impl Book {
     /// A session that was changed by nobody but us.
     pub fn replace(&mut self, mac: Mac, session: Session) {
         self.sessions.insert(mac, session);
+    }
+
+    /// The sessions that change with the policy of now: what the wall is to hold for them, before they are
+    /// [replaced](Self::replace). `terms` are none where nobody knows the policy.
+    pub fn changed(
+        &self,
+        terms: impl Fn(&ZoneName, Tier) -> Option<Terms>,
+        now: Now,
+    ) -> Vec<(Mac, Entry, Session)> {
+        let mut known = BTreeMap::new();
+        let mut changed = Vec::new();
+        for (mac, session) in &self.sessions {
+            let terms = known
+                .entry((&session.zone, session.tier))
+                .or_insert_with(|| terms(&session.zone, session.tier));
+            if let Some(session) = terms.and_then(|terms| session.under(&terms)) {
+                changed.push((*mac, session.entry(*mac, now), session));
+            }
+        }
+        changed
     }
 
     /// Takes time away that has passed unnoticed.

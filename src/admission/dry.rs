@@ -21,6 +21,11 @@ impl DryFirewall {
         self.entries().keys().copied().collect()
     }
 
+    /// What a real firewall would hold for a device.
+    pub fn entry(&self, mac: Mac) -> Option<Entry> {
+        self.entries().get(&mac).cloned()
+    }
+
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Mac, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

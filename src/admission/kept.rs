@@ -91,6 +91,10 @@ pub struct KeptSession {
     lasted_ms: u64,
     left_ms: u64,
     silent_ms: u64,
+    /// None: kept by a version that knew only how long it lasts.
+    granted_ms: Option<u64>,
+    #[serde(default)]
+    extended_ms: u64,
     idle_ms: Option<u64>,
     quota: Option<u64>,
     up: Option<u64>,
@@ -114,6 +118,8 @@ impl KeptSession {
             lasted_ms: since(session.started),
             left_ms: millis(session.left(now)),
             silent_ms: since(session.active),
+            granted_ms: Some(millis(session.granted)),
+            extended_ms: millis(session.extended),
             idle_ms: session.idle.map(millis),
             quota: session.quota,
             up: session.up,
@@ -137,6 +143,8 @@ impl KeptSession {
         let passed = self.written.until(written);
         let ago = |ms| now.steady.saturating_sub(Duration::from_millis(ms));
         let left = Duration::from_millis(self.left_ms).saturating_sub(passed);
+        let whole_ms = self.lasted_ms.saturating_add(self.left_ms);
+        let granted_ms = self.granted_ms.unwrap_or(whole_ms);
         let session = Session {
             zone: self.zone.clone(),
             tier: self.tier,
@@ -147,6 +155,8 @@ impl KeptSession {
             until: now.steady.saturating_add(left),
             // Nobody listened while the box was away, so silence begins anew.
             active: now.steady,
+            granted: Duration::from_millis(granted_ms),
+            extended: Duration::from_millis(self.extended_ms),
             idle: self.idle_ms.map(Duration::from_millis),
             quota: self.quota,
             up: self.up,

@@ -32,7 +32,7 @@ use tokio::time::timeout;
 
 pub use crate::domain::wifi::Mac;
 
-use crate::domain::wifi::{Policy, Tier};
+use crate::domain::wifi::{Policy, Terms, Tier};
 use crate::ops::clock::Clock;
 use crate::ops::metrics;
 use book::{Asked, Book, Kind, Moved, Now, Reason, Session, Verdict};
@@ -69,6 +69,8 @@ pub struct Parts {
     pub session: Duration,
     /// Whether a zone leads anywhere now.
     pub is_open: Box<IsOpen>,
+    /// What the policy of now grants; none while nobody knows it.
+    pub terms: Box<TermsNow>,
     /// In the order of the settings.
     pub zones: Vec<ZoneName>,
     pub staff: Vec<Mac>,
@@ -76,6 +78,8 @@ pub struct Parts {
 }
 
 pub type IsOpen = dyn Fn(&ZoneName, Timestamp) -> bool + Send + Sync;
+
+pub type TermsNow = dyn Fn(&ZoneName, Tier) -> Option<Terms> + Send + Sync;
 
 /// The sessions, and the firewall that enforces them.
 pub struct Wall {
@@ -409,13 +413,15 @@ impl Wall {
     pub fn extend(&self, mac: Mac, by: Duration) -> Result<bool, FirewallError> {
         let now = self.now();
         let mut state = self.lock();
-        let Some((entry, mut session)) = state.book.extend(mac, by, now) else {
+        // A new entry's counters begin at nothing.
+        if let Ok(traffic) = self.parts.firewall.traffic() {
+            state.book.count(&traffic, now);
+        }
+        let Some((entry, session)) = state.book.extend(mac, by, now) else {
             return Ok(false);
         };
         self.put_in(&mut state, &entry)?;
-        session.begin_counting();
-        self.keep_session(&state, mac, &session, now);
-        state.book.replace(mac, session);
+        self.put_down(&mut state, (mac, session), now);
         Ok(true)
     }
 
@@ -440,10 +446,14 @@ impl Wall {
         self.date(&mut state);
         let traffic = self.parts.firewall.traffic();
         state.is_off |= matches!(traffic, Err(FirewallError::Gone));
+        let has_counted = traffic.is_ok();
         state.book.count(&traffic.unwrap_or_default(), now);
         let is_open = |zone: &ZoneName| (self.parts.is_open)(zone, now.at);
         for (mac, reason) in state.book.over(is_open, now) {
             self.end(&mut state, mac, reason, now);
+        }
+        if has_counted {
+            self.follow_the_policy(&mut state, now);
         }
         if now.since_boot().saturating_sub(state.kept_at) >= KEEP_EVERY {
             self.keep_all(&mut state, now);
@@ -454,6 +464,26 @@ impl Wall {
         if is_off && let Err(error) = self.set_up() {
             tracing::error!(%error, "the wall could not be set up; it is tried again");
         }
+    }
+
+    /// Gives sessions what the policy of now grants. To be called when it was just counted: a new entry's
+    /// counters begin at nothing.
+    fn follow_the_policy(&self, state: &mut State, now: Now) {
+        for (mac, entry, session) in state.book.changed(&self.parts.terms, now) {
+            if let Err(error) = self.put_in(state, &entry) {
+                tracing::warn!(%error, "sessions do not follow the Wi-Fi's new rules yet");
+                // The next sweep goes on here.
+                return;
+            }
+            self.put_down(state, (mac, session), now);
+        }
+    }
+
+    /// Writes down a session whose entry was put in the place of its last.
+    fn put_down(&self, state: &mut State, (mac, mut session): (Mac, Session), now: Now) {
+        session.begin_counting();
+        self.keep_session(state, mac, &session, now);
+        state.book.replace(mac, session);
     }
 
     /// Takes off sessions of an earlier boot the time that the box was away, once it knows the time.

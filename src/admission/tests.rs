@@ -6,9 +6,8 @@ use jiff::tz::Offset;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::dry::{ByAddress, DryFirewall};
-use super::firewall::Traffic;
+use super::firewall::{Access, Meter, Rate, Traffic};
 use super::*;
-use crate::domain::wifi::Terms;
 use crate::ops::clock::TestClock;
 
 /// A dry firewall that takes as long to be set up as the story wants.
@@ -73,6 +72,7 @@ fn parts(firewall: impl Firewall) -> Parts {
         local: Box::new(|at| Offset::UTC.to_datetime(at)),
         session: Duration::from_secs(3600),
         is_open: Box::new(|_, _| true),
+        terms: Box::new(|_, _| None),
         zones: vec![zone()],
         staff: Vec::new(),
         blocked: Vec::new(),
@@ -184,6 +184,63 @@ fn when_a_full_house_closes_every_end_is_heard() {
     assert!(wall.is_empty());
     let heard = std::iter::from_fn(|| told.try_recv().ok()).count();
     assert_eq!(heard, book::MOST_SESSIONS);
+}
+
+#[test]
+fn a_session_that_runs_follows_the_policy_and_keeps_what_staff_have_added() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let dry = Arc::new(DryFirewall::default());
+    let policy = Arc::new(Mutex::new(None));
+    let now = Arc::clone(&policy);
+    let wall = Wall::new(Parts {
+        terms: Box::new(move |_, _| *now.lock().unwrap()),
+        ..parts(Arc::clone(&dry))
+    });
+    wall.set_up().unwrap();
+    let granted = asks(1).terms;
+    wall.admit(&asks(1)).unwrap();
+    wall.admit(&asks(2)).unwrap();
+    wall.extend(mac(2), MINUTE * 15).unwrap();
+    // What is left to both in minutes, and what the firewall holds for the first.
+    let under = |terms| {
+        *policy.lock().unwrap() = terms;
+        wall.sweep();
+        let minutes = |listed: &Listed| listed.left.as_secs().div_ceil(60);
+        let left: Vec<_> = wall.list().iter().map(minutes).collect();
+        let access = dry.entry(mac(1)).map(|entry| entry.access);
+        (left, access)
+    };
+    let open = |quota, down: Option<u64>| {
+        Some(Access::Open(Meter {
+            quota,
+            up: None,
+            down: down.map(|bytes_per_second| Rate { bytes_per_second }),
+        }))
+    };
+    assert_eq!(under(None), (vec![60, 75], open(None, None)));
+    let tight = Terms {
+        session: MINUTE * 20,
+        quota: Some(1_000),
+        down: Some(5_000),
+        ..granted
+    };
+    let strict = (vec![20, 35], open(Some(1_000), Some(5_000)));
+    assert_eq!(under(Some(tight)), strict);
+    let wide = Terms {
+        session: MINUTE * 600,
+        ..granted
+    };
+    let as_granted = (vec![60, 75], open(None, None));
+    assert_eq!(under(Some(wide)), as_granted, "and no longer than that");
+    let over = Terms {
+        session: Duration::ZERO,
+        ..granted
+    };
+    under(Some(over));
+    wall.sweep();
+    let listed: Vec<_> = wall.list().iter().map(|listed| listed.mac).collect();
+    assert_eq!(listed, [mac(2)]);
+    assert_eq!(dry.admitted(), [mac(2)]);
 }
 
 #[tokio::test]

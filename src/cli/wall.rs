@@ -23,6 +23,7 @@ use crate::config::settings::GatewaySettings;
 use crate::config::written::{self, Admission};
 use crate::control::TermsOf;
 use crate::domain::ids::StoreId;
+use crate::domain::wifi::{Terms, Tier};
 use crate::ops::clock::{Clock, boot_number};
 use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
@@ -75,8 +76,13 @@ pub(super) fn open(
                 |folder| folder.store.local(at),
             )
         }),
-        session: Duration::from_secs(u64::from(admission.session_minutes) * 60),
+        session: session_of(admission),
         is_open: Box::new(is_open(place.store.clone(), place.bundle.clone())),
+        terms: Box::new(terms_now(
+            place.store.clone(),
+            place.bundle.clone(),
+            session_of(admission),
+        )),
         zones: zones_of(admission),
         staff: admission.staff.clone(),
         blocked: admission.blocked.clone(),
@@ -227,6 +233,24 @@ pub(super) fn terms(
         let policy = store.as_ref().map(|store| bundle.wifi(store, zone));
         policy.unwrap_or_default().terms(tier, session)
     })
+}
+
+/// How long a session lasts where a policy does not say it.
+fn session_of(admission: &Admission) -> Duration {
+    Duration::from_secs(u64::from(admission.session_minutes) * 60)
+}
+
+/// What the shop's rules grant as they stand; none on a box that has not got them.
+fn terms_now(
+    store: Option<StoreId>,
+    bundle: watch::Receiver<Arc<Bundle>>,
+    session: Duration,
+) -> impl Fn(&ZoneName, Tier) -> Option<Terms> {
+    move |zone, tier| {
+        let bundle = bundle.borrow();
+        let own = store.as_ref().and_then(|store| bundle.stores.get(store))?;
+        Some(bundle.wifi(&own.store.id, zone).terms(tier, session))
+    }
 }
 
 /// Whether the Internet is open to guests of a zone.

@@ -9,7 +9,7 @@ use maitred::cli::demo::phone::{Page, Phone};
 use maitred::ops::tasks::Tasks;
 use serde_json::Value;
 
-use crate::support::{TestStore, ask, ask_to_be_let_in, claim_fields, eventually, run};
+use crate::support::{TestChain, TestStore, ask, ask_to_be_let_in, claim_fields, eventually, run};
 
 async fn probe(portal: SocketAddr) -> StatusCode {
     let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
@@ -209,4 +209,56 @@ async fn whoever_holds_a_coupon_gets_what_the_policy_promises_them() {
         (&"coupon".into(), &500_000_000.into())
     );
     assert_eq!(holder["down_limit"], 250_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_in_follows_the_rules_that_headquarters_changes() {
+    const HOUR: u64 = 3600;
+    let chain = TestChain::start();
+    let store = chain.open_store().await;
+    ask_to_be_let_in(store.portal()).await;
+    let device = &sessions(&store).await[0]["device"];
+    let (device, settings) = (
+        device.as_str().unwrap(),
+        store.running_settings(&chain.path("")),
+    );
+    ask(&[
+        "sessions",
+        "--config",
+        &settings,
+        "extend",
+        device,
+        "--minutes",
+        "60",
+    ]);
+
+    // Under these rules the device has so much time, in hours; whatever else they say is asked for.
+    let under = async |rules: &str, hours: u64, also: &dyn Fn(&Value) -> bool| {
+        write_wifi(&chain.path(""), &format!("[zone.guest]\n{rules}\n"));
+        eventually(rules, async || {
+            let session = sessions(&store).await.pop()?;
+            let left = session["seconds_left"].as_u64()?;
+            let is_so = left <= hours * HOUR && left > hours * HOUR - HOUR / 2;
+            (is_so && also(&session)).then_some(())
+        })
+        .await;
+    };
+    under("session_minutes = 60", 2, &|session| {
+        session["bytes_left"].is_null()
+    })
+    .await;
+    under("quota_mb = 100\ndown_kbit = 2000", 5, &|session| {
+        session["bytes_left"] == 100_000_000 && session["down_limit"] == 250_000
+    })
+    .await;
+    under("session_minutes = 6000\ndown_kbit = 8000", 5, &|session| {
+        session["bytes_left"].is_null() && session["down_limit"] == 1_000_000
+    })
+    .await;
+    write_wifi(&chain.path(""), "[zone.guest]\naccess = \"local\"\n");
+    eventually("a shop that offers no access", async || {
+        sessions(&store).await.is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(probe(store.portal()).await, StatusCode::FOUND);
 }

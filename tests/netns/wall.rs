@@ -155,6 +155,45 @@ fn the_kernel_cuts_at_the_quota_and_the_page_says_so() {
 }
 
 #[test]
+fn a_quota_that_comes_later_counts_what_was_used_before() {
+    inside(|mut lab| async move {
+        let (shop, phone) = open(&mut lab).await;
+        let_in(&phone);
+        phone.get("http://files.example.cn/bytes/1500000");
+        shop.stop();
+        lab.router
+            .grant("[zone.guest]\nquota_mb = 2\ndown_kbit = 80000\n");
+        let _shop = lab.router.start_maitred();
+        let sessions = || lab.router.maitred(&["sessions", "ls"]);
+        eventually("a quota", || async {
+            let listed = sessions();
+            (!listed.trim_end().ends_with('-')).then_some(())
+        })
+        .await;
+        let listed = sessions();
+        let left: f64 = listed
+            .split_whitespace()
+            .next_back()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((0.3..0.5).contains(&left), "{listed}");
+        let rate = lab
+            .router
+            .space
+            .run("nft", &["list", "set", "inet", "maitred", "down"]);
+        assert!(rate.contains("limit rate 10000000 bytes/second"), "{rate}");
+        assert!(is_online(&phone));
+        let too_much = ["--max-time", "3", "http://files.example.cn/bytes/1000000"];
+        phone.curl(&too_much).unwrap_err();
+        eventually("the end of the session", || async {
+            sessions().contains("nobody").then_some(())
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_session_outlives_a_kill_and_a_flush_of_all_rules() {
     inside(|mut lab| async move {
         let (shop, phone) = open(&mut lab).await;

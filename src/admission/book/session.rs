@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{Asked, Now, Reason};
 use crate::admission::firewall::{Access, Entry, Mark, Meter, Place, Rate, Traffic};
 use crate::admission::zone::ZoneName;
-use crate::domain::wifi::{Mac, Tier};
+use crate::domain::wifi::{Mac, Terms, Tier};
+
+/// Times that were kept over a restart are rounded, each by less than that.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,6 +62,9 @@ pub struct Session {
     pub started: Duration,
     pub until: Duration,
     pub active: Duration,
+    /// How long it was let in for, and by how much staff have lengthened it.
+    pub granted: Duration,
+    pub extended: Duration,
     pub idle: Option<Duration>,
     pub quota: Option<u64>,
     pub up: Option<u64>,
@@ -88,6 +94,8 @@ impl Session {
             started: now.steady,
             until: now.steady.saturating_add(terms.session),
             active: now.steady,
+            granted: terms.session,
+            extended: Duration::ZERO,
             idle: terms.idle,
             quota: terms.quota,
             up: terms.up,
@@ -113,6 +121,8 @@ impl Session {
             started: now.steady,
             until: now.steady.saturating_add(lasts),
             active: now.steady,
+            granted: lasts,
+            extended: Duration::ZERO,
             idle: None,
             quota: None,
             up: None,
@@ -169,10 +179,32 @@ impl Session {
 
     pub(super) fn lengthen(&mut self, by: Duration) {
         self.until = self.until.saturating_add(by);
+        self.extended = self.extended.saturating_add(by);
     }
 
+    /// It began earlier than it seemed.
     pub(super) fn shorten(&mut self, by: Duration) {
+        self.started = self.started.saturating_sub(by);
         self.until = self.until.saturating_sub(by);
+    }
+
+    /// What it becomes when a policy grants these terms now; none if it stays as it is.
+    pub(super) fn under(&self, terms: &Terms) -> Option<Self> {
+        let length = self
+            .granted
+            .min(terms.session)
+            .saturating_add(self.extended);
+        let until = self.started.saturating_add(length);
+        let is_same = until.abs_diff(self.until) < KEPT_WITHIN;
+        let changed = Self {
+            until: if is_same { self.until } else { until },
+            idle: terms.idle,
+            quota: terms.quota,
+            up: terms.up,
+            down: terms.down,
+            ..self.clone()
+        };
+        (self.kind == Kind::Open && changed != *self).then_some(changed)
     }
 
     /// The kernel's counters begin at nothing.
