@@ -6,11 +6,11 @@ use maitred::admission::dnsmasq::{DnsmasqFiles, Follows, Settings};
 use maitred::admission::garden::Garden;
 use maitred::admission::zone::{Ports, Zone as Network, ZoneName};
 use maitred::domain::wifi::{GardenName, GardenNames};
-use maitred::ops::tasks::Tasks;
+use maitred::ops::tasks::{Ended, Tasks};
 use tokio::sync::watch;
 
 use crate::lab::{Lab, Router, Zone, address_of, address6_of, inside, path};
-use crate::support::eventually;
+use crate::support::{PATIENCE, eventually};
 
 const API: &str = "https://sz01.sw.cn/capport";
 
@@ -27,6 +27,7 @@ const SETS: &str = "table inet maitred {
 /// What the gateway says, for the story to change.
 struct Gateway {
     files: DnsmasqFiles,
+    tasks: Tasks,
     advertise: watch::Sender<Option<String>>,
     wan_is_up: watch::Sender<bool>,
     /// What does not change in these stories, and must not seem to have ended.
@@ -98,8 +99,10 @@ fn follow(open: Garden, restart: Vec<String>) -> Gateway {
         wan_is_up: follow_wan,
     };
     let zones = Zone::ALL.map(zone);
+    let tasks = Tasks::new();
     Gateway {
-        files: DnsmasqFiles::start(settings, &zones, follows, &Tasks::new()),
+        files: DnsmasqFiles::start(settings, &zones, follows, &tasks),
+        tasks,
         advertise,
         wan_is_up,
         _others: (host, garden),
@@ -237,6 +240,40 @@ fn phones_are_told_where_to_ask_only_while_somebody_answers() {
             phone.lease("opt114").is_none().then_some(())
         })
         .await;
+    });
+}
+
+#[test]
+fn a_gateway_that_stops_takes_back_what_nobody_answers_any_more() {
+    inside(|mut lab| async move {
+        let gateway = start(&lab, Garden::default()).await;
+        let phone = lab.phone(Zone::Guest);
+        gateway.advertise.send_replace(Some(API.to_owned()));
+        gateway.wan_is_up.send_replace(false);
+        let name = "captive.apple.com";
+        let away: IpAddr = "1.1.1.1".parse().unwrap();
+        eventually("what a phone is told", || async {
+            phone.join().await;
+            (phone.lease("opt114").is_some() && phone.resolve(name) == [away]).then_some(())
+        })
+        .await;
+
+        let before = pid();
+        assert_eq!(gateway.tasks.shut_down(PATIENCE).await, Ended::Clean);
+        eventually("a lease without it", || async {
+            phone.join().await;
+            phone.lease("opt114").is_none().then_some(())
+        })
+        .await;
+        assert_eq!(
+            phone.resolve(name),
+            [address_of(name)],
+            "as the Internet has it"
+        );
+        let portal: IpAddr = Zone::Guest.address().parse().unwrap();
+        assert_eq!(phone.resolve("sz01.sw.cn"), [portal]);
+        assert_eq!(pid(), before, "no restart");
+        assert_eq!(*gateway.files.trouble().borrow(), None);
     });
 }
 

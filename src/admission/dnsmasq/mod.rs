@@ -3,6 +3,10 @@
 //! It promises that dnsmasq reads a file soon after it changes, that it is restarted only for what it reads at
 //! its start, and then at most every half minute. Nothing here waits on a request's path. What goes wrong is
 //! logged once and kept in [`DnsmasqFiles::trouble`] until it works again.
+//!
+//! When the gateway stops, what is true only while it answers and would not be taken back by anybody else is
+//! taken out, whatever becomes of the wall: the address of the RFC 8908 interface, and the public addresses of
+//! checks. The portal's name and the garden stay: they do no harm, and would cost a restart of dnsmasq.
 
 mod due;
 mod render;
@@ -72,10 +76,13 @@ impl DnsmasqFiles {
         tasks.spawn("dnsmasq", async move {
             loop {
                 tokio::select! {
-                    () = keeper.turn() => {}
-                    () = own.stopping() => return,
+                    () = keeper.news() => {}
+                    () = own.stopping() => break,
                 }
+                // Not given up in the middle: dnsmasq would stay away between the halves of a restart.
+                keeper.work_and_say().await;
             }
+            keeper.leave().await;
         });
         Self {
             emptied,
@@ -105,8 +112,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Waits for something to do, and does it.
-    async fn turn(&mut self) {
+    /// Waits for something to do.
+    async fn news(&mut self) {
         let wake_at = self.due.wake_at();
         tokio::select! {
             // A sender that is gone will not change anything any more.
@@ -117,6 +124,9 @@ impl Keeper {
             () = self.emptied.notified() => self.due.add_reread(),
             () = until(wake_at) => {}
         }
+    }
+
+    async fn work_and_say(&mut self) {
         match self.work().await {
             // What did not work is not tried yet, and still does not.
             Ok(None) => {}
@@ -127,7 +137,8 @@ impl Keeper {
 
     async fn work(&mut self) -> Result<Option<Step>, Trouble> {
         let can_restart = !self.settings.restart.is_empty();
-        let changed = match self.write().await {
+        let wanted = self.wanted();
+        let changed = match self.write(wanted).await {
             Ok(changed) => changed,
             Err(trouble) => {
                 self.due.put_off(Instant::now());
@@ -149,14 +160,34 @@ impl Keeper {
         outcome.map(|()| Some(step))
     }
 
-    async fn write(&mut self) -> Result<Changed, Trouble> {
+    /// Takes back what is true only while the gateway answers.
+    async fn leave(&mut self) {
         let wanted = Wanted {
+            advertise: None,
+            wan_is_up: true,
+            ..self.wanted()
+        };
+        let told = match self.write(wanted).await {
+            Ok(Changed { reread: true, .. }) => tell::reread(&self.settings.pid_file),
+            Ok(_) => Ok(()),
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = told {
+            self.say(Some(trouble.to_string()));
+        }
+    }
+
+    fn wanted(&mut self) -> Wanted {
+        Wanted {
             host: self.follows.host.borrow_and_update().clone(),
             interfaces: self.interfaces.clone(),
             garden: self.follows.garden.borrow_and_update().clone(),
             advertise: self.follows.advertise.borrow_and_update().clone(),
             wan_is_up: *self.follows.wan_is_up.borrow_and_update(),
-        };
+        }
+    }
+
+    async fn write(&self, wanted: Wanted) -> Result<Changed, Trouble> {
         let dir = self.settings.dir.clone();
         let write = move || tell::write(&dir, &render(&wanted, &dir));
         tokio::task::spawn_blocking(write)
