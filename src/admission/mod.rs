@@ -102,6 +102,8 @@ struct State {
     kept_at: Duration,
     /// The firewall does not hold what the book says, and is to be set up anew.
     is_off: bool,
+    /// Why it could not be set up the last time.
+    trouble: Option<String>,
     /// The firewall is being set up with who was in when it began: nobody is let in until that is done.
     is_setting_up: bool,
     /// Who was taken out since it began, and may have been put back by it.
@@ -197,6 +199,7 @@ impl Wall {
             keeper: None,
             kept_at: parts.clock.since_boot(),
             is_off: true,
+            trouble: None,
             is_setting_up: false,
             left_meanwhile: Vec::new(),
             undated: Vec::new(),
@@ -250,8 +253,13 @@ impl Wall {
         let _one_at_a_time = self.setting_up();
         let entries = self.begin_setting_up();
         let done = self.parts.firewall.set_up(&entries);
-        self.end_setting_up(done.is_ok());
+        self.end_setting_up(&done);
         done
+    }
+
+    /// Why the firewall does not hold what it should, since it could not be set up.
+    pub fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
     }
 
     fn begin_setting_up(&self) -> Vec<Entry> {
@@ -266,15 +274,17 @@ impl Wall {
         state.book.entries(now)
     }
 
-    fn end_setting_up(&self, worked: bool) {
+    fn end_setting_up(&self, done: &Result<(), FirewallError>) {
         let now = self.now();
         let mut state = self.lock();
         state.is_setting_up = false;
-        state.is_off = !worked;
+        state.is_off = done.is_err();
+        state.trouble = done.as_ref().err().map(ToString::to_string);
+        metrics::set(metrics::WALL_TROUBLE, state.is_off.into());
         for (mac, mark) in std::mem::take(&mut state.left_meanwhile) {
             self.take_out(&mut state, mac, mark);
         }
-        if worked {
+        if done.is_ok() {
             state.book.begin_counting();
             // What the kernel has counted up to here is known nowhere else.
             self.keep_all(&mut state, now);

@@ -10,24 +10,27 @@ use super::firewall::{Access, Meter, Rate, Traffic};
 use super::*;
 use crate::ops::clock::TestClock;
 
-/// A dry firewall that takes as long to be set up as the story wants.
+/// A dry firewall that takes as long to be set up as the story wants, and works as it says.
 struct Slow {
     dry: Arc<DryFirewall>,
     begun: Sender<()>,
-    go_on: Mutex<Receiver<()>>,
+    go_on: Mutex<Receiver<Option<FirewallError>>>,
 }
 
 impl Slow {
-    fn wait(&self) {
+    /// What comes in its way, if anything does.
+    fn wait(&self) -> Option<FirewallError> {
         self.begun.send(()).unwrap();
-        self.go_on.lock().unwrap().recv().unwrap();
+        self.go_on.lock().unwrap().recv().unwrap()
     }
 }
 
 impl Firewall for Slow {
     fn set_up(&self, entries: &[Entry]) -> Result<(), FirewallError> {
-        self.wait();
-        self.dry.set_up(entries)
+        match self.wait() {
+            Some(error) => Err(error),
+            None => self.dry.set_up(entries),
+        }
     }
 
     fn admit(&self, entry: &Entry) -> Result<(), FirewallError> {
@@ -127,11 +130,31 @@ fn while_the_wall_is_set_up_pages_go_on_nobody_is_half_let_in_and_who_leaves_is_
     assert_eq!(wall.standing(mac(3), &zone()), Standing::Walled);
     assert!(wall.revoke(mac(2)));
 
-    goes_on.send(()).unwrap();
+    goes_on.send(None).unwrap();
     setting_up.join().unwrap().unwrap();
     assert_eq!(dry.admitted(), [mac(1)]);
     assert!(wall.admit(&asks(3)).unwrap());
     assert_eq!(dry.admitted(), [mac(1), mac(3)]);
+}
+
+#[test]
+fn a_wall_that_could_not_be_set_up_says_why_until_it_is() {
+    let (begun, _has_begun) = channel();
+    let (goes_on, go_on) = channel();
+    let wall = wall(Slow {
+        dry: Arc::default(),
+        begun,
+        go_on: Mutex::new(go_on),
+    });
+    assert_eq!(wall.trouble(), None);
+    let program = "nft".to_owned();
+    goes_on.send(Some(FirewallError::Late { program })).unwrap();
+    wall.set_up().unwrap_err();
+    let why = wall.trouble().unwrap();
+    assert!(why.contains("nft list tables"), "{why}");
+    goes_on.send(None).unwrap();
+    wall.sweep();
+    assert_eq!(wall.trouble(), None);
 }
 
 #[test]
@@ -264,7 +287,7 @@ async fn who_taps_while_the_wall_is_set_up_waits_for_it() {
         () = &mut waits => panic!("it is being set up"),
         () = std::future::ready(()) => {}
     }
-    goes_on.send(()).unwrap();
+    goes_on.send(None).unwrap();
     waits.await;
     assert!(wall.admit(&asks(1)).unwrap());
     setting_up.join().unwrap().unwrap();

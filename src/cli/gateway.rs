@@ -197,7 +197,9 @@ impl Gateway {
             wan: wan.clone(),
             https: https.clone(),
         };
-        let wall = wall::open(&settings, place, &tasks)?;
+        let opened = wall::open(&settings, place, &tasks)?;
+        let at_the_wall = opened.checks();
+        let wall = opened.wall;
         let pairing = Arc::new(Pairing::default());
         let portal = portal::routers(
             portal::Parts {
@@ -225,7 +227,7 @@ impl Gateway {
         let control = control::router(control::Parts {
             outbox: journal.outbox(),
             wall: Arc::clone(&wall),
-            checks: checks(&journal, bundle.clone(), link),
+            checks: checks(&journal, bundle.clone(), link, at_the_wall),
             terms: wall::terms(&wall, store, bundle.clone()),
             pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
         });
@@ -495,6 +497,7 @@ fn checks(
     journal: &Journal<Ledger>,
     bundle: watch::Receiver<Arc<Bundle>>,
     link: Option<watch::Receiver<LinkState>>,
+    at_the_wall: impl Fn() -> Vec<Check> + Send + Sync + 'static,
 ) -> Box<dyn Fn() -> Vec<Check> + Send + Sync> {
     let depths = journal.outbox().depths();
     let damage = journal.damage();
@@ -503,7 +506,7 @@ fn checks(
         let alive = depths.has_changed().is_ok();
         let has_store = !bundle.borrow().stores.is_empty();
         let state = link.as_ref().map(|link| *link.borrow());
-        vec![
+        let mut checks = vec![
             Check {
                 name: "journal",
                 verdict: if alive { Verdict::Ok } else { Verdict::Failed },
@@ -539,6 +542,8 @@ fn checks(
                 },
                 detail: state.map_or("no headquarters", LinkState::name).to_owned(),
             },
-        ]
+        ];
+        checks.extend(at_the_wall());
+        checks
     })
 }

@@ -21,7 +21,7 @@ use crate::admission::zone::{Ports, Zone, ZoneName};
 use crate::admission::{Parts, Wall};
 use crate::config::settings::GatewaySettings;
 use crate::config::written::{self, Admission};
-use crate::control::TermsOf;
+use crate::control::{Check, TermsOf, Verdict};
 use crate::domain::ids::StoreId;
 use crate::domain::wifi::{Terms, Tier};
 use crate::ops::clock::{Clock, boot_number};
@@ -43,12 +43,19 @@ pub(super) struct Place<'a> {
     pub(super) https: watch::Receiver<Https>,
 }
 
+/// A wall that is set up, and what tells phones of it.
+pub(super) struct Opened {
+    pub(super) wall: Arc<Wall>,
+    /// None where the settings name no folder for dnsmasq's files.
+    names: Option<DnsmasqFiles>,
+}
+
 /// Opens the wall and sets it up, with everybody who was in before.
 pub(super) fn open(
     settings: &GatewaySettings,
     place: Place<'_>,
     tasks: &Tasks,
-) -> anyhow::Result<Arc<Wall>> {
+) -> anyhow::Result<Opened> {
     let admission = &settings.admission;
     let (store, bundle) = (place.store.clone(), place.bundle.clone());
     let ports = Ports {
@@ -93,7 +100,7 @@ pub(super) fn open(
     let zones = layout(admission, ports).zones;
     let names = names::start(&admission.dnsmasq, zones, sources, tasks);
     if let Some(watch) = enforcer.watch {
-        restore(watch, Arc::clone(&wall), names, tasks);
+        restore(watch, Arc::clone(&wall), names.clone(), tasks);
     }
     follow_wan(&wall, place.wan, tasks);
     let hook = &admission.hook;
@@ -103,7 +110,34 @@ pub(super) fn open(
     if !hook.url.is_empty() {
         hook::start(Hook::Post(hook.url.clone()), &wall, tasks);
     }
-    Ok(wall)
+    Ok(Opened { wall, names })
+}
+
+impl Opened {
+    /// What `/readyz` looks at. Coupons do not wait for the Wi-Fi, so none of it keeps diners away.
+    pub(super) fn checks(&self) -> impl Fn() -> Vec<Check> + Send + Sync + use<> {
+        let wall = Arc::clone(&self.wall);
+        let dnsmasq = self.names.as_ref().map(DnsmasqFiles::trouble);
+        move || {
+            let mut checks = vec![check("wall", wall.trouble(), "it is set up")];
+            if let Some(trouble) = &dnsmasq {
+                let trouble = trouble.borrow().clone();
+                checks.push(check("dnsmasq", trouble, "it knows what it should"));
+            }
+            checks
+        }
+    }
+}
+
+fn check(name: &'static str, trouble: Option<String>, well: &str) -> Check {
+    Check {
+        name,
+        verdict: match trouble {
+            None => Verdict::Ok,
+            Some(_) => Verdict::Degraded,
+        },
+        detail: trouble.unwrap_or_else(|| well.to_owned()),
+    }
 }
 
 /// What enforces, and what tells devices apart.

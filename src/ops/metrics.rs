@@ -34,6 +34,10 @@ pub const SESSIONS_NOT_KEPT: &str = "admission_sessions_not_kept_total";
 pub const ADMISSIONS_ENDED: &str = "admission_ended_total";
 /// Ends of sessions and uses of passes that headquarters does not hear of, because too much happened at once.
 pub const ENDINGS_MISSED: &str = "admission_endings_missed_total";
+/// 1 while the wall could not be set up.
+pub const WALL_TROUBLE: &str = "admission_wall_trouble";
+/// 1 while dnsmasq does not know what it should.
+pub const DNSMASQ_TROUBLE: &str = "admission_dnsmasq_trouble";
 /// Times the wall was set up anew because somebody else had changed it.
 pub const WALL_RESTORED: &str = "admission_wall_restored_total";
 /// Calls of the operator's hook, by `outcome`: `done`, `failed`, `late`, `dropped`.

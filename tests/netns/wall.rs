@@ -268,6 +268,50 @@ fn an_nft_that_hangs_keeps_no_page_waiting() {
 }
 
 #[test]
+fn an_operator_sees_a_wall_that_cannot_be_set_up_and_a_dnsmasq_that_is_not_told() {
+    inside(|lab| async move {
+        let (nft, broken) = ("/run/lab/moody-nft", "/run/lab/broken");
+        let script = format!(
+            "#!/bin/sh\n[ ! -e {broken} ] || {{ echo 'Error: on purpose' >&2; exit 1; }}\nexec nft \"$@\"\n"
+        );
+        fs_err::write(nft, script).unwrap();
+        lab.router.space.run("chmod", &["+x", nft]);
+        lab.router.start_dnsmasq(PORTAL);
+        let with = format!("firewall = \"nft\"\nnft = \"{nft}\"");
+        let settings = WALL.replace("firewall = \"nft\"", &with)
+            + "[admission.dnsmasq]\ndir = \"/run/lab/dnsmasq\"\npid_file = \"/run/lab/none.pid\"\n";
+        let shop = lab.router.open_shop(&settings);
+        let says = async |page: &str, what: &str| {
+            let url = format!("http://{}/{page}", shop.address("ops"));
+            eventually(what, async || {
+                let said = lab.router.space.run("curl", &["--silent", &url]);
+                said.contains(what).then_some(())
+            })
+            .await;
+        };
+        says("readyz", r#"{"name":"wall","verdict":"ok""#).await;
+        says(
+            "readyz",
+            r#"{"name":"dnsmasq","verdict":"degraded","detail":"it is not running"#,
+        )
+        .await;
+        says("metrics", "admission_dnsmasq_trouble 1\n").await;
+
+        fs_err::write(broken, "").unwrap();
+        lab.router.nft("flush map inet maitred guests\n");
+        says(
+            "readyz",
+            r#"{"name":"wall","verdict":"degraded","detail":"nft does not take"#,
+        )
+        .await;
+        says("metrics", "admission_wall_trouble 1\n").await;
+        fs_err::remove_file(broken).unwrap();
+        says("readyz", r#"{"name":"wall","verdict":"ok""#).await;
+        says("metrics", "admission_wall_trouble 0\n").await;
+    });
+}
+
+#[test]
 fn two_zones_show_two_pages_and_keep_to_themselves() {
     inside(|mut lab| async move {
         lab.router.grant(

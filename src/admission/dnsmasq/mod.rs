@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::garden::Garden;
 use super::zone::Zone;
+use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use due::{Due, Step};
 use render::{Wanted, render};
@@ -196,6 +197,7 @@ impl Keeper {
     }
 
     fn say(&self, trouble: Option<String>) {
+        metrics::set(metrics::DNSMASQ_TROUBLE, trouble.is_some().into());
         let is_news = self
             .trouble
             .send_if_modified(|before| std::mem::replace(before, trouble.clone()) != trouble);
