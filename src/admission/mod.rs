@@ -423,6 +423,10 @@ impl Wall {
     pub fn extend(&self, mac: Mac, by: Duration) -> Result<bool, FirewallError> {
         let now = self.now();
         let mut state = self.lock();
+        // While it is set up, the counters are neither the old ones nor ours.
+        if state.is_setting_up {
+            return Err(FirewallError::SettingUp);
+        }
         // A new entry's counters begin at nothing.
         if let Ok(traffic) = self.parts.firewall.traffic() {
             state.book.count(&traffic, now);

@@ -128,6 +128,8 @@ fn while_the_wall_is_set_up_pages_go_on_nobody_is_half_let_in_and_who_leaves_is_
         "{refused}"
     );
     assert_eq!(wall.standing(mac(3), &zone()), Standing::Walled);
+    let refused = wall.extend(mac(1), Duration::from_secs(60)).unwrap_err();
+    assert!(matches!(refused, FirewallError::SettingUp), "{refused}");
     assert!(wall.revoke(mac(2)));
 
     goes_on.send(None).unwrap();
