@@ -49,6 +49,9 @@ const KEEP_EVERY: Duration = Duration::from_secs(300);
 /// Who taps while the wall is being set up waits for it so long at most; it takes tens of milliseconds.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3);
 
+/// Of more sessions that change at once the firewall hears by being set up anew, which holds nobody up.
+const MOST_ONE_BY_ONE: usize = 64;
+
 /// What nobody has listened to is dropped beyond this: as much as can happen in one sweep, when a full house
 /// closes.
 const MOST_TOLD: usize = book::MOST_SESSIONS;
@@ -483,13 +486,23 @@ impl Wall {
     /// Gives sessions what the policy of now grants. To be called when it was just counted: a new entry's
     /// counters begin at nothing.
     fn follow_the_policy(&self, state: &mut State, now: Now) {
-        for (mac, entry, session) in state.book.changed(&self.parts.terms, now) {
-            if let Err(error) = self.put_in(state, &entry) {
-                tracing::warn!(%error, "sessions do not follow the Wi-Fi's new rules yet");
-                // The next sweep goes on here.
-                return;
+        let changed = state.book.changed(&self.parts.terms, now);
+        if changed.len() > MOST_ONE_BY_ONE {
+            for (mac, _, session) in changed {
+                state.book.replace(mac, session);
             }
-            self.put_down(state, (mac, session), now);
+            state.is_off = true;
+            return;
+        }
+        let mut failure = None;
+        for (mac, entry, session) in changed {
+            match self.put_in(state, &entry) {
+                Ok(()) => self.put_down(state, (mac, session), now),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            tracing::warn!(%error, "not all sessions follow the Wi-Fi's new rules yet; the next sweep goes on");
         }
     }
 

@@ -189,13 +189,8 @@ fn a_flood_of_refusals_pushes_out_nobody_who_comes_or_goes() {
     assert_eq!(refused.try_recv().unwrap().why, "blocked");
 }
 
-#[test]
-fn when_a_full_house_closes_every_end_is_heard() {
-    let wall = Wall::new(Parts {
-        is_open: Box::new(|_, _| false),
-        ..parts(DryFirewall::default())
-    });
-    wall.set_up().unwrap();
+/// Lets a full house in.
+fn crowd(wall: &Wall) {
     for number in 0..book::MOST_SESSIONS {
         let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
         let asked = Asked {
@@ -204,6 +199,42 @@ fn when_a_full_house_closes_every_end_is_heard() {
         };
         wall.admit(&asked).unwrap();
     }
+}
+
+#[test]
+fn a_crowd_follows_the_policy_in_one_sweep() {
+    let dry = Arc::new(DryFirewall::default());
+    let wall = Wall::new(Parts {
+        terms: Box::new(|_, _| {
+            Some(Terms {
+                quota: Some(1_000),
+                ..asks(0).terms
+            })
+        }),
+        ..parts(Arc::clone(&dry))
+    });
+    wall.set_up().unwrap();
+    crowd(&wall);
+    wall.sweep();
+    let quota = Access::Open(Meter {
+        quota: Some(1_000),
+        ..Meter::default()
+    });
+    let admitted = dry.admitted();
+    assert_eq!(admitted.len(), book::MOST_SESSIONS);
+    for mac in admitted {
+        assert_eq!(dry.entry(mac).unwrap().access, quota);
+    }
+}
+
+#[test]
+fn when_a_full_house_closes_every_end_is_heard() {
+    let wall = Wall::new(Parts {
+        is_open: Box::new(|_, _| false),
+        ..parts(DryFirewall::default())
+    });
+    wall.set_up().unwrap();
+    crowd(&wall);
     let mut told = wall.listen();
     wall.sweep();
     assert!(wall.is_empty());
