@@ -9,6 +9,7 @@ mod by_hand;
 mod checkpoint;
 mod coupons;
 mod given_back;
+mod guesses;
 mod index;
 mod packed;
 mod redemptions;
@@ -35,6 +36,7 @@ use super::offer::{Diner, Place, is_open_to};
 use super::store::{Store, Touchpoint};
 use by_hand::ByHand;
 use coupons::Coupons;
+use guesses::Guesses;
 use packed::{Flag, Names, Number, Saved};
 use redemptions::Redemptions;
 
@@ -102,6 +104,7 @@ pub struct Wallet {
     coupons: Coupons,
     redemptions: Redemptions,
     wrong_pins: HashMap<DeviceId, WrongPins>,
+    guesses: Guesses,
     /// Coupons that nobody gives anything on, and until when somebody might show them. Also such as were
     /// issued elsewhere: their signature is good.
     voided: HashMap<CouponId, Timestamp>,
@@ -601,7 +604,10 @@ impl Wallet {
                 self.dirty.insert(Key::Redemption(undone.coupon));
                 self.count_or_give_back(undone.coupon);
             }
-            Event::RedeemRefused(refused) => self.count_wrong_pin(refused, at),
+            Event::RedeemRefused(refused) => {
+                self.guesses.hear(refused, at);
+                self.count_wrong_pin(refused, at);
+            }
             Event::CouponVoided(voided) => {
                 self.voided.insert(voided.coupon, voided.remember_until);
                 self.dirty.insert(Key::Voided(voided.coupon));

@@ -69,14 +69,14 @@ texts! {
     }
     till Till {
         title pair_title pair_text pair_code pair_button pair_wrong name pin sign_in sign_out pin_wrong
-        pin_wait no_staff code code_hint redeem ok no undo undone undo_unknown undo_late recent
+        pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent
         unknown_code street_code bad_token other_store already_redeemed voided not_yet expired
         outside_hours staff_only staff_only_text
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
         offers stock_open sold_out stopped sell_out give_again left_now set stop go_on more no_offers
-        invites invite_nobody invite_spare invite_ends
+        guessing invites invite_nobody invite_spare invite_ends
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }

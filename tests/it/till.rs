@@ -106,3 +106,30 @@ async fn a_page_that_the_browser_kept_redeems_the_code_that_is_typed_and_no_othe
         assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::CONFLICT);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_types_unknown_codes_waits_and_a_scanned_coupon_does_not() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut till = Till::open(&store, &pin).await;
+    for code in ["2222", "2223", "2224", "2225", "2226"] {
+        let no = till.redeem(code).await;
+        assert!(no.html.contains("没有这个券码"), "{}", no.html);
+    }
+    let typed = till.redeem(&coupon.code).await;
+    assert_eq!(typed.status, StatusCode::CONFLICT);
+    assert!(typed.html.contains("输错五个券码"), "{}", typed.html);
+    let counter = till.phone.get("/counter?lang=en").await.unwrap();
+    assert!(counter.html.contains("Five unknown codes were typed"));
+    let mut other = Till::open(&store, &pin).await;
+    let no = other.redeem("2227").await;
+    assert!(
+        no.html.contains("没有这个券码"),
+        "another device: {}",
+        no.html
+    );
+    let scanned = till.redeem(&coupon.token).await;
+    assert_eq!(scanned.status, StatusCode::OK, "{}", scanned.html);
+}

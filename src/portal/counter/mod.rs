@@ -48,6 +48,8 @@ struct CounterPage<'a> {
     figures: Option<Figures>,
     /// What runs here today.
     offers: Vec<offers::Offer>,
+    /// When somebody typed too many unknown codes today.
+    guessing: Option<String>,
     /// What is wrong with invitations.
     worries: Vec<String>,
     link: &'a str,
@@ -102,6 +104,14 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         offers: store
             .map(|store| offers::today(&state, &bundle, store, visitor.language))
             .unwrap_or_default(),
+        guessing: {
+            let last = state.wallet.read().last_guessing();
+            let today = store.map(|store| business_day(store.local(state.now())));
+            last.zip(store)
+                .map(|(at, store)| store.local(at))
+                .filter(|local| Some(business_day(*local)) == today)
+                .map(day_and_clock)
+        },
         worries: invite::worries(&state, &bundle, visitor.language).await,
         link: words(&shell.t.counter, link),
         is_well: matches!(link, None | Some(LinkState::Online)),

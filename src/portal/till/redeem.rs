@@ -48,6 +48,8 @@ pub(super) enum No {
     /// What was typed or scanned is neither a code nor a token that can be checked.
     Unreadable(RefusalReason),
     Wallet(TillRefused),
+    /// Too many unknown codes were typed on this device.
+    Wait,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +150,13 @@ impl Asked {
             }
         }
         let now = self.clock.now();
+        let is_scanned = matches!(
+            self.presented,
+            Ok(Presented::Token(_)) | Err(RefusalReason::BadToken)
+        );
+        if !is_scanned && now < wallet.codes_allowed_from(self.device, now) {
+            return only_say(Outcome::Refused(No::Wait));
+        }
         let (event, outcome) = self.ask(&wallet, &folder.store, now);
         write(
             self.boot_time,
@@ -323,6 +332,9 @@ fn said(
         },
         Outcome::Refused(No::Unreadable(_)) => Said::No {
             reason: t.unknown_code.clone(),
+        },
+        Outcome::Refused(No::Wait) => Said::No {
+            reason: t.code_wait.clone(),
         },
         Outcome::Refused(No::Wallet(refused)) => Said::No {
             reason: match refused {
