@@ -10,13 +10,14 @@ mod intents;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use super::calendar::{Holidays, Window, business_day};
 use super::ids::Slug;
 use super::text::Text;
 use super::written::date;
-pub use intents::{Intents, Shown};
+pub use intents::{Intents, Of};
 
 /// `invitations.toml`: each by the name that a campaign's `after_claim.invite` says.
 pub type Invitations = BTreeMap<Slug, Invitation>;
@@ -24,12 +25,15 @@ pub type Invitations = BTreeMap<Slug, Invitation>;
 /// A group takes 200 by its code; some who come at the same time have to fit, too (weixin's rule of groups).
 const GROUP_IS_FULL_AT: u32 = 190;
 
+/// Time for the manager to put a new one in.
+const GROUP_IS_FILLING_AT: u32 = 170;
+
 /// A group's code lasts seven days; the last one is not promised.
 const GROUP_CODE_DAYS: i64 = 6;
 
 /// One invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct Invitation {
     pub kind: InvitationKind,
     pub title: Text,
@@ -38,6 +42,47 @@ pub struct Invitation {
     pub text: Option<Text>,
     #[serde(rename = "code")]
     pub codes: Vec<Code>,
+}
+
+/// An invitation's table before it is known to make sense.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    kind: InvitationKind,
+    title: Text,
+    #[serde(default)]
+    text: Option<Text>,
+    #[serde(rename = "code")]
+    codes: Vec<Code>,
+}
+
+impl TryFrom<Written> for Invitation {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written {
+            kind,
+            title,
+            text,
+            codes,
+        } = written;
+        let ids: BTreeSet<&Slug> = codes.iter().map(|code| &code.id).collect();
+        if codes.is_empty() || ids.len() != codes.len() {
+            return Err("an invitation has one `code` or more, each with an `id` of its own");
+        }
+        if codes
+            .iter()
+            .any(|code| code.spare && !code.shifts.is_empty())
+        {
+            return Err("a spare has no `shift`: it stands in whenever nobody else is there");
+        }
+        Ok(Self {
+            kind,
+            title,
+            text,
+            codes,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +112,7 @@ pub struct Code {
     pub link: Option<Link>,
     /// How often it is shown beside the others.
     #[serde(default = "one")]
-    pub weight: u16,
+    pub weight: NonZeroU16,
     /// None: always.
     #[serde(default, rename = "shift", skip_serializing_if = "Vec::is_empty")]
     pub shifts: Vec<Window>,
@@ -101,8 +146,8 @@ pub struct Group {
     pub members: u32,
 }
 
-const fn one() -> u16 {
-    1
+const fn one() -> NonZeroU16 {
+    NonZeroU16::MIN
 }
 
 /// The text of a QR symbol, short enough for one that a phone reads from another phone's screen.
@@ -175,17 +220,25 @@ pub struct Moment<'a> {
 impl Code {
     /// Whether it works at all now and has room, whoever's shift it is.
     fn is_good(&self, at: Moment<'_>, shown_since: &impl Fn(&Self, Date) -> u32) -> bool {
-        let has_room = |group: Group| {
-            let joined = shown_since(self, group.made);
-            group.members.saturating_add(joined) < GROUP_IS_FULL_AT
-        };
         let today = business_day(at.local);
-        !self.away
-            && self.last_day().is_none_or(|last| at.local.date() <= last)
+        self.works(at)
             && self
                 .daily_cap
                 .is_none_or(|cap| shown_since(self, today) < cap)
-            && self.group.is_none_or(has_room)
+            && self
+                .members(shown_since)
+                .is_none_or(|members| members < GROUP_IS_FULL_AT)
+    }
+
+    /// Whether it works now, also for a guest who was shown it before.
+    pub fn works(&self, at: Moment<'_>) -> bool {
+        !self.away && self.last_day().is_none_or(|last| at.local.date() <= last)
+    }
+
+    /// How many are in the group, if all who were shown its code have joined.
+    fn members(&self, shown_since: &impl Fn(&Self, Date) -> u32) -> Option<u32> {
+        let group = self.group?;
+        Some(group.members.saturating_add(shown_since(self, group.made)))
     }
 
     fn is_on_shift(&self, at: Moment<'_>) -> bool {
@@ -205,12 +258,14 @@ impl Code {
 /// What a manager should know of an invitation before a guest does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Worry {
-    /// Nobody is there now, not even a spare, and guests are not invited.
+    /// Nobody is there now, not even a spare; guests who ask are told so.
     Nobody,
     /// The spare stands in now.
     OnlySpare,
     /// Every code is over by the end of tomorrow.
     EndsSoon(Date),
+    /// Every group is nearly full.
+    FullSoon,
 }
 
 impl Invitation {
@@ -224,7 +279,7 @@ impl Invitation {
         shown_since: impl Fn(&Code, Date) -> u32,
         lot: u64,
     ) -> Option<&Code> {
-        let good = |code: &&Code| code.weight > 0 && code.is_good(at, &shown_since);
+        let good = |code: &&Code| code.is_good(at, &shown_since);
         let codes = || self.codes.iter().filter(good);
         let on_shift: Vec<&Code> = codes()
             .filter(|code| !code.spare && code.is_on_shift(at))
@@ -234,10 +289,10 @@ impl Invitation {
         } else {
             on_shift
         };
-        let total: u64 = there.iter().map(|code| u64::from(code.weight)).sum();
+        let total: u64 = there.iter().map(|code| u64::from(code.weight.get())).sum();
         let mut ticket = lot.checked_rem(total)?;
         there.into_iter().find(|code| {
-            let weight = u64::from(code.weight);
+            let weight = u64::from(code.weight.get());
             let is_drawn = ticket < weight;
             ticket = ticket.saturating_sub(weight);
             is_drawn
@@ -251,12 +306,24 @@ impl Invitation {
         if picked.spare {
             return Some(Worry::OnlySpare);
         }
-        let good = |code: &&Code| code.is_good(at, &shown_since);
-        let last_days: Option<Vec<Date>> =
-            self.codes.iter().filter(good).map(Code::last_day).collect();
+        let is_good = |code: &&Code| code.is_good(at, &shown_since);
+        let good: Vec<&Code> = self.codes.iter().filter(is_good).collect();
+        let is_filling = |code: &&Code| {
+            let members = code.members(&shown_since);
+            members.is_some_and(|members| members >= GROUP_IS_FILLING_AT)
+        };
+        if good.iter().all(is_filling) {
+            return Some(Worry::FullSoon);
+        }
+        let last_days: Option<Vec<Date>> = good.into_iter().map(Code::last_day).collect();
         let last = last_days?.into_iter().max()?;
         let tomorrow = business_day(at.local).saturating_add(1.day());
         (last <= tomorrow).then_some(Worry::EndsSoon(last))
+    }
+
+    /// The code of this name.
+    pub fn code(&self, id: &Slug) -> Option<&Code> {
+        self.codes.iter().find(|code| code.id == *id)
     }
 }
 

@@ -53,7 +53,8 @@ const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A void coupon that was issued elsewhere may be shown for so long: its own end is not known here.
-const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours(MOST_VALID_DAYS as i64 * 24);
+/// One that begins with the next visit ends up to a day later.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours((MOST_VALID_DAYS as i64 + 2) * 24);
 
 /// Above this many remembered coupons a short code has five characters.
 ///
@@ -118,6 +119,8 @@ pub struct Wallet {
     dirty: BTreeSet<Key>,
     /// The time that forgetting goes by; see [`Self::keep_time`].
     steady: Timestamp,
+    /// What ends before it has run out: neither a clock that jumps ahead nor a `steady` that is ahead moves it.
+    run_out_until: Timestamp,
     /// Raised with every change of what the limits count, so that a page can tell whether its stock may have
     /// changed.
     stock_changes: u64,
@@ -631,18 +634,22 @@ impl Wallet {
     ///
     /// A box without a battery may wake up in 2036 and be set right a minute later. If forgetting went by
     /// that clock, every coupon would be gone; so it goes by a time that a few wrong events cannot move far.
-    fn keep_time(&mut self, at: Timestamp) {
-        let ahead = if self.steady == Timestamp::UNIX_EPOCH {
-            // The first event ever: there is nothing yet that could be forgotten too early.
+    ///
+    /// Page views move it, too: when nothing is left to claim, nothing else happens.
+    pub fn keep_time(&mut self, at: Timestamp) {
+        let steady = if self.is_empty() {
+            // There is nothing yet that could be forgotten too early.
             at
         } else {
-            at.min(later_by(self.steady, SignedDuration::from_hours(1)))
+            let within_an_hour = at.min(later_by(self.steady, SignedDuration::from_hours(1)));
+            within_an_hour.max(self.steady)
         };
-        if ahead > self.steady {
-            self.steady = ahead;
+        if steady != self.steady {
+            self.steady = steady;
             self.dirty.insert(Key::Steady);
-            self.give_back_what_ran_out();
         }
+        self.run_out_until = steady.min(at);
+        self.give_back_what_ran_out();
     }
 
     fn issue(&mut self, coupon: &Coupon) {

@@ -116,6 +116,13 @@ enum Standing {
     Voided,
 }
 
+impl Standing {
+    /// Whether its page may speak of anything else.
+    const fn invites(&self) -> bool {
+        matches!(self, Self::Live { .. } | Self::Redeemed { .. })
+    }
+}
+
 fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -> Standing {
     let claim = &coupon.claim;
     if let Some(redemption) = state.wallet.read().redemption(claim.coupon) {

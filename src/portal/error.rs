@@ -18,6 +18,8 @@ pub(super) enum Apology {
     Incomplete,
     OfferClosed,
     SoldOut,
+    /// The journal cannot keep something else than a claim.
+    NotSaved,
     /// An invitation whose people are away, or that is there no more.
     NobodyThere,
     /// The journal cannot keep a capture, so nothing is promised.
@@ -47,7 +49,9 @@ impl Apology {
             }
             Self::Incomplete | Self::WifiElsewhere => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OfferClosed | Self::SoldOut => StatusCode::CONFLICT,
-            Self::CannotKeep | Self::WifiFull | Self::WifiAway => StatusCode::SERVICE_UNAVAILABLE,
+            Self::CannotKeep | Self::NotSaved | Self::WifiFull | Self::WifiAway => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::StaffOnly | Self::WifiClosed | Self::WifiBlocked => StatusCode::FORBIDDEN,
             Self::WifiSpent | Self::WifiPassesSpent => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -61,12 +65,13 @@ impl Apology {
             | Self::WifiSpent
             | Self::WifiPassesSpent
             | Self::WifiFull => Some("/".to_owned()),
+            Self::NobodyThere => Some("/me".to_owned()),
             Self::UnknownCode
             | Self::UnknownCoupon
             | Self::Incomplete
             | Self::OfferClosed
             | Self::SoldOut
-            | Self::NobodyThere
+            | Self::NotSaved
             | Self::CannotKeep
             | Self::NoSuchPage
             | Self::StaffOnly
@@ -86,6 +91,7 @@ impl Apology {
             Self::Incomplete => (&error.form_title, &error.form_text),
             Self::OfferClosed => (&error.closed_title, &error.closed_text),
             Self::SoldOut => (&error.sold_out_title, &error.sold_out_text),
+            Self::NotSaved => (&error.unsaved_title, &error.unsaved_text),
             Self::NobodyThere => (&shell.t.invite.nobody_title, &shell.t.invite.nobody_text),
             Self::CannotKeep => (&error.busy_title, &error.busy_text),
             Self::NoSuchPage => (&error.missing_title, &error.missing_text),
@@ -118,6 +124,12 @@ impl From<TapRefused> for Apology {
             TapRefused::NoCodeLeft => Self::CannotKeep,
         }
     }
+}
+
+/// The same for what is no claim: whoever did it holds what they held.
+pub(super) fn not_saved(error: &CommitError) -> Apology {
+    not_kept(error);
+    Apology::NotSaved
 }
 
 /// Logs a capture that could not be kept, once, and turns it into the honest page.

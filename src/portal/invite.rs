@@ -3,6 +3,7 @@
 //! A tap on one is an intent: one frame that says which code of the pool the guest was shown, so that caps hold
 //! and a guest who comes again today sees the same. The page shows the QR, drawn here, and the channel's link.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,22 +12,24 @@ use axum::extract::rejection::{FormRejection, PathRejection};
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::State;
-use super::error::{Apology, not_kept};
+use super::error::{Apology, not_saved};
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{Shell, page, render, see_other};
 use super::texts::{Counter, texts};
 use super::visitor::Visitor;
 use crate::domain::calendar::business_day;
 use crate::domain::campaign::Campaign;
-use crate::domain::event::{Event, Intent};
-use crate::domain::ids::{CouponId, Slug};
-use crate::domain::invitation::{Code, Intents, Invitation, InvitationKind, Moment, Worry};
+use crate::domain::event::{Event, Intent, Occurrence};
+use crate::domain::ids::{CouponId, Slug, Vid};
+use crate::domain::invitation::{Code, Intents, Invitation, InvitationKind, Moment, Of, Worry};
 use crate::domain::store::Store;
 use crate::domain::text::Language;
-use crate::journal::Verdict;
+use crate::ops::clock::Clock;
 use crate::wire::bundle::Bundle;
 use crate::wire::qr::{Correction, Symbol};
 
@@ -70,45 +73,109 @@ pub(super) async fn ask(
         return Apology::Incomplete.page(&visitor);
     };
     let path = format!("/c/{id}/invite/{invite}");
-    let bundle = state.bundle();
-    let clock = Arc::clone(&state.clock);
+    let asked = Asked {
+        coupon: id,
+        name: invite,
+        bundle: state.bundle(),
+        clock: Arc::clone(&state.clock),
+    };
     let boot_time = state.boot_time();
-    let decide = move |ledger: &mut Ledger| -> Verdict<Result<(), Apology>> {
-        let Some(coupon) = ledger.wallet().coupon(id) else {
-            return only_say(Err(Apology::UnknownCoupon));
-        };
-        let folder = bundle.stores.get(&coupon.store);
-        let invitation = bundle.invitation(&coupon.store, &invite);
-        let Some((folder, invitation)) = folder.zip(invitation) else {
-            return only_say(Err(Apology::NobodyThere));
-        };
-        let (store, now, vid) = (&folder.store, clock.now(), coupon.claim.vid);
-        let at = moment(store, now);
-        let today = business_day(at.local);
-        if ledger.intents().of(vid, &invite, today).is_some() {
-            return only_say(Ok(()));
-        }
-        let lot = u64::from_le_bytes(id.to_bytes()[..8].try_into().expect("8 of 16 bytes"));
-        let Some(code) = invitation.pick(at, shown_since(ledger.intents(), &invite), lot) else {
-            return only_say(Err(Apology::NobodyThere));
-        };
-        let intent = Intent {
-            invitation: invite.clone(),
-            code: code.id.clone(),
-            vid,
-            coupon: id,
-        };
-        let event = match invitation.kind {
-            InvitationKind::Follow => Event::FollowIntent(intent),
-            InvitationKind::Contact => Event::ContactIntent(intent),
-            InvitationKind::Group => Event::GroupIntent(intent),
-        };
-        write(boot_time, happening(store, now, event), Ok(()))
+    let decide = move |ledger: &mut Ledger| match asked.decide(ledger) {
+        Ok(Decided::AsBefore) => only_say(Ok(())),
+        Ok(Decided::New(occurrence)) => write(boot_time, *occurrence, Ok(())),
+        Err(apology) => only_say(Err(apology)),
     };
     match state.journal.commit(decide).await {
         Ok(Ok(())) => see_other(&path),
         Ok(Err(apology)) => apology.page(&visitor),
-        Err(error) => not_kept(&error).page(&visitor),
+        Err(error) => not_saved(&error).page(&visitor),
+    }
+}
+
+/// A guest's question on its way to the owner thread.
+struct Asked {
+    coupon: CouponId,
+    name: Slug,
+    bundle: Arc<Bundle>,
+    clock: Arc<dyn Clock>,
+}
+
+enum Decided {
+    /// The guest was shown somebody today who is there still.
+    AsBefore,
+    New(Box<Occurrence>),
+}
+
+/// The invitation that was asked for, in the shop of its coupon.
+struct Found<'a> {
+    of: Of<'a>,
+    invitation: &'a Invitation,
+    store: &'a Store,
+    vid: Vid,
+    now: Timestamp,
+}
+
+impl Asked {
+    /// The invitation, where the coupon's page offers it.
+    fn find(&self, ledger: &Ledger) -> Result<Found<'_>, Apology> {
+        let wallet = ledger.wallet();
+        let coupon = wallet.coupon(self.coupon).ok_or(Apology::UnknownCoupon)?;
+        let campaign = self.bundle.campaign(&coupon.claim.campaign);
+        let is_offered =
+            campaign.is_some_and(|campaign| campaign.after_claim.invite.contains(&self.name));
+        let folder = self.bundle.stores.get(&coupon.store);
+        let invitation = self.bundle.invitation(&coupon.store, &self.name);
+        let (folder, invitation) = folder
+            .zip(invitation)
+            .filter(|_| is_offered && !wallet.is_voided(self.coupon))
+            .ok_or(Apology::NobodyThere)?;
+        Ok(Found {
+            of: Of {
+                store: &folder.store.id,
+                invitation: &self.name,
+            },
+            invitation,
+            store: &folder.store,
+            vid: coupon.claim.vid,
+            now: self.clock.now(),
+        })
+    }
+
+    fn decide(&self, ledger: &Ledger) -> Result<Decided, Apology> {
+        let found = self.find(ledger)?;
+        if found.shown(ledger.intents()).is_some() {
+            return Ok(Decided::AsBefore);
+        }
+        let at = moment(found.store, found.now);
+        let id = self.coupon.to_bytes();
+        let lot = u64::from_le_bytes(std::array::from_fn(|byte| id[byte]));
+        let shown_since = shown_since(ledger.intents(), found.of, at);
+        let code = found
+            .invitation
+            .pick(at, shown_since, lot)
+            .ok_or(Apology::NobodyThere)?;
+        let intent = Intent {
+            invitation: self.name.clone(),
+            code: code.id.clone(),
+            vid: found.vid,
+            coupon: self.coupon,
+        };
+        let event = match found.invitation.kind {
+            InvitationKind::Follow => Event::FollowIntent(intent),
+            InvitationKind::Contact => Event::ContactIntent(intent),
+            InvitationKind::Group => Event::GroupIntent(intent),
+        };
+        let occurrence = happening(found.store, found.now, event);
+        Ok(Decided::New(Box::new(occurrence)))
+    }
+}
+
+impl<'a> Found<'a> {
+    /// Whom the guest was shown today, if they are there still.
+    fn shown(&self, intents: &Intents) -> Option<&'a Code> {
+        let at = moment(self.store, self.now);
+        let id = intents.shown(self.of, self.vid, business_day(at.local))?;
+        self.invitation.code(id).filter(|code| code.works(at))
     }
 }
 
@@ -122,29 +189,30 @@ pub(super) async fn show(
         return Apology::UnknownCoupon.page(&visitor);
     };
     let bundle = state.bundle();
-    let clock = Arc::clone(&state.clock);
-    let (books, asked) = (Arc::clone(&bundle), name.clone());
-    let look = move |ledger: &mut Ledger| {
-        let found = ledger.wallet().coupon(id).and_then(|coupon| {
-            let store = &books.stores.get(&coupon.store)?.store;
-            let today = business_day(store.local(clock.now()));
-            let code = ledger.intents().of(coupon.claim.vid, &asked, today)?;
-            Some((coupon.store, code.clone()))
-        });
-        only_say(found)
+    let asked = Asked {
+        coupon: id,
+        name: name.clone(),
+        bundle: Arc::clone(&bundle),
+        clock: Arc::clone(&state.clock),
     };
-    let Ok(Some((store, shown))) = state.journal.commit(look).await else {
-        // Asked for on another day: the coupon's page has the button.
+    let look = move |ledger: &mut Ledger| {
+        let found = asked.find(ledger).ok();
+        let shown = found.and_then(|found| {
+            let code = found.shown(ledger.intents())?;
+            Some((found.store.id.clone(), code.id.clone()))
+        });
+        only_say(shown)
+    };
+    let shown = state.journal.commit(look).await.ok().flatten();
+    let found = shown.as_ref().and_then(|(store, code)| {
+        let store = &bundle.stores.get(store)?.store;
+        let invitation = bundle.invitation(&store.id, &name)?;
+        Some((store, invitation, invitation.code(code)?))
+    });
+    let Some((store, invitation, code)) = found else {
+        // Asked for on another day, or they have gone: the coupon's page has the button.
         return see_other(&format!("/c/{id}"));
     };
-    let found = bundle.invitation(&store, &name).and_then(|invitation| {
-        let code = invitation.codes.iter().find(|code| code.id == shown)?;
-        Some((invitation, code))
-    });
-    let Some((invitation, code)) = found else {
-        return Apology::NobodyThere.page(&visitor);
-    };
-    let store = bundle.stores.get(&store).map(|folder| &folder.store);
     let html = draw(&state, store, id, (invitation, code), &visitor);
     let answer = page(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
@@ -152,7 +220,7 @@ pub(super) async fn show(
 
 fn draw(
     state: &State,
-    store: Option<&Store>,
+    store: &Store,
     coupon: CouponId,
     (invitation, code): (&Invitation, &Code),
     visitor: &Visitor,
@@ -162,7 +230,7 @@ fn draw(
     let symbol = Symbol::of(code.qr.as_str(), Correction::Medium)
         .expect("what a code says has 512 bytes at most, and a symbol holds thousands");
     render(&InvitePage {
-        shell: Shell::new(language, visitor.language_link(), store),
+        shell: Shell::new(language, visitor.language_link(), Some(store)),
         title,
         text: invitation.text.as_ref().map(|text| text.of(language)),
         name: code.name.as_ref().map(|name| name.of(language)),
@@ -194,36 +262,43 @@ pub(super) async fn worries(
     bundle: &Arc<Bundle>,
     language: Language,
 ) -> Vec<String> {
-    let Some(folder) = state.own_store(bundle) else {
+    let Some(store) = state.own_store(bundle).map(|folder| folder.store.clone()) else {
         return Vec::new();
     };
-    // A copy of a week's intents, so that no page holds up the journal's thread.
-    let look = |ledger: &mut Ledger| only_say(ledger.intents().clone());
-    let Ok(intents) = state.journal.commit(look).await else {
-        return Vec::new();
+    let (bundle, now) = (Arc::clone(bundle), state.now());
+    let look = move |ledger: &mut Ledger| {
+        let at = moment(&store, now);
+        only_say(worries_of(&bundle, &store, at, ledger.intents(), language))
     };
-    let store = &folder.store;
-    let at = moment(store, state.now());
+    state.journal.commit(look).await.unwrap_or_default()
+}
+
+fn worries_of(
+    bundle: &Bundle,
+    store: &Store,
+    at: Moment<'_>,
+    intents: &Intents,
+    language: Language,
+) -> Vec<String> {
     let t = &texts(language).counter;
-    let names = bundle
+    let today = business_day(at.local);
+    let names: BTreeSet<&Slug> = bundle
         .campaigns
         .values()
-        .filter(|campaign| campaign.reaches(store) && campaign.runs_on(business_day(at.local)))
-        .flat_map(|campaign| &campaign.after_claim.invite);
-    let mut worries = Vec::new();
-    for name in names {
-        let Some(invitation) = bundle.invitation(&store.id, name) else {
-            continue;
+        .filter(|campaign| campaign.reaches(store) && campaign.runs_on(today))
+        .flat_map(|campaign| &campaign.after_claim.invite)
+        .collect();
+    let worry = |name: &Slug| {
+        let invitation = bundle.invitation(&store.id, name)?;
+        let of = Of {
+            store: &store.id,
+            invitation: name,
         };
-        let Some(worry) = invitation.worry(at, shown_since(&intents, name)) else {
-            continue;
-        };
-        let said = format!("{}: {}", invitation.title.of(language), words(t, worry));
-        if !worries.contains(&said) {
-            worries.push(said);
-        }
-    }
-    worries
+        let worry = invitation.worry(at, shown_since(intents, of, at))?;
+        let title = invitation.title.of(language);
+        Some(format!("{title}: {}", words(t, worry)))
+    };
+    names.into_iter().filter_map(worry).collect()
 }
 
 fn words(t: &Counter, worry: Worry) -> String {
@@ -231,19 +306,23 @@ fn words(t: &Counter, worry: Worry) -> String {
         Worry::Nobody => t.invite_nobody.clone(),
         Worry::OnlySpare => t.invite_spare.clone(),
         Worry::EndsSoon(day) => t.invite_ends.replace("{day}", &day.to_string()),
+        Worry::FullSoon => t.invite_full.clone(),
     }
 }
 
-fn moment(store: &Store, now: jiff::Timestamp) -> Moment<'_> {
+fn moment(store: &Store, now: Timestamp) -> Moment<'_> {
     Moment {
         local: store.local(now),
         holidays: &store.holidays,
     }
 }
 
+/// Counts as [`Invitation::pick`] wants it.
 fn shown_since<'a>(
     intents: &'a Intents,
-    invitation: &'a Slug,
-) -> impl Fn(&Code, jiff::civil::Date) -> u32 + 'a {
-    move |code, since| intents.count(invitation, &code.id, since)
+    of: Of<'a>,
+    at: Moment<'_>,
+) -> impl Fn(&Code, Date) -> u32 + use<'a> {
+    let today = business_day(at.local);
+    move |code, since| intents.count(of, &code.id, (since, today))
 }

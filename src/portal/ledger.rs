@@ -33,7 +33,8 @@ pub struct SharedWallet(Arc<RwLock<Wallet>>);
 
 impl SharedWallet {
     /// The wallet as it is. What it shows may be one commit ahead of the disk, so an answer that promises
-    /// something comes from a decision and not from here.
+    /// something comes from a decision and not from here. Whoever holds it reads by it and never asks for it
+    /// again: a writer that waits in between would make both wait for ever.
     pub fn read(&self) -> RwLockReadGuard<'_, Wallet> {
         self.0.read().expect("a wallet's methods do not panic")
     }
@@ -170,6 +171,9 @@ impl Book for Ledger {
     }
 
     fn note(&mut self, at: FramePlace, frame_body: &[u8]) {
+        if let Some((_, time)) = frame::written_at(frame_body) {
+            self.wallet.write().keep_time(time);
+        }
         // Beside headquarters there are very many views, and no store whose counter shows them.
         if self.days.read().is_of_nobody() {
             return;

@@ -30,7 +30,7 @@ use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
 use crate::domain::offer::{self, Place};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
-use crate::domain::wallet::{Left, TapRefused};
+use crate::domain::wallet::{Left, TapRefused, Wallet};
 use crate::domain::wifi::ZoneName;
 use crate::ops::files::random;
 use crate::ops::metrics;
@@ -190,12 +190,10 @@ impl<'a> Here<'a> {
     }
 
     /// What is left of a campaign here, or why nothing is.
-    fn stock(&self, campaign: &Campaign) -> Result<Option<Left>, TapRefused> {
-        let state = self.state;
+    fn stock(&self, wallet: &Wallet, campaign: &Campaign) -> Result<Option<Left>, TapRefused> {
         let slice = self.bundle.slice(campaign);
         let (store, code) = (&self.folder.store, Some(self.touchpoint.code));
-        let wallet = state.wallet.read();
-        wallet.stock(campaign, store, code, slice, state.now())
+        wallet.stock(campaign, store, code, slice, self.state.now())
     }
 
     /// The best offer for somebody we do not know, or for `vid`: then also the coupon of it that they hold.
@@ -221,7 +219,7 @@ impl<'a> Here<'a> {
         };
         let campaigns = self.bundle.campaigns.values();
         let best = offer::best(campaigns, place, diner, |campaign| {
-            let in_stock = self.stock(campaign).is_ok();
+            let in_stock = self.stock(&wallet, campaign).is_ok();
             held(campaign).is_some() || (in_stock && may_claim(campaign))
         })?;
         Some((best, held(best)))
@@ -274,7 +272,7 @@ impl<'a> Here<'a> {
 
     /// How many coupons are left here, in words, where they are few enough to mean something.
     fn left(&self, campaign: &Campaign, language: Language) -> Option<String> {
-        let left = self.stock(campaign).ok()??;
+        let left = self.stock(&self.state.wallet.read(), campaign).ok()??;
         (left.coupons <= FEW).then(|| left_in_words(left, language))
     }
 

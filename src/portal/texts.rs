@@ -75,12 +75,13 @@ texts! {
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
-        offers stock_open sold_out stopped sell_out give_again left_now set stop go_on more no_offers
-        guessing invites invite_nobody invite_spare invite_ends
+        offers stock_open sold_out used_up stopped sell_out give_again left_now set stop go_on more no_offers
+        guessing invites invite_nobody invite_spare invite_ends invite_full
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }
     error Error {
+        unsaved_title unsaved_text
         unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title
         busy_text form_title form_text missing_title missing_text
     }

@@ -132,8 +132,14 @@ impl Wallet {
             }
             stays
         });
+        // A coupon that is remembered stays a used one.
+        let coupons = &self.coupons;
         self.redemptions.forget(
-            |done| done.saved != Saved::Never && done.remember_until < steady,
+            |done| {
+                done.saved != Saved::Never
+                    && done.remember_until < steady
+                    && coupons.get(done.coupon).is_none()
+            },
             |done| {
                 self.dirty.insert(Key::Redemption(done.coupon));
             },

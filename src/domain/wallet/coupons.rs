@@ -104,7 +104,7 @@ pub(super) struct Coupons {
     by_tap: Index,
     by_code: Index,
     by_diner: Index,
-    /// Those that have not run out yet.
+    /// Those whose end has not been looked at since the start of the process.
     by_end: BTreeSet<End>,
 }
 

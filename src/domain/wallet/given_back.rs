@@ -4,13 +4,16 @@
 //! A coupon counts, or it does not, by two facts alone (whether it was redeemed, and whether the time that
 //! forgetting goes by is past its end), so a log that is read twice, in part or after a checkpoint ends with the
 //! same count. Coupons of a street gateway are never given back there: it does not hear what a shop redeemed.
+//!
+//! Where the box's clock was ahead and was set right, a coupon may have been given back that still has hours to
+//! live; it is honoured and counts again, and the limit is exceeded by it.
 
 use super::packed::Flag;
 use super::{CouponId, Wallet, tallies};
 
 impl Wallet {
     pub(super) fn give_back_what_ran_out(&mut self) {
-        while let Some(coupon) = self.coupons.next_run_out(self.steady.into()) {
+        while let Some(coupon) = self.coupons.next_run_out(self.run_out_until.into()) {
             self.count_or_give_back(coupon);
         }
     }
@@ -18,7 +21,7 @@ impl Wallet {
     /// Makes the limits count a coupon of this box, or no longer.
     pub(super) fn count_or_give_back(&mut self, coupon: CouponId) {
         let is_redeemed = self.is_redeemed(coupon);
-        let now = self.steady.into();
+        let now = self.run_out_until.into();
         let Some(record) = self.coupons.get_mut(coupon) else {
             return;
         };
@@ -81,6 +84,25 @@ mod tests {
         shop.claim(3);
     }
 
+    #[test]
+    fn a_used_coupon_stays_counted_for_as_long_as_its_diners_limit_remembers_it() {
+        let mut shop = TestShop::open();
+        let mut kept = std::collections::BTreeMap::new();
+        shop.slice = Some(1);
+        shop.campaign.limits.per_person_days = 30;
+        let claim = shop.claim(1);
+        shop.show(&Presented::Code(claim.code)).unwrap();
+        for _ in 0..3 {
+            shop.weeks_of_ordinary_life(1);
+            shop.wallet = restarted(&mut shop.wallet, &mut kept);
+        }
+        shop.view();
+        assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
+        let held = shop.tap(3, Some(claim.vid));
+        assert_eq!(held, Ok(Tapped::Held(claim.coupon)));
+        assert!(shop.wallet.is_redeemed(claim.coupon));
+    }
+
     /// What happens in a shop, as numbers.
     fn lives() -> impl Strategy<Value = Vec<(u8, u8)>> {
         prop::collection::vec((0_u8..5, 0_u8..12), 1..120)
@@ -110,15 +132,14 @@ mod tests {
                         used.extend(shown.map(|redeem| redeem.coupon));
                     },
                     3 => {
-                        shop.later(60 * 24);
-                        shop.hours_of_ordinary_life(2);
+                        shop.hours_of_ordinary_life(24);
                     }
                     _ => shop.wallet = restarted(&mut shop.wallet, &mut kept),
                 }
                 shop.hours_of_ordinary_life(i64::from(which) * 4);
                 let minute = |time: Timestamp| Millis::from(time).minute();
                 let counted = claims.iter().filter(|claim| {
-                    minute(claim.not_after) >= minute(shop.wallet.steady)
+                    minute(claim.not_after) >= minute(shop.now)
                         || used.contains(&claim.coupon)
                 });
                 let counted = u32::try_from(counted.count()).unwrap();

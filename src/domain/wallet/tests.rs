@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::campaign::{Audience, Begins};
-use crate::domain::event::{Consent, Purpose, View};
+use crate::domain::event::{Consent, Purpose};
 use crate::domain::store::TouchpointKind;
 use crate::domain::written::read_strictly;
 
@@ -131,13 +131,9 @@ impl TestShop {
         }
     }
 
+    /// A page is opened: all that the wallet hears of it is the time.
     pub(super) fn view(&mut self) {
-        self.happen(Event::TouchpointView(View {
-            touchpoint: None,
-            campaign: None,
-            vid: None,
-            off_peak: false,
-        }));
+        self.wallet.keep_time(self.now);
     }
 
     pub(super) fn later(&mut self, minutes: i64) {

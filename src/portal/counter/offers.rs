@@ -18,7 +18,7 @@ use crate::domain::store::Store;
 use crate::domain::text::Language;
 use crate::domain::wallet::TapRefused;
 use crate::portal::State;
-use crate::portal::error::{Apology, not_kept};
+use crate::portal::error::{Apology, not_saved};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
 use crate::portal::table::left_in_words;
@@ -71,6 +71,7 @@ pub(super) fn today(
         Ok(Some(left)) => left_in_words(left, language),
         Ok(None) => t.stock_open.clone(),
         Err(TapRefused::Stopped) => t.stopped.clone(),
+        Err(TapRefused::CampaignIsDone) => t.used_up.clone(),
         Err(_) => t.sold_out.clone(),
     };
     let wallet = state.wallet.read();
@@ -157,7 +158,7 @@ async fn say(state: &State, at_till: AtTill, campaign: CampaignId, said: Said) -
         let campaign = bundle.campaign(&campaign);
         let Some((folder, campaign)) = folder.zip(campaign) else {
             // Gone from the bundle since the page was shown.
-            return only_say(Err(Apology::OfferClosed));
+            return only_say(Err(Apology::Incomplete));
         };
         let now = clock.now();
         let switched = |on| PromoSwitched {
@@ -179,6 +180,6 @@ async fn say(state: &State, at_till: AtTill, campaign: CampaignId, said: Said) -
     match state.journal.commit(decide).await {
         Ok(Ok(())) => see_other("/counter"),
         Ok(Err(apology)) => apology.page(&visitor),
-        Err(error) => not_kept(&error).page(&visitor),
+        Err(error) => not_saved(&error).page(&visitor),
     }
 }
