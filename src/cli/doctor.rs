@@ -65,7 +65,7 @@ async fn examine(settings: &GatewaySettings, now: Timestamp) -> Vec<Finding> {
     if let Some(place) = &place {
         let base_url = settings.portal_base_url.as_deref();
         let portal = host_of(base_url, &place.bundle, place.store.as_ref()).unwrap_or_default();
-        findings.push(certificate::check(&shown(settings), &portal, now));
+        findings.push(certificate::check(&shown(settings, place), &portal, now));
         for zone in &layout.zones {
             findings.extend(names::check(zone, &portal).await);
         }

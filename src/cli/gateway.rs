@@ -172,11 +172,11 @@ impl Gateway {
     /// Starts everything.
     pub async fn start(settings: GatewaySettings, shop_time: ShopTime) -> anyhow::Result<Self> {
         let sockets = Sockets::bind(&settings).await?;
-        let door = Door::open(&settings).await?;
         let (portal_address, ops_address) =
             (sockets.portal.local_addr()?, sockets.ops.local_addr()?);
         let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
         let place = Place::find(&settings)?;
+        let door = Door::open(&settings, &place).await?;
         let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
         let (journal, wallet, days) =
             open_journal(&settings, place.store.clone(), own.clone()).await?;

@@ -27,7 +27,7 @@ use crate::domain::ids::{CampaignId, GatewayId};
 use crate::domain::written::BadFile;
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
-use crate::wire::bundle::{self, Files, keys_file, slices_file};
+use crate::wire::bundle::{self, Certified, Files, keys_file, slices_file};
 use crate::wire::encoding::sha256_hex;
 use crate::wire::link::{BundlePointer, Serves};
 
@@ -388,9 +388,12 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
     let wanted = |path: &str| {
         let parts: Vec<&str> = path.split('/').collect();
         match (parts.as_slice(), folder) {
-            (["stores", id, _], Some(own)) => *id == own.store.id.as_str(),
-            // A street gateway has no till, so no PIN's verifier goes out to it.
-            (["stores", _, file], None) => *file != "staff.toml",
+            (["stores", id, file], Some(own)) => {
+                *id == own.store.id.as_str() && !is_of_another_box(file, gateway.id)
+            }
+            // A street gateway has no till, so no PIN's verifier goes out to it; nor a store's certificate,
+            // whose key is in the store.
+            (["stores", _, file], None) => *file != "staff.toml" && Certified::by(file).is_none(),
             (["campaigns", name], _) => name
                 .strip_suffix(".toml")
                 .and_then(|id| CampaignId::parse(id).ok())
@@ -410,6 +413,14 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
     let slices = slices_file(&slices(chain, gateways, gateway.id));
     files.insert("slices.toml".to_owned(), slices.into_bytes());
     Some(files)
+}
+
+/// Whether a file is a certificate for the key of another box.
+fn is_of_another_box(file: &str, gateway: GatewayId) -> bool {
+    match Certified::by(file) {
+        Some(Certified::Gateway(of)) => of != gateway,
+        Some(Certified::Anybody) | None => false,
+    }
 }
 
 /// The keys whose coupons `gateway` may take: its store's and the street's. A street gateway redeems
@@ -618,6 +629,34 @@ mod tests {
         for gateway in [gateway, newcomer] {
             let opened = test.opened(&bundles, gateway);
             assert_eq!(opened.slices.values().sum::<u32>(), 30_000);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_box_gets_the_certificates_for_its_own_key_and_the_street_gets_none() {
+        let test = TestPublisher::new(&[]).await;
+        let mut boxes = Vec::new();
+        for serves in [at_store("SZ01"), at_store("SZ01"), Serves::Street] {
+            boxes.push(test.hq.enrol(serves).await.0);
+        }
+        let pem = |body: &str| {
+            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+        };
+        let names = [Certified::Anybody, Certified::Gateway(boxes[1])];
+        for (certified, body) in names.iter().zip(["AAAA", "BBBB"]) {
+            let file = test
+                .folder
+                .path()
+                .join("stores/SZ01")
+                .join(certified.file());
+            fs_err::write(file, pem(body)).unwrap();
+        }
+        let bundles = test.start().await;
+        let store = crate::hq::testing::store("SZ01");
+        let expected = [vec![pem("AAAA")], vec![pem("BBBB"), pem("AAAA")], vec![]];
+        for (gateway, expected) in boxes.into_iter().zip(expected) {
+            let bundle = test.opened(&bundles, gateway);
+            assert_eq!(bundle.certificates(Some(&store)), expected, "{gateway}");
         }
     }
 

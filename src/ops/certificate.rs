@@ -1,9 +1,10 @@
 //! The certificate that a server shows: read again whenever its files change, and judged by what a phone
 //! would make of it.
 //!
-//! A pair of files that does not fit together leaves the one before in force, so that a renewal which is cut
-//! off between two files, or is damaged, takes nothing away. Who signed it is not judged: that is the phone's
-//! list of authorities, which a box does not have.
+//! It comes as a file, or is offered by somebody else, and the newest that fits the key is shown: the one that
+//! begins last. A pair of files that does not fit together leaves the one before in force, so that a renewal
+//! which is cut off between two files, or is damaged, takes nothing away. Who signed it is not judged: that is
+//! the phone's list of authorities, which a box does not have.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -67,6 +68,22 @@ pub fn fit(certificate: &CertificateDer<'_>, host: &str, now: Timestamp) -> Fit 
     }
 }
 
+/// From when and until when a certificate is good, in Unix seconds: the later, the newer.
+fn period(certificate: &CertificateDer<'_>) -> (u64, u64) {
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else {
+        return (0, 0);
+    };
+    let (mut begins, mut ends) = (0, 0);
+    // Both are told only by a refusal; one that began before 1970 is not refused then.
+    if let Error::CertNotValidYet { not_before, .. } = fault(&certificate, 0) {
+        begins = not_before.as_secs();
+    }
+    if let Error::CertExpired { not_after, .. } = fault(&certificate, u64::MAX) {
+        ends = not_after.as_secs();
+    }
+    (begins, ends)
+}
+
 /// What is wrong with it at a Unix second, its issuer aside.
 fn fault(certificate: &EndEntityCert<'_>, second: u64) -> Error {
     let time = UnixTime::since_unix_epoch(Duration::from_secs(second));
@@ -104,8 +121,16 @@ pub struct Shown {
 #[derive(Debug, Default)]
 struct State {
     in_force: Option<Arc<CertifiedKey>>,
-    /// How the files were when they were read last.
-    read: Option<[Stamp; 2]>,
+    seen: Option<Seen>,
+    /// Why something that was there is not shown.
+    refused: Option<String>,
+}
+
+/// What there was at the last look.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    files: [Stamp; 2],
+    offered: Vec<String>,
 }
 
 /// A file that was replaced has another one. None: there is no file.
@@ -129,25 +154,65 @@ impl Shown {
         }
     }
 
-    /// Reads the files if they have changed since the last look.
-    pub fn look(&self) {
-        let stamps = [stamp(&self.files.chain), stamp(&self.files.key)];
+    /// Reads the files and what is `offered`, chains in PEM, if they have changed since the last look.
+    pub fn look(&self, offered: &[String]) {
+        let files = [stamp(&self.files.chain), stamp(&self.files.key)];
         let mut state = self.lock();
-        if state.read == Some(stamps) {
+        if state
+            .seen
+            .as_ref()
+            .is_some_and(|seen| seen.files == files && seen.offered == offered)
+        {
             return;
         }
-        state.read = Some(stamps);
-        if stamps[0].is_none() && state.in_force.is_none() {
-            // A box that has not been given a certificate yet.
+        let offered = offered.to_vec();
+        state.seen = Some(Seen { files, offered });
+        self.choose(&mut state);
+        if let Some(why) = &state.refused {
+            tracing::warn!(
+                error = why,
+                "a certificate for the portal cannot be used; the one before stays, if there was one"
+            );
+        }
+    }
+
+    /// Puts the newest in force of those that fit the key.
+    fn choose(&self, state: &mut State) {
+        let Some(Seen { files, offered }) = &state.seen else {
             return;
+        };
+        let mut refused = None;
+        let fitting = offered.iter().filter_map(|chain| match self.pair(chain) {
+            Ok(pair) => Some(Arc::new(pair)),
+            Err(bad) => {
+                refused = Some(format!("the bundle's: {bad}"));
+                None
+            }
+        });
+        let mut candidates: Vec<_> = fitting.collect();
+        if !candidates.is_empty() {
+            // The others are for other boxes of the store.
+            refused = None;
         }
-        match self.load() {
-            Ok(pair) => state.in_force = Some(Arc::new(pair)),
-            Err(bad) => tracing::warn!(
-                error = %bad,
-                "the portal's certificate cannot be used; the one before stays, if there was one"
-            ),
+        if files[0].is_some() {
+            match self.load() {
+                Ok(pair) => candidates.push(Arc::new(pair)),
+                Err(bad) => {
+                    refused = Some(format!("{}: {bad}", self.files.chain.display()));
+                    candidates.extend(state.in_force.take());
+                }
+            }
         }
+        let newest = candidates
+            .into_iter()
+            .max_by_key(|pair| pair.cert.first().map(period));
+        state.in_force = newest.or(state.in_force.take());
+        state.refused = refused;
+    }
+
+    /// Why something that is there is not shown, if that is so.
+    pub fn refused(&self) -> Option<String> {
+        self.lock().refused.clone()
     }
 
     pub fn is_there(&self) -> bool {
@@ -166,9 +231,12 @@ impl Shown {
     }
 
     fn load(&self) -> Result<CertifiedKey, BadPair> {
-        let chain = fs_err::read_to_string(&self.files.chain)?;
+        self.pair(&fs_err::read_to_string(&self.files.chain)?)
+    }
+
+    fn pair(&self, chain: &str) -> Result<CertifiedKey, BadPair> {
         let key = fs_err::read_to_string(&self.files.key)?;
-        Ok(tls::pair(&chain, &key)?)
+        Ok(tls::pair(chain, &key)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -275,32 +343,71 @@ mod tests {
         let files = files(dir.path());
         let show = Shown::new(files.clone());
         let now = "2026-02-01T00:00:00Z".parse().unwrap();
-        show.look();
+        show.look(&[]);
         assert_eq!(show.fit(HOST, now), Fit::Missing);
 
         let (one, two) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let (first, second) = (made(&one, |_| {}), made(&two, |_| {}));
         fs_err::write(&files.key, one.serialize_pem()).unwrap();
-        show.look();
+        show.look(&[]);
         assert_eq!(shown(&show), None);
         fs_err::write(&files.chain, first.pem()).unwrap();
-        show.look();
+        show.look(&[]);
         assert_eq!(shown(&show).as_ref(), Some(first.der()));
 
         // Half a renewal, half a file, no file: each leaves the first.
         let halves = [second.pem(), second.pem()[..200].to_owned(), String::new()];
         for half in halves {
             fs_err::write(&files.chain, half).unwrap();
-            show.look();
+            show.look(&[]);
             assert_eq!(shown(&show).as_ref(), Some(first.der()));
         }
         fs_err::remove_file(&files.chain).unwrap();
-        show.look();
+        show.look(&[]);
         assert_eq!(shown(&show).as_ref(), Some(first.der()));
 
         fs_err::write(&files.key, two.serialize_pem()).unwrap();
         fs_err::write(&files.chain, second.pem()).unwrap();
-        show.look();
+        show.look(&[]);
         assert_eq!(shown(&show).as_ref(), Some(second.der()));
+    }
+
+    #[test]
+    fn the_newest_that_fits_the_key_is_shown_whether_it_came_as_a_file_or_was_offered() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(dir.path());
+        let show = Shown::new(files.clone());
+        let (own, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        fs_err::write(&files.key, own.serialize_pem()).unwrap();
+        let of_month = |key: &KeyPair, month| {
+            made(key, |params| {
+                params.not_before = rcgen::date_time_ymd(2026, month, 1);
+            })
+        };
+        let [january, february, march] = [1, 2, 3].map(|month| of_month(&own, month));
+        let foreign = of_month(&other, 3);
+
+        show.look(&[foreign.pem()]);
+        assert_eq!(shown(&show), None);
+        let refused = show.refused().unwrap();
+        assert!(refused.starts_with("the bundle's: "), "{refused}");
+        show.look(&[foreign.pem(), february.pem()]);
+        assert_eq!(shown(&show).as_ref(), Some(february.der()));
+        assert_eq!(show.refused(), None);
+
+        for (file, newest) in [(&january, &february), (&march, &march)] {
+            fs_err::write(&files.chain, file.pem()).unwrap();
+            show.look(&[foreign.pem(), february.pem()]);
+            assert_eq!(shown(&show).as_ref(), Some(newest.der()));
+        }
+        // A file that is damaged does not bring an older one back.
+        fs_err::write(&files.chain, "damaged").unwrap();
+        show.look(&[february.pem()]);
+        assert_eq!(shown(&show).as_ref(), Some(march.der()));
+        assert!(show.refused().is_some());
+        // One that was taken away does: it may have been taken away for a reason.
+        fs_err::remove_file(&files.chain).unwrap();
+        show.look(&[february.pem()]);
+        assert_eq!(shown(&show).as_ref(), Some(february.der()));
     }
 }

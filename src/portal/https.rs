@@ -98,9 +98,10 @@ impl Host {
         receiver
     }
 
-    /// Two files are asked for their dates; only a new one is read.
+    /// Two files are asked for their dates, and the bundle for what it has; only what is new is read.
     fn look(&self) -> Https {
-        self.shown.look();
+        let offered = self.bundle.borrow().clone();
+        self.shown.look(offered.certificates(self.store.as_ref()));
         let host = self.name();
         let fit = match &host {
             Some(host) => self.shown.fit(host, self.clock.now()),

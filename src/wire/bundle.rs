@@ -17,6 +17,9 @@
 //! stores/<ID>/touchpoints.csv      code,kind,label
 //! stores/<ID>/staff.toml           (optional)
 //! stores/<ID>/invitations.toml     invitations of this store's own (optional)
+//! stores/<ID>/certificate.pem      of the store's host, and those up to a root (optional)
+//! stores/<ID>/certificate-<gateway>.pem
+//!                                  the same for the key of one box: each makes its own (optional)
 //! stores/<ID>/wifi.toml            zones that are different in this store (optional)
 //! ```
 //!
@@ -26,6 +29,8 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, sha256_hex, to_base64};
@@ -33,7 +38,7 @@ use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
 use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
-use crate::domain::ids::{CampaignId, Slug, StoreId, TouchpointCode};
+use crate::domain::ids::{CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
 use crate::domain::store::{Store, Touchpoint};
 use crate::domain::text::Text;
@@ -69,6 +74,8 @@ pub struct StoreFolder {
     pub store: Store,
     pub touchpoints: BTreeMap<TouchpointCode, Touchpoint>,
     pub staff: Vec<Staff>,
+    /// Certificates of the host, in PEM, each for the key of one of the store's boxes.
+    pub certificates: Vec<String>,
     wifi: Wifi,
     invitations: Invitations,
 }
@@ -152,6 +159,12 @@ impl Bundle {
     /// This gateway's share of a campaign with a total.
     pub fn slice(&self, campaign: &Campaign) -> Option<u32> {
         self.slices.get(&campaign.id).copied()
+    }
+
+    /// What `store` may show as its host's certificate, for whoever has the key.
+    pub fn certificates(&self, store: Option<&StoreId>) -> &[String] {
+        let folder = store.and_then(|store| self.stores.get(store));
+        folder.map_or(&[], |folder| &folder.certificates)
     }
 
     pub fn campaign(&self, id: &CampaignId) -> Option<&Campaign> {
@@ -307,6 +320,7 @@ fn read_store_file(
             store,
             touchpoints: BTreeMap::new(),
             staff: Vec::new(),
+            certificates: Vec::new(),
             wifi: Wifi::default(),
             invitations: Invitations::new(),
         };
@@ -322,9 +336,51 @@ fn read_store_file(
         "invitations.toml" => folder.invitations = how.toml(path, text)?,
         "wifi.toml" => folder.wifi = how.toml(path, text)?,
         "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
+        _ if Certified::by(file).is_some() => {
+            folder.certificates.push(read_certificate(path, text)?);
+        }
         _ => return how.stranger(path).map_or(Ok(()), Err),
     }
     Ok(())
+}
+
+/// Whose key a store's certificate is for, as its file's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certified {
+    /// That of whichever box it fits.
+    Anybody,
+    Gateway(GatewayId),
+}
+
+impl Certified {
+    /// None where `file` is no name of a certificate's.
+    pub fn by(file: &str) -> Option<Self> {
+        match file.strip_prefix("certificate")?.strip_suffix(".pem")? {
+            "" => Some(Self::Anybody),
+            of => Some(Self::Gateway(of.strip_prefix('-')?.parse().ok()?)),
+        }
+    }
+
+    /// The name of its file in a store's folder.
+    pub fn file(self) -> String {
+        match self {
+            Self::Anybody => "certificate.pem".to_owned(),
+            Self::Gateway(gateway) => format!("certificate-{gateway}.pem"),
+        }
+    }
+}
+
+/// Whether it can be used is for the box to say, which has the key.
+fn read_certificate(path: &str, text: &str) -> Result<String, BadFile> {
+    if text.contains("PRIVATE KEY") {
+        let fault = "it holds a private key, which must not leave its box";
+        return Err(BadFile::whole(path, fault));
+    }
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err(BadFile::whole(path, "no certificate in PEM form")),
+    }
 }
 
 fn read_touchpoints(
@@ -659,6 +715,52 @@ mod tests {
         let opened = open(&publisher.pack(&files, 7), publisher.root.public(), 0).unwrap();
         assert_eq!(opened.bundle.campaigns.len(), 1);
         assert_eq!(opened.left_out[0].file, "campaigns/broken.toml");
+    }
+
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn a_store_has_a_certificate_for_each_of_its_boxes_and_never_a_key() {
+        let mut files = folder();
+        for name in ["certificate.pem", "certificate-gw-000012.pem"] {
+            files.insert(
+                format!("stores/SZ01/{name}"),
+                CERTIFICATE.as_bytes().to_vec(),
+            );
+        }
+        let bundle = Bundle::from_folder(&files).unwrap();
+        let store = StoreId::parse("SZ01").unwrap();
+        assert_eq!(bundle.certificates(Some(&store)), [CERTIFICATE; 2]);
+        let key = CERTIFICATE.replace("CERTIFICATE", "EC PRIVATE KEY");
+        for (name, bytes, fault) in [
+            ("certificate.pem", "", "no certificate"),
+            ("certificate.pem", "x", "no certificate"),
+            (
+                "certificate-gw-000012.pem",
+                &[CERTIFICATE, &key].concat(),
+                "a private key",
+            ),
+            (
+                "certificate-box.pem",
+                CERTIFICATE,
+                "no file of this name belongs",
+            ),
+        ] {
+            let mut wrong = files.clone();
+            wrong.insert(format!("stores/SZ01/{name}"), bytes.as_bytes().to_vec());
+            let said = Bundle::from_folder(&wrong).unwrap_err()[0].to_string();
+            assert!(said.contains(fault), "{name}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_certificates_file_says_whose_key_it_is_for() {
+        for certified in [Certified::Anybody, Certified::Gateway(GatewayId(12))] {
+            assert_eq!(Certified::by(&certified.file()), Some(certified));
+        }
+        for other in ["certificate-.pem", "certificate-x.pem", "staff.toml"] {
+            assert_eq!(Certified::by(other), None, "{other}");
+        }
     }
 
     #[test]

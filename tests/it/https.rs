@@ -86,10 +86,10 @@ impl Shop {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         crate::support::write_chain(&dir.path().join("chain"));
-        // Let go of before the gateway takes it, which does so only when it has a certificate.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let tls_listen = free.local_addr().unwrap();
-        Self { dir, tls_listen }
+        Self {
+            dir,
+            tls_listen: free_address(),
+        }
     }
 
     async fn open(&self) -> Gateway {
@@ -116,6 +116,12 @@ impl Shop {
     fn certify(&self, certificate: &str) {
         fs_err::write(self.identity("host.pem"), certificate).unwrap();
     }
+}
+
+/// Let go of before the gateway takes it, which does so only when it has a certificate.
+fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap()
 }
 
 async fn judged(gateway: &Gateway, what: impl Fn(Fit) -> bool) -> Https {
@@ -214,6 +220,32 @@ async fn an_enrolled_box_makes_a_key_for_its_host_and_asks_for_a_certificate() {
     let names = asked_for(&identity("host.csr"));
     assert_eq!(names, [rcgen::SanType::DnsName(HOST.try_into().unwrap())]);
     assert_eq!(fs_err::read(&key).unwrap(), made, "the key is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_in_the_bundle_is_shown_at_once_and_after_a_restart_without_headquarters() {
+    let (mut chain, authority, tls_listen) = (TestChain::start(), Authority::new(), free_address());
+    chain.enroll_store();
+    let store = chain.start_store_at(tls_listen).await;
+    let request = fs_err::read_to_string(chain.path("store/identity/host.csr")).unwrap();
+    let folder = chain.path("chain/stores/SZ01");
+    let mut before = None;
+    for until in [2090, 2091] {
+        let certificate = authority.sign(&request, until);
+        fs_err::write(folder.join("certificate.pem"), certificate).unwrap();
+        let shown = eventually("the certificate from the bundle", || async {
+            let (_, shown) = authority.ask(tls_listen, "/capport").await?;
+            (before.as_ref() != Some(&shown)).then_some(shown)
+        })
+        .await;
+        before = Some(shown);
+    }
+
+    chain.stop_hq();
+    store.process.stop();
+    let _store = chain.start_store_at(tls_listen).await;
+    let (_, shown) = authority.ask(tls_listen, "/capport").await.unwrap();
+    assert_eq!(Some(shown), before);
 }
 
 fn asked_for(request: &Path) -> Vec<rcgen::SanType> {

@@ -194,6 +194,13 @@ impl TestChain {
         self.start_gateway("store", "store", sending).await
     }
 
+    /// The same with its portal over HTTPS at `tls_listen`, once there is a certificate.
+    pub(crate) async fn start_store_at(&self, tls_listen: SocketAddr) -> TestStore {
+        let portal = format!("[portal]\ntls_listen = \"{tls_listen}\"\n");
+        let settings = settings("store", "store", Sending::AtOnce).replace("[portal]\n", &portal);
+        TestStore::start(self.dir.path(), "store", &settings).await
+    }
+
     pub(crate) async fn open_street(&self) -> TestStore {
         self.enroll(&["--street"], "street");
         self.start_gateway("street", "street", Sending::AtOnce)

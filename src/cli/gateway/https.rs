@@ -7,7 +7,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::identity_dir;
+use super::{Place, identity_dir};
 use crate::config::settings::GatewaySettings;
 use crate::domain::ids::StoreId;
 use crate::ops::certificate::{Files, Shown};
@@ -18,15 +18,16 @@ use crate::ops::tls;
 use crate::portal::https::{Host, Https, key_file};
 use crate::wire::bundle::Bundle;
 
-/// What is shown now, by the files that the settings name.
-pub(in crate::cli) fn shown(settings: &GatewaySettings) -> Shown {
+/// What is shown now, by the files that the settings name and the bundle in force.
+pub(in crate::cli) fn shown(settings: &GatewaySettings, place: &Place) -> Shown {
     let tls = &settings.portal_tls;
     let own_key = || key_file(&identity_dir(&settings.state_dir));
     let shown = Shown::new(Files {
         chain: tls.certificate.clone(),
         key: tls.key.clone().unwrap_or_else(own_key),
     });
-    shown.look();
+    let store = place.store.as_ref();
+    shown.look(place.bundle.certificates(store));
     shown
 }
 
@@ -40,9 +41,9 @@ pub(super) struct Door {
 
 impl Door {
     /// Binds at once where there is a certificate, so that a busy port fails at the start.
-    pub(super) async fn open(settings: &GatewaySettings) -> anyhow::Result<Self> {
+    pub(super) async fn open(settings: &GatewaySettings, place: &Place) -> anyhow::Result<Self> {
         let listen = settings.portal_tls.listen;
-        let shown = Arc::new(shown(settings));
+        let shown = Arc::new(shown(settings, place));
         let tcp = if shown.is_there() {
             Some(bind(listen, NAME).await?)
         } else {
