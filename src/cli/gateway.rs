@@ -185,7 +185,8 @@ impl Gateway {
         let (store, issuer) = (place.store.clone(), place.issuer);
         let machine_time = machine_time(own.clone());
         let clocks = (own, Arc::clone(&shop));
-        let News { bundle, link } = News::start(place, clocks, &settings, &journal, &tasks)?;
+        let News { bundle, link } =
+            News::start(place, clocks, &settings, (&journal, &door), &tasks)?;
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
         let at = (bundle.clone(), store.clone());
         let https = door.follow(&settings, at, machine_time, &tasks);
@@ -314,7 +315,7 @@ impl News {
         place: Place,
         (own, shop): (Option<Arc<Anchored>>, Arc<dyn Clock>),
         settings: &GatewaySettings,
-        journal: &Journal<Ledger>,
+        (journal, door): (&Journal<Ledger>, &Door),
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
         let (sender, bundle) = watch::channel(Arc::new(place.bundle));
@@ -337,6 +338,7 @@ impl News {
             bundle: sender,
             clock: own,
             boot: boot_number(),
+            host_request: door.request(),
             obey: Box::new(commands),
         };
         let link = uplink::start(parts, tasks).context("preparing the uplink")?;

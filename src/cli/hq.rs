@@ -22,6 +22,7 @@ use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
 
 mod audit;
+mod certificate;
 mod commands;
 
 /// How long requests that have begun may take to finish.
@@ -58,6 +59,16 @@ const DAY: Word = Word::option(
     "A business day, 2026-12-01; it ends at four in the morning",
 )
 .required();
+const CERTIFICATE_STORE: Word = store("The store whose host it is for").required();
+const ASKING: Word = Word::option(
+    "gateway",
+    "GATEWAY",
+    "Which box, where the store has several",
+);
+const CHAIN: Word = Word::operand(
+    "FILE",
+    "PEM: the certificate that was asked for, then those between it and a root",
+);
 const STAFF_NAME: Word =
     Word::option("name", "NAME", "A short name, as shown at the till").required();
 
@@ -143,6 +154,37 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
                 let (store, day) = (given.value(&AUDIT_STORE)?, given.value(&DAY)?);
                 with_ledger(given, |ledger| audit::audit(ledger, store, day))
             },
+        ),
+        syntax::Command::group(
+            "certificate",
+            "Get a certificate for a store's host: the box's key stays on the box",
+            &[],
+            &[
+                syntax::Command::new(
+                    "csr",
+                    "Print what the store's box asks to have signed, for an authority that phones believe",
+                    &[CERTIFICATE_STORE, ASKING],
+                    |given| {
+                        let store = given.value(&CERTIFICATE_STORE)?;
+                        let gateway = given.optional(&ASKING)?;
+                        with_ledger(given, |ledger| {
+                            certificate::print_request(ledger, store, gateway)
+                        })
+                    },
+                ),
+                syntax::Command::new(
+                    "put",
+                    "Send the box what the authority has signed, with its next bundle",
+                    &[CERTIFICATE_STORE, CHAIN],
+                    |given| {
+                        let (store, file) = (given.value(&CERTIFICATE_STORE)?, given.path(&CHAIN)?);
+                        let settings = &settings(given)?;
+                        with_ledger(given, |ledger| {
+                            certificate::take(ledger, settings, store, &file)
+                        })
+                    },
+                ),
+            ],
         ),
         syntax::Command::group(
             "staff",

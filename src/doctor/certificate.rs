@@ -12,8 +12,8 @@ pub fn check(shown: &Shown, host: &str, now: Timestamp) -> Finding {
 }
 
 fn judge(fit: Fit, host: &str) -> Finding {
-    const PUT: &str = "put a certificate for the host into identity/host.pem of the state directory; \
-                       identity/host.csr there asks for it";
+    const PUT: &str = "have identity/host.csr of the state directory signed for the host, and put the chain into \
+                       identity/host.pem there; with headquarters: maitred hq certificate csr, and put";
     let bad = |what: String| Finding::bad(CHECK, what, PUT);
     match fit {
         Fit::Good { until } => Finding::good(CHECK, format!("good for {host} until {until:.0}")),

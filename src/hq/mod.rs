@@ -7,6 +7,7 @@
 //! | [`init`] | makes authorities, keys, the ledger and the first administrator, once |
 //! | [`token`], [`staff`] | what is shown once: an enrolment token, a PIN for the till |
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
+//! | [`certificate`] | of a store's host: what its boxes ask for, what an authority signed |
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`], in SQLite or PostgreSQL, the only place that knows SQL |
@@ -18,6 +19,7 @@
 
 pub mod authority;
 pub mod bundles;
+pub mod certificate;
 pub mod chain;
 pub mod console;
 pub mod db;

@@ -68,6 +68,8 @@ pub struct Host {
     pub base_url: Option<String>,
     /// Where the box makes the key; none where it was given another.
     pub identity_dir: Option<PathBuf>,
+    /// Told what is to be certified.
+    pub request: watch::Sender<Option<String>>,
 }
 
 impl Host {
@@ -126,6 +128,10 @@ impl Host {
             // Nobody waits for it: the portal is there in plain HTTP.
             tracing::warn!(error = %format!("{error:#}"), "no request for a certificate was made");
         }
+        // It may be there from an earlier start, or from enrolment.
+        let request = read(&dir.join(REQUEST_FILE)).ok().flatten();
+        let request = request.filter(|request| asks_for(request, host));
+        self.request.send_replace(request);
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Parts {
     /// demo: its frames keep the times that they were written with.
     pub clock: Option<Arc<Anchored>>,
     pub boot: u32,
+    /// What the box asks to have certified for its host, for headquarters to know; none: nothing.
+    pub host_request: watch::Receiver<Option<String>>,
     /// Who carries out what headquarters asks.
     pub obey: Box<dyn Obey>,
 }
@@ -95,6 +97,8 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
         settings: parts.settings.clone(),
         boot: parts.boot,
         asked_for_hello,
+        host_request: parts.host_request,
+        asked_with: None,
         marks: BTreeMap::new(),
     };
     let down = down::Down {

@@ -44,6 +44,10 @@ pub(super) struct Up {
     pub(super) boot: u32,
     /// Changes when headquarters asks what there is, or is heard again.
     pub(super) asked_for_hello: watch::Receiver<u64>,
+    /// What the box asks to have certified for its host.
+    pub(super) host_request: watch::Receiver<Option<String>>,
+    /// The request that headquarters has heard.
+    pub(super) asked_with: Option<String>,
     /// What headquarters has of each stream, as it last said.
     pub(super) marks: BTreeMap<StreamId, u64>,
 }
@@ -84,7 +88,7 @@ impl Up {
                 Step::Send { spool, max_frames } => self.send(spool, max_frames, &now).await,
                 Step::WaitOut(wait) => tokio::select! {
                     () = tokio::time::sleep(wait) => continue,
-                    Ok(()) = self.asked_for_hello.changed() => Said::AskedForHello,
+                    () = self.has_to_say_hello() => Said::AskedForHello,
                 },
                 Step::WaitForCompany(wait) => match self.rest(&mut depths, Some(wait)).await {
                     Rest::Over => continue,
@@ -112,19 +116,31 @@ impl Up {
         tokio::select! {
             () = over => Rest::Over,
             changed = depths.changed() => changed.map_or(Rest::Ended, |()| Rest::Over),
-            Ok(()) = self.asked_for_hello.changed() => Rest::Asked,
+            () = self.has_to_say_hello() => Rest::Asked,
+        }
+    }
+
+    /// Ends when headquarters asks, or is to hear of a new request.
+    async fn has_to_say_hello(&mut self) {
+        tokio::select! {
+            // It may have come back from a backup, and not know the request any more.
+            Ok(()) = self.asked_for_hello.changed() => self.asked_with = None,
+            Ok(()) = self.host_request.changed() => {}
+            else => pending().await,
         }
     }
 
     // --- hello ------------------------------------------------------------------------------------------
 
     async fn hello(&mut self, depths: &Depths) -> Said {
+        let csr = self.host_request.borrow_and_update().clone();
         let hello = Hello {
             sw: SOFTWARE.to_owned(),
             boot: self.boot,
             streams: streams(depths)
                 .map(|(spool, stream)| offer(spool, stream))
                 .collect(),
+            host_csr: csr.clone().filter(|_| csr != self.asked_with),
         };
         let body = serde_json::to_vec(&hello).expect("a hello is plain data");
         let request = Request::post("/v1/hello".to_owned(), body, Content::Json, ANSWER_WITHIN);
@@ -138,6 +154,7 @@ impl Up {
         let Ok(reply) = serde_json::from_slice::<HelloReply>(&response.body) else {
             return self.unexpected(&response);
         };
+        self.asked_with = csr;
         // Before anything is sent: what is sent is dated by it.
         if !self.set_the_clock(reply.now, asked.elapsed()) {
             return Said::Failed;

@@ -15,6 +15,9 @@ pub struct Hello {
     pub sw: String,
     pub boot: u32,
     pub streams: Vec<StreamOffer>,
+    /// A request to certify the key that the box has made for its host, until headquarters has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_csr: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

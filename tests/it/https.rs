@@ -223,16 +223,41 @@ async fn an_enrolled_box_makes_a_key_for_its_host_and_asks_for_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_in_the_bundle_is_shown_at_once_and_after_a_restart_without_headquarters() {
+async fn what_an_authority_signs_for_a_box_reaches_it_in_its_bundle_and_stays_without_headquarters()
+{
     let (mut chain, authority, tls_listen) = (TestChain::start(), Authority::new(), free_address());
+    let folder = chain.path("chain/stores/SZ01");
+    let store_file = folder.join("store.toml");
+    let text = fs_err::read_to_string(&store_file).unwrap();
+    fs_err::write(&store_file, text.replace("sz01.sw.cn", HOST)).unwrap();
     chain.enroll_store();
     let store = chain.start_store_at(tls_listen).await;
-    let request = fs_err::read_to_string(chain.path("store/identity/host.csr")).unwrap();
-    let folder = chain.path("chain/stores/SZ01");
+    let csr = ["certificate", "csr", "--store", "SZ01"];
+    let request = eventually("the box's request at headquarters", || async {
+        let said = chain.try_hq(&csr);
+        said.status
+            .success()
+            .then(|| String::from_utf8(said.stdout).unwrap())
+    })
+    .await;
+    let own = fs_err::read_to_string(chain.path("store/identity/host.csr")).unwrap();
+    assert_eq!(request, own);
+
     let mut before = None;
     for until in [2090, 2091] {
-        let certificate = authority.sign(&request, until);
-        fs_err::write(folder.join("certificate.pem"), certificate).unwrap();
+        let file = chain.path("signed.pem");
+        fs_err::write(&file, authority.sign(&request, until)).unwrap();
+        let said = chain.hq(&[
+            "certificate",
+            "put",
+            "--store",
+            "SZ01",
+            file.to_str().unwrap(),
+        ]);
+        assert!(
+            said.contains(&format!("{HOST} has a certificate until {until}")),
+            "{said}"
+        );
         let shown = eventually("the certificate from the bundle", || async {
             let (_, shown) = authority.ask(tls_listen, "/capport").await?;
             (before.as_ref() != Some(&shown)).then_some(shown)
@@ -246,6 +271,20 @@ async fn a_certificate_in_the_bundle_is_shown_at_once_and_after_a_restart_withou
     let _store = chain.start_store_at(tls_listen).await;
     let (_, shown) = authority.ask(tls_listen, "/capport").await.unwrap();
     assert_eq!(Some(shown), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_was_written_into_the_chains_folder_is_shown_by_the_box_that_it_fits() {
+    let (chain, authority, tls_listen) = (TestChain::start(), Authority::new(), free_address());
+    chain.enroll_store();
+    let _store = chain.start_store_at(tls_listen).await;
+    let request = fs_err::read_to_string(chain.path("store/identity/host.csr")).unwrap();
+    let file = chain.path("chain/stores/SZ01/certificate.pem");
+    fs_err::write(file, authority.sign(&request, 2090)).unwrap();
+    eventually("the certificate from the bundle", || async {
+        authority.ask(tls_listen, "/capport").await
+    })
+    .await;
 }
 
 fn asked_for(request: &Path) -> Vec<rcgen::SanType> {

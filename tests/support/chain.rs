@@ -9,7 +9,7 @@ use maitred::hq::db::Place;
 use maitred::ops::ask::Connection;
 use maitred::ops::tasks::Tasks;
 
-use super::process::{Process, answer, ask, maitred};
+use super::process::{Process, answer, ask, maitred, run};
 use super::wrong_clock::ClockOff;
 use super::{PATIENCE, eventually};
 
@@ -145,6 +145,13 @@ impl TestChain {
         let config = self.path("hq.toml");
         let before = ["hq", "--config", config.to_str().unwrap()];
         ask(&[&before, arguments].concat())
+    }
+
+    /// The same where it may refuse.
+    pub(crate) fn try_hq(&self, arguments: &[&str]) -> std::process::Output {
+        let config = self.path("hq.toml");
+        let before = ["hq", "--config", config.to_str().unwrap()];
+        run(&[&before, arguments].concat())
     }
 
     /// A one-time token from headquarters' command line.

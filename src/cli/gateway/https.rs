@@ -35,6 +35,8 @@ pub(in crate::cli) fn shown(settings: &GatewaySettings, place: &Place) -> Shown 
 pub(super) struct Door {
     shown: Arc<Shown>,
     listen: SocketAddr,
+    /// What is to be certified.
+    request: watch::Sender<Option<String>>,
     /// None while there is no certificate: phones that try are refused at once.
     tcp: Option<TcpListener>,
 }
@@ -49,7 +51,17 @@ impl Door {
         } else {
             None
         };
-        Ok(Self { shown, listen, tcp })
+        Ok(Self {
+            shown,
+            listen,
+            request: watch::Sender::new(None),
+            tcp,
+        })
+    }
+
+    /// What the box asks to have certified for its host; none: nothing.
+    pub(super) fn request(&self) -> watch::Receiver<Option<String>> {
+        self.request.subscribe()
     }
 
     /// Follows the certificate of the host at which phones know the store.
@@ -70,6 +82,7 @@ impl Door {
                 Some(_) => None,
                 None => Some(identity_dir(&settings.state_dir)),
             },
+            request: self.request.clone(),
         };
         host.follow(tasks)
     }

@@ -151,6 +151,11 @@ pub trait Ledger: Send + Sync {
     /// Refuses a gateway from now on; the audit has it.
     async fn revoke(&self, gateway: GatewayId, now: Timestamp) -> Answer<Revoked>;
 
+    /// Keeps what a gateway asks to have certified, in place of what it asked before.
+    async fn keep_host_request(&self, request: HostRequest) -> Answer<()>;
+    /// What the gateways of a store ask, in the order of their numbers; those that are revoked are not heard.
+    async fn host_requests(&self, store: StoreId) -> Answer<Vec<HostRequest>>;
+
     async fn keep_token(&self, token: NewToken) -> Answer<()>;
     /// What a token is for, without using it up.
     async fn look_at_token(
@@ -458,6 +463,14 @@ pub struct Report {
     pub bundle: ReportedBundle,
     pub software: String,
     pub now: Timestamp,
+}
+
+/// A request to certify the key that a gateway has made for its store's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRequest {
+    pub gateway: GatewayId,
+    pub csr_pem: String,
+    pub received: Timestamp,
 }
 
 /// The SHA-256 of a token; the token itself is shown once and kept nowhere.

@@ -70,6 +70,7 @@ of_every_ledger! {
     the_figures_are_what_the_stored_bytes_say_until_somebody_changes_them,
     people_sign_in_and_out_and_the_audit_has_it,
     a_bundles_version_never_goes_back_and_a_report_is_kept,
+    a_store_has_the_last_request_of_each_of_its_boxes,
     a_ledger_is_made_once_and_found_by_whoever_looks_in_the_right_place,
     coupons_are_listed_by_what_became_of_them,
     commands_are_numbered_at_each_gateway_and_given_until_it_has_dealt_with_them,
@@ -601,7 +602,8 @@ async fn a_ledger_of_an_older_version_knows_its_frames_and_diners(hq: &Scratch) 
     let figures = figures_of_the_first(hq).await;
     assert_eq!((figures.people, figures.came_back), (1, 1));
     // What the ledger was like before.
-    let older = "drop table run; create index frame_of on frame (stream, seq);
+    let older =
+        "drop table host_request; drop table run; create index frame_of on frame (stream, seq);
                  delete from refinery_schema_history where version >= 4;";
     meddle(&hq.place, older).await;
     if matches!(hq.place, Place::Folder(_)) {
@@ -897,6 +899,38 @@ async fn a_bundles_version_never_goes_back_and_a_report_is_kept(hq: &Scratch) {
     assert_eq!(
         (reported.version, reported.state),
         (3, BundleState::Refused)
+    );
+}
+
+async fn a_store_has_the_last_request_of_each_of_its_boxes(hq: &Scratch) {
+    let ledger = hq.ledger.as_ref();
+    let mut boxes = Vec::new();
+    for place in ["SZ01", "SZ01", "SZ01", "SZ02"] {
+        boxes.push(hq.enrol(at_store(place)).await.0);
+    }
+    let later = now() + SignedDuration::from_hours(1);
+    let ask = |gateway, csr: &str, received| {
+        let csr_pem = csr.to_owned();
+        ledger.keep_host_request(HostRequest {
+            gateway,
+            csr_pem,
+            received,
+        })
+    };
+    for gateway in &boxes {
+        ask(*gateway, "first", now()).await.unwrap();
+    }
+    ask(boxes[0], "second", later).await.unwrap();
+    ask(boxes[1], "first", later).await.unwrap();
+    ledger.revoke(boxes[2], now()).await.unwrap();
+    let asked = ledger.host_requests(store("SZ01")).await.unwrap();
+    let asked: Vec<_> = asked
+        .iter()
+        .map(|one| (one.gateway, one.csr_pem.as_str(), one.received))
+        .collect();
+    assert_eq!(
+        asked,
+        [(boxes[0], "second", later), (boxes[1], "first", now())]
     );
 }
 

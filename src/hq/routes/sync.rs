@@ -15,9 +15,10 @@ use super::down::down;
 use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, up, within_time};
 use crate::domain::ids::{GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
+use crate::hq::certificate;
 use crate::hq::db::plan::Disagreement;
 use crate::hq::db::{
-    AuditEntry, Caller, Certificate, Gateway, Greeting, Marks, Report, ReportedBundle,
+    AuditEntry, Caller, Certificate, Gateway, Greeting, HostRequest, Marks, Report, ReportedBundle,
 };
 use crate::hq::state::Shared;
 use crate::ops::metrics;
@@ -115,11 +116,33 @@ async fn hello(
             return Err(foreign_stream());
         }
     };
+    if let Some(csr_pem) = hello.host_csr {
+        keep_host_request(&hq, gateway.id, csr_pem).await?;
+    }
     Ok(Json(HelloReply {
         now: hq.clock.now().as_millisecond(),
         streams,
         desired: hq.bundles.pointer(gateway.id),
     }))
+}
+
+/// What is no request is only logged: the gateway's frames do not wait for its certificate.
+async fn keep_host_request(
+    hq: &Shared,
+    gateway: GatewayId,
+    csr_pem: String,
+) -> Result<(), Refused> {
+    if !certificate::is_request(&csr_pem) {
+        tracing::warn!(gateway.id = %gateway, "a request for a host's certificate cannot be read");
+        return Ok(());
+    }
+    let received = hq.clock.now();
+    let request = HostRequest {
+        gateway,
+        csr_pem,
+        received,
+    };
+    Ok(hq.ledger.keep_host_request(request).await?)
 }
 
 /// Counts a stream that has just been closed. The box goes on in a new one by itself; that it was copied or

@@ -152,6 +152,7 @@ async fn a_batch_gets_a_receipt_and_a_hole_is_told_where_to_go_on() {
             next: 4,
             last: None,
         }],
+        host_csr: None,
     };
     let reply: HelloReply = gateway.call(post("/v1/hello", &hello)).await.json();
     assert_eq!(reply.streams[0].acked, 2);

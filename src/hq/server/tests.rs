@@ -155,6 +155,7 @@ async fn a_box_enrols_by_pin_and_brings_a_claim_over_mutual_tls() {
         sw: "0.1.0".to_owned(),
         boot: 1,
         streams: Vec::new(),
+        host_csr: None,
     };
     let body = serde_json::to_vec(&hello).unwrap();
     let reply: HelloReply = post(hq.running.sync, Arc::clone(&tls), "/v1/hello", body)

@@ -44,6 +44,8 @@ struct ScriptedHq {
     moods: VecDeque<Mood>,
     streams: BTreeMap<StreamId, Stream>,
     requests: usize,
+    /// What hellos asked to have certified.
+    asked: watch::Sender<Vec<String>>,
 }
 
 #[derive(Default, Clone)]
@@ -110,6 +112,7 @@ impl ScriptedHq {
     fn respond(&mut self, request: &Request, mood: Mood) -> Response {
         if request.path == "/v1/hello" {
             let hello: Hello = serde_json::from_slice(&request.body).unwrap();
+            self.asked.send_modify(|asked| asked.extend(hello.host_csr));
             let mark = |stream: &StreamOffer| {
                 let known = self.streams.get(&stream.id).cloned().unwrap_or_default();
                 StreamMark {
@@ -213,6 +216,8 @@ fn up(journal: &Journal<NoBook>, hq: &Scripted, link: Link) -> Up {
         },
         boot: 1,
         asked_for_hello: watch::channel(0).1,
+        host_request: watch::channel(None).1,
+        asked_with: None,
         marks: BTreeMap::new(),
     }
 }
@@ -283,6 +288,46 @@ async fn a_headquarters_that_makes_no_sense_gets_nothing_and_nothing_is_let_go()
         hq.bodies().is_empty(),
         "nothing was sent to be taken for old"
     );
+    journal.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_for_a_certificate_is_told_at_once_and_again_when_headquarters_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (hq, journal) = (Scripted::with(&[Mood::Fails]), journal(dir.path()));
+    append(&journal, 0..1).await;
+    tokio::time::pause();
+    let mut asked = hq.0.lock().unwrap().asked.subscribe();
+    let (request, host_request) = watch::channel(Some("first".to_owned()));
+    let (again, asked_for_hello) = watch::channel(0);
+    let mut depths = journal.outbox().depths();
+    let (link, _state) = Link::new(None);
+    let up = Up {
+        host_request,
+        asked_for_hello,
+        ..up(&journal, &hq, link)
+    };
+    let story = async {
+        let mut heard = async |expected: &[&str]| {
+            let heard = asked.wait_for(|asked| asked.len() >= expected.len());
+            assert_eq!(*heard.await.unwrap(), expected);
+        };
+        heard(&["first"]).await;
+        // The batch fails, and the hello after that need not tell.
+        let sent = depths.wait_for(|depths| depths.p0.frames == 0);
+        sent.await.unwrap();
+        assert!(hq.0.lock().unwrap().moods.is_empty());
+        heard(&["first"]).await;
+        request.send_replace(Some("second".to_owned()));
+        heard(&["first", "second"]).await;
+        again.send_replace(1);
+        heard(&["first", "second", "second"]).await;
+    };
+    tokio::select! {
+        () = up.work() => panic!("the sender ended by itself"),
+        () = story => {}
+    }
+    tokio::time::resume();
     journal.close().await.unwrap();
 }
 

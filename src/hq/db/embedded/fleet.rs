@@ -7,8 +7,8 @@ use super::{corrupt, people, signed, time, unsigned};
 use crate::domain::ids::{GatewayId, StoreId};
 use crate::hq::db::commands;
 use crate::hq::db::{
-    AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
-    ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
+    AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, HostRequest, NewToken, Published,
+    Report, ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
 };
 use crate::wire::link::{BundleState, Serves};
 use crate::wire::signing::PublicKey;
@@ -164,6 +164,40 @@ pub(super) fn record_report(db: &Connection, report: &Report) -> rusqlite::Resul
         ],
     )?;
     Ok(())
+}
+
+/// Written only where it is news: a box asks again after every start.
+pub(super) fn keep_host_request(db: &Connection, request: &HostRequest) -> rusqlite::Result<()> {
+    db.execute(
+        "insert into host_request (gateway, csr_pem, received) values (?1, ?2, ?3)
+         on conflict (gateway) do update set csr_pem = excluded.csr_pem, received = excluded.received
+         where excluded.csr_pem <> host_request.csr_pem",
+        params![
+            request.gateway.0,
+            request.csr_pem,
+            request.received.as_millisecond()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn host_requests(
+    db: &Connection,
+    store: &StoreId,
+) -> rusqlite::Result<Vec<HostRequest>> {
+    db.prepare_cached(
+        "select host_request.gateway, csr_pem, received from host_request
+         join gateway on gateway.id = host_request.gateway
+         where serves = ?1 and revoked is null order by gateway.id",
+    )?
+    .query_map([store.as_str()], |row| {
+        Ok(HostRequest {
+            gateway: GatewayId(row.get(0)?),
+            csr_pem: row.get(1)?,
+            received: time(row.get(2)?),
+        })
+    })?
+    .collect()
 }
 
 pub(super) fn revoke(

@@ -219,6 +219,15 @@ impl Ledger for Embedded {
         self.run(move |db| fleet::revoke(db, gateway, now)).await
     }
 
+    async fn keep_host_request(&self, request: HostRequest) -> Answer<()> {
+        self.run(move |db| fleet::keep_host_request(db, &request))
+            .await
+    }
+
+    async fn host_requests(&self, store: StoreId) -> Answer<Vec<HostRequest>> {
+        self.run(move |db| fleet::host_requests(db, &store)).await
+    }
+
     async fn keep_token(&self, token: NewToken) -> Answer<()> {
         self.run(move |db| fleet::keep_token(db, &token)).await
     }

@@ -11,8 +11,8 @@ use super::{
 use crate::domain::ids::{GatewayId, StoreId};
 use crate::hq::db::commands;
 use crate::hq::db::{
-    AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, NewToken, Published, Report,
-    ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
+    AuditEntry, Caller, Certificate, Denied, Enrolment, Gateway, HostRequest, NewToken, Published,
+    Report, ReportedBundle, Revoked, STREET, TokenHash, TokenRefusal, serves_text,
 };
 use crate::wire::link::{BundleState, Serves};
 use crate::wire::signing::PublicKey;
@@ -152,6 +152,36 @@ pub(super) async fn record_report(db: &Object, report: &Report) -> Answer<()> {
     )
     .await?;
     Ok(())
+}
+
+/// Written only where it is news: a box asks again after every start.
+pub(super) async fn keep_host_request(db: &Object, request: &HostRequest) -> Answer<()> {
+    run(
+        db,
+        "insert into host_request (gateway, csr_pem, received) values ($1, $2, $3)
+         on conflict (gateway) do update set csr_pem = excluded.csr_pem, received = excluded.received
+         where excluded.csr_pem <> host_request.csr_pem",
+        &[
+            &number(request.gateway),
+            &text(&request.csr_pem),
+            &request.received,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn host_requests(db: &Object, store: &StoreId) -> Answer<Vec<HostRequest>> {
+    let sql = "select host_request.gateway, csr_pem, received from host_request
+         join gateway on gateway.id = host_request.gateway
+         where serves = $1 and revoked is null order by gateway.id";
+    let rows = all(db, sql, &[&store.as_str()]).await?;
+    let requests = rows.iter().map(|row| HostRequest {
+        gateway: gateway_id(row.get(0)),
+        csr_pem: row.get(1),
+        received: row.get(2),
+    });
+    Ok(requests.collect())
 }
 
 pub(super) async fn revoke(db: &mut Object, gateway: GatewayId, now: Timestamp) -> Answer<Revoked> {

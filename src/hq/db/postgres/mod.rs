@@ -327,6 +327,14 @@ impl Ledger for Postgres {
         fleet::revoke(&mut self.client().await?, gateway, now).await
     }
 
+    async fn keep_host_request(&self, request: HostRequest) -> Answer<()> {
+        fleet::keep_host_request(&self.client().await?, &request).await
+    }
+
+    async fn host_requests(&self, store: StoreId) -> Answer<Vec<HostRequest>> {
+        fleet::host_requests(&self.client().await?, &store).await
+    }
+
     async fn keep_token(&self, token: NewToken) -> Answer<()> {
         fleet::keep_token(&mut self.client().await?, &token).await
     }
