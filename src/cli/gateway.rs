@@ -3,6 +3,7 @@
 //! Sockets are bound before anything else, so that a busy port fails at start; the journal is closed last,
 //! after everybody who writes to it has ended.
 
+pub mod advertise;
 mod https;
 
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ use crate::uplink::identity::Identity;
 use crate::wire::bundle::Bundle;
 use crate::wire::link::{Item, LinkState, Serves};
 use crate::{config, portal, uplink};
+use advertise::Advert;
 use https::Door;
 pub(super) use https::shown;
 
@@ -96,6 +98,8 @@ pub struct Gateway {
     pub portal_tls: Option<SocketAddr>,
     /// What phones may be told of HTTPS.
     pub https: watch::Receiver<Https>,
+    /// What DHCP and router advertisements tell them.
+    pub advert: watch::Receiver<Advert>,
     pub pairing: Arc<Pairing>,
     pub wallet: SharedWallet,
     pub bundle: watch::Receiver<Arc<Bundle>>,
@@ -190,6 +194,7 @@ impl Gateway {
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
         let at = (bundle.clone(), store.clone());
         let https = door.follow(&settings, at, machine_time, &tasks);
+        let advert = door.advertise(&settings, https.clone(), &tasks);
         let place = wall::Place {
             clock: &shop,
             store: store.clone(),
@@ -197,6 +202,7 @@ impl Gateway {
             portal: portal_address,
             wan: wan.clone(),
             https: https.clone(),
+            advert: advert.clone(),
         };
         let opened = wall::open(&settings, place, &tasks)?;
         let at_the_wall = opened.checks();
@@ -242,6 +248,7 @@ impl Gateway {
             ops: ops_address,
             portal_tls,
             https,
+            advert,
             pairing,
             wallet,
             bundle,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::gateway::advertise::Advert;
 use crate::admission::dnsmasq::{DnsmasqFiles, Follows, Settings};
 use crate::admission::garden::Garden;
 use crate::admission::zone::Zone;
@@ -18,6 +19,8 @@ pub(super) struct Sources {
     pub(super) store: Option<StoreId>,
     pub(super) bundle: watch::Receiver<Arc<Bundle>>,
     pub(super) https: watch::Receiver<Https>,
+    /// What phones may be told to ask.
+    pub(super) advert: watch::Receiver<Advert>,
     pub(super) wan_is_up: watch::Receiver<bool>,
 }
 
@@ -38,7 +41,7 @@ pub(super) fn start(
     };
     let (host_sender, host) = watch::channel(sources.host());
     let (garden_sender, garden) = watch::channel(sources.garden(&zones));
-    let (advertise_sender, advertise) = watch::channel(sources.advertise());
+    let (advertise_sender, advertise) = watch::channel(sources.advert.borrow().url());
     let follows = Follows {
         host,
         garden,
@@ -52,6 +55,7 @@ pub(super) fn start(
             let changed = tokio::select! {
                 changed = sources.bundle.changed() => changed,
                 changed = sources.https.changed() => changed,
+                changed = sources.advert.changed() => changed,
                 () = own.stopping() => return,
             };
             if changed.is_err() {
@@ -59,7 +63,7 @@ pub(super) fn start(
             }
             put(&host_sender, sources.host());
             put(&garden_sender, sources.garden(&zones));
-            put(&advertise_sender, sources.advertise());
+            put(&advertise_sender, sources.advert.borrow().url());
         }
     });
     Some(files)
@@ -73,11 +77,6 @@ impl Sources {
 
     fn garden(&self, zones: &[Zone]) -> Garden {
         garden(&self.bundle.borrow(), self.store.as_ref(), zones)
-    }
-
-    /// What phones may be told to ask.
-    fn advertise(&self) -> Option<String> {
-        self.https.borrow().capport_url()
     }
 }
 

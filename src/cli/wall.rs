@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::watch;
 
+use super::gateway::advertise::Advert;
 use super::names;
 use crate::admission::KernelNeighbours;
 use crate::admission::dnsmasq::DnsmasqFiles;
@@ -41,6 +42,7 @@ pub(super) struct Place<'a> {
     pub(super) portal: SocketAddr,
     pub(super) wan: watch::Receiver<bool>,
     pub(super) https: watch::Receiver<Https>,
+    pub(super) advert: watch::Receiver<Advert>,
 }
 
 /// A wall that is set up, and what tells phones of it.
@@ -68,6 +70,7 @@ pub(super) fn open(
         store: store.clone(),
         bundle: bundle.clone(),
         https: place.https,
+        advert: place.advert,
         wan_is_up: place.wan.clone(),
     };
     let parts = Parts {

@@ -27,6 +27,16 @@ pub async fn check(zone: &Zone, portal: &str) -> Vec<Finding> {
     ]
 }
 
+/// Whether phones in a zone that ask for `portal` come to this box.
+pub async fn leads_here(zone: &Zone, portal: &str) -> bool {
+    let own = Addresses::of(&zone.interface).ok().and_then(|own| own.v4);
+    let Some(own) = own else {
+        return false;
+    };
+    let answer = ask((own, 53).into(), portal, Version::V4).await;
+    answer.is_ok_and(|addresses| addresses.contains(&own.into()))
+}
+
 fn judge_portal(zone: &Zone, portal: &str, own: Ipv4Addr, answer: &Answer) -> Finding {
     const CHECK: &str = "portal's name";
     const INCLUDE: &str = "let dnsmasq read maitred.conf of admission.dnsmasq.dir (firmware-config has the line), and restart it";

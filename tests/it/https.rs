@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use maitred::cli::gateway::advertise::{Advert, Because};
 use maitred::cli::gateway::{Gateway, ShopTime};
 use maitred::config::overlay::Environment;
 use maitred::ops::certificate::Fit;
@@ -204,6 +205,33 @@ async fn a_box_with_a_certificate_serves_it_from_the_start_or_says_that_it_canno
         shop.tls_listen
     );
     assert!(said.contains(&busy), "{said}");
+    gateway.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_are_told_of_the_api_only_once_somebody_listens() {
+    let (shop, authority) = (Shop::new(), Authority::new());
+    let gateway = shop.open().await;
+    let taken = TcpListener::bind(shop.tls_listen).unwrap();
+    shop.certify(&authority.sign(&shop.request(), 2090));
+    let told = |expected: Advert| {
+        let mut advert = gateway.advert.clone();
+        async move {
+            let told = advert.wait_for(|now| *now == expected);
+            tokio::time::timeout(PATIENCE, told)
+                .await
+                .unwrap()
+                .map(drop)
+        }
+    };
+    told(Advert::Nothing(Because::NobodyListens)).await.unwrap();
+    drop(taken);
+    let url = "https://portal.test/capport".to_owned();
+    told(Advert::Url(url)).await.unwrap();
+    assert!(authority.ask(shop.tls_listen, "/capport").await.is_some());
+
+    shop.certify(&authority.sign(&shop.request(), 2021));
+    told(Advert::Nothing(Because::Certificate)).await.unwrap();
     gateway.stop().await.unwrap();
 }
 

@@ -302,3 +302,59 @@ fn a_garden_that_changed_before_the_gateway_was_killed_is_in_force_after_its_sta
         assert!(holds(&lab, "garden4_guest", address_of("a.test")));
     });
 }
+
+/// What dnsmasq would tell phones.
+fn told() -> String {
+    fs_err::read_to_string(path("dnsmasq/options")).unwrap()
+}
+
+#[test]
+fn phones_are_told_where_to_ask_only_once_the_portals_name_leads_to_the_box() {
+    inside(|mut lab| async move {
+        // A dnsmasq that does not read maitred's files, and takes the name for the one on the Internet.
+        lab.router.start_dnsmasq("");
+        certify();
+        let zones = Zone::ALL.map(|zone| {
+            let (Network { name, .. }, interface) = (self::zone(zone), zone.bridge());
+            format!("[[admission.zone]]\nname = \"{name}\"\ninterface = \"{interface}\"\n")
+        });
+        let shop = lab.router.open_shop(&format!(
+            "[admission.dnsmasq]\ndir = \"{}\"\npid_file = \"{}\"\n{}",
+            path("dnsmasq").display(),
+            Router::dnsmasq_pid().display(),
+            zones.concat()
+        ));
+        let log = path("maitred.log");
+        eventually("a name that leads elsewhere", || async {
+            let log = fs_err::read_to_string(&log).unwrap();
+            log.contains("NameLeadsElsewhere").then_some(())
+        })
+        .await;
+        assert!(!told().contains("tag:"), "{}", told());
+
+        let include = format!("conf-file={}\n", path("dnsmasq/maitred.conf").display());
+        let settings = path("dnsmasq.conf");
+        let text = fs_err::read_to_string(&settings).unwrap();
+        fs_err::write(&settings, text + &include).unwrap();
+        let restart = lab.router.restart_dnsmasq();
+        lab.router.space.run(&restart[0], &[&restart[1]]);
+        let phone = lab.phone(Zone::Guest);
+        eventually("the option in a lease", || async {
+            phone.join().await;
+            phone.lease("opt114")
+        })
+        .await;
+        shop.kill();
+    });
+}
+
+/// A key and a certificate for the shop's host where the gateway looks for them.
+fn certify() {
+    let dir = path("state/identity");
+    fs_err::create_dir_all(&dir).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["sz01.sw.cn".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    fs_err::write(dir.join("host.key"), key.serialize_pem()).unwrap();
+    fs_err::write(dir.join("host.pem"), certificate.pem()).unwrap();
+}

@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::super::wall::layout;
+use super::advertise::{self, Advert, Conditions};
 use super::{Place, identity_dir};
+use crate::admission::zone::Ports;
 use crate::config::settings::GatewaySettings;
 use crate::domain::ids::StoreId;
 use crate::ops::certificate::{Files, Shown};
@@ -37,6 +41,7 @@ pub(super) struct Door {
     listen: SocketAddr,
     /// What is to be certified.
     request: watch::Sender<Option<String>>,
+    is_listening: watch::Sender<bool>,
     /// None while there is no certificate: phones that try are refused at once.
     tcp: Option<TcpListener>,
 }
@@ -55,6 +60,7 @@ impl Door {
             shown,
             listen,
             request: watch::Sender::new(None),
+            is_listening: watch::Sender::new(false),
             tcp,
         })
     }
@@ -87,6 +93,25 @@ impl Door {
         host.follow(tasks)
     }
 
+    /// What phones may be told of it.
+    pub(super) fn advertise(
+        &self,
+        settings: &GatewaySettings,
+        https: watch::Receiver<Https>,
+        tasks: &Tasks,
+    ) -> watch::Receiver<Advert> {
+        let conditions = Conditions {
+            https,
+            is_listening: self.is_listening.subscribe(),
+        };
+        let ports = Ports {
+            http: settings.portal_listen.port(),
+            https: Some(self.listen.port()),
+        };
+        let zones = layout(&settings.admission, ports).zones;
+        advertise::follow(conditions, zones, tasks)
+    }
+
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref()?.local_addr().ok()
     }
@@ -101,6 +126,7 @@ impl Door {
         let tls = tls::server_showing(Arc::clone(&self.shown) as _)?;
         if let Some(tcp) = self.tcp {
             serve_tls(tasks, listener(tcp), tls, router);
+            self.is_listening.send_replace(true);
             return Ok(());
         }
         let own = tasks.clone();
@@ -110,17 +136,34 @@ impl Door {
                 there = there => if there.is_err() { return },
                 () = own.stopping() => return,
             }
-            match bind(self.listen, NAME).await {
-                Ok(tcp) => serve_tls(&own, listener(tcp), tls, router),
-                Err(error) => tracing::error!(
-                    %error,
-                    "the portal is not served over HTTPS until the gateway is started again"
-                ),
+            tokio::select! {
+                tcp = bind_at_last(self.listen) => serve_tls(&own, listener(tcp), tls, router),
+                () = own.stopping() => return,
             }
+            self.is_listening.send_replace(true);
         });
         Ok(())
     }
 }
+
+/// Binds, now or when whoever holds the port has let go of it. The shop is open meanwhile.
+async fn bind_at_last(listen: SocketAddr) -> TcpListener {
+    let mut was_told = false;
+    loop {
+        match bind(listen, NAME).await {
+            Ok(tcp) => return tcp,
+            Err(error) if !was_told => {
+                tracing::error!(%error, "the portal is not served over HTTPS; it is tried again");
+                was_told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+    }
+}
+
+/// Somebody who frees the port wants to see that it helped.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 const NAME: &str = "portal over HTTPS";
 
