@@ -193,7 +193,7 @@ impl Gateway {
             News::start(place, clocks, &settings, (&journal, &door), &tasks)?;
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
         let at = (bundle.clone(), store.clone());
-        let https = door.follow(&settings, at, machine_time, &tasks);
+        let https = door.follow(&settings, at, Arc::clone(&machine_time), &tasks);
         let advert = door.advertise(&settings, https.clone(), &tasks);
         let place = wall::Place {
             clock: &shop,
@@ -234,7 +234,13 @@ impl Gateway {
         let control = control::router(control::Parts {
             outbox: journal.outbox(),
             wall: Arc::clone(&wall),
-            checks: checks(&journal, bundle.clone(), link, at_the_wall),
+            checks: checks(
+                &journal,
+                bundle.clone(),
+                link,
+                at_the_wall,
+                https::check(https.clone(), advert.clone(), machine_time),
+            ),
             terms: wall::terms(&wall, store, bundle.clone()),
             pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
         });
@@ -507,6 +513,7 @@ fn checks(
     bundle: watch::Receiver<Arc<Bundle>>,
     link: Option<watch::Receiver<LinkState>>,
     at_the_wall: impl Fn() -> Vec<Check> + Send + Sync + 'static,
+    certificate: impl Fn() -> Check + Send + Sync + 'static,
 ) -> Box<dyn Fn() -> Vec<Check> + Send + Sync> {
     let depths = journal.outbox().depths();
     let damage = journal.damage();
@@ -551,6 +558,7 @@ fn checks(
                 },
                 detail: state.map_or("no headquarters", LinkState::name).to_owned(),
             },
+            certificate(),
         ];
         checks.extend(at_the_wall());
         checks

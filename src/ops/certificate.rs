@@ -219,6 +219,13 @@ impl Shown {
         self.lock().in_force.is_some()
     }
 
+    /// The last second of the certificate in force, in Unix seconds; none where there is none.
+    pub fn ends(&self) -> Option<u64> {
+        let state = self.lock();
+        let own = state.in_force.as_ref()?.cert.first()?;
+        Some(period(own).1)
+    }
+
     /// Judges the certificate in force.
     pub fn fit(&self, host: &str, now: Timestamp) -> Fit {
         match &self.lock().in_force {

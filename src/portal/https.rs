@@ -20,6 +20,7 @@ use crate::ops::certificate::{Fit, Shown};
 use crate::ops::clock::Clock;
 use crate::ops::files::{Readers, replace};
 use crate::ops::key::{Holder, Key};
+use crate::ops::metrics;
 use crate::ops::tasks::Tasks;
 use crate::wire::bundle::Bundle;
 
@@ -38,6 +39,8 @@ pub struct Https {
     /// None before the first bundle.
     pub host: Option<String>,
     pub fit: Fit,
+    /// Why a certificate that is there is not shown, if one is not.
+    pub refused: Option<String>,
 }
 
 impl Https {
@@ -109,7 +112,14 @@ impl Host {
             Some(host) => self.shown.fit(host, self.clock.now()),
             None => Fit::Missing,
         };
-        Https { host, fit }
+        if let Some(ends) = self.shown.ends() {
+            metrics::set(metrics::PORTAL_CERTIFICATE_NOT_AFTER_SECONDS, ends);
+        }
+        Https {
+            host,
+            fit,
+            refused: self.shown.refused(),
+        }
     }
 
     fn name(&self) -> Option<String> {

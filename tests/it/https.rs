@@ -9,6 +9,7 @@ use std::sync::Arc;
 use maitred::cli::gateway::advertise::{Advert, Because};
 use maitred::cli::gateway::{Gateway, ShopTime};
 use maitred::config::overlay::Environment;
+use maitred::ops::ask::Connection;
 use maitred::ops::certificate::Fit;
 use maitred::portal::https::Https;
 use rcgen::{
@@ -156,6 +157,17 @@ async fn phones_are_told_of_the_api_from_the_day_there_is_a_certificate_to_its_l
     assert!(captive.contains("\"captive\":true"), "{captive}");
     assert!(captive.contains("\"user-portal-url\":\"https://portal.test/\""));
 
+    let mut operator = Connection::open(gateway.ops, &Tasks::new()).await.unwrap();
+    let mut asked = async |path: &str| {
+        let answer = operator.get(path).await.unwrap();
+        String::from_utf8(answer.into_body().to_vec()).unwrap()
+    };
+    let metrics = asked("/metrics").await;
+    let ends = "portal_certificate_not_after_seconds 3786912000";
+    assert!(metrics.contains(ends), "{metrics}");
+    let readiness = asked("/readyz").await;
+    assert!(readiness.contains("good until 2090-01-01"), "{readiness}");
+
     ask_to_be_let_in(gateway.portal).await;
     let (let_in, _) = authority.ask(shop.tls_listen, "/capport").await.unwrap();
     assert!(let_in.contains("\"captive\":false"), "{let_in}");
@@ -177,6 +189,9 @@ async fn phones_are_told_of_the_api_from_the_day_there_is_a_certificate_to_its_l
     shop.certify(&authority.sign(&shop.request(), 2021));
     let expired = judged(&gateway, |fit| fit == Fit::Expired).await;
     assert_eq!(expired.capport_url(), None);
+    let readiness = asked("/readyz").await;
+    let degraded = r#"{"name":"certificate","verdict":"degraded","detail":"expired"}"#;
+    assert!(readiness.contains(degraded), "{readiness}");
     gateway.stop().await.unwrap();
 }
 

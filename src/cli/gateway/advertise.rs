@@ -184,6 +184,7 @@ mod tests {
         Https {
             host: Some("sz01.sw.cn".to_owned()),
             fit,
+            refused: None,
         }
     }
 

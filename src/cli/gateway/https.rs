@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::super::wall::layout;
-use super::advertise::{self, Advert, Conditions};
+use super::advertise::{self, Advert, Because, Conditions};
 use super::{Place, identity_dir};
 use crate::admission::zone::Ports;
 use crate::config::settings::GatewaySettings;
+use crate::control::{Check, Verdict};
 use crate::domain::ids::StoreId;
-use crate::ops::certificate::{Files, Shown};
+use crate::ops::certificate::{Files, Fit, Shown};
 use crate::ops::clock::Clock;
 use crate::ops::serve::{Limits, Listener, bind, serve_tls};
 use crate::ops::tasks::Tasks;
@@ -172,5 +174,124 @@ fn listener(tcp: TcpListener) -> Listener {
         name: NAME,
         tcp,
         limits: Limits::PORTAL,
+    }
+}
+
+/// Somebody has to have the next certificate signed by then.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// What `/readyz` says of the certificate, and of whether phones hear of the API.
+pub(super) fn check(
+    https: watch::Receiver<Https>,
+    advert: watch::Receiver<Advert>,
+    clock: Arc<dyn Clock>,
+) -> impl Fn() -> Check + Send + Sync {
+    move || judge(&https.borrow(), &advert.borrow(), clock.now())
+}
+
+/// Never worse than degraded: the portal is there in plain HTTP.
+fn judge(https: &Https, advert: &Advert, now: Timestamp) -> Check {
+    let (is_well, mut said) = match https.fit {
+        Fit::Good { until } => (
+            until.duration_since(now) >= SOON,
+            vec![format!("good until {until:.0}")],
+        ),
+        // A shop that never had one.
+        Fit::Missing => (true, vec!["none: phones are told of no API".to_owned()]),
+        Fit::NoName => (false, vec!["not for the portal's host".to_owned()]),
+        Fit::NotYet => (false, vec!["not valid yet".to_owned()]),
+        Fit::Expired => (false, vec!["expired".to_owned()]),
+        Fit::NotOne => (false, vec!["not one for a server".to_owned()]),
+    };
+    let hindrance = match advert {
+        Advert::Url(_) | Advert::Nothing(Because::Certificate) => None,
+        Advert::Nothing(Because::NobodyListens) => Some("nobody listens at portal.tls_listen"),
+        Advert::Nothing(Because::NameLeadsElsewhere) => {
+            Some("the portal's name does not lead here in every guest network")
+        }
+    };
+    let refused = https.refused.as_deref();
+    let is_well = is_well && hindrance.is_none() && refused.is_none();
+    said.extend(hindrance.into_iter().chain(refused).map(str::to_owned));
+    Check {
+        name: "certificate",
+        verdict: if is_well {
+            Verdict::Ok
+        } else {
+            Verdict::Degraded
+        },
+        detail: said.join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_told_of_two_weeks_before_its_end_and_when_phones_hear_nothing() {
+        let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        let good = |days: i64| Fit::Good {
+            until: now + SignedDuration::from_hours(24 * days),
+        };
+        let told = Advert::Url("https://sz01.sw.cn/capport".to_owned());
+        let nothing = Advert::Nothing;
+        let (ok, degraded) = (Verdict::Ok, Verdict::Degraded);
+        for (fit, refused, advert, verdict, detail) in [
+            (good(14), None, &told, ok, "good until 2026-12-15T00:00:00Z"),
+            (good(13), None, &told, degraded, "good until 2026-12-14"),
+            (
+                Fit::Missing,
+                None,
+                &nothing(Because::Certificate),
+                ok,
+                "none",
+            ),
+            (
+                Fit::Missing,
+                Some("no fit"),
+                &nothing(Because::Certificate),
+                degraded,
+                "no fit",
+            ),
+            (
+                Fit::Expired,
+                None,
+                &nothing(Because::Certificate),
+                degraded,
+                "expired",
+            ),
+            (
+                Fit::NoName,
+                None,
+                &nothing(Because::Certificate),
+                degraded,
+                "not for",
+            ),
+            (good(60), Some("no fit"), &told, degraded, "; no fit"),
+            (
+                good(60),
+                None,
+                &nothing(Because::NobodyListens),
+                degraded,
+                "nobody listens",
+            ),
+            (
+                good(60),
+                None,
+                &nothing(Because::NameLeadsElsewhere),
+                degraded,
+                "does not lead",
+            ),
+        ] {
+            let https = Https {
+                host: Some("sz01.sw.cn".to_owned()),
+                fit,
+                refused: refused.map(str::to_owned),
+            };
+            let check = judge(&https, advert, now);
+            assert_eq!(check.verdict, verdict, "{check:?}");
+            assert!(check.detail.contains(detail), "{check:?}");
+        }
     }
 }
