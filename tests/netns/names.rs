@@ -278,6 +278,27 @@ fn a_gateway_that_stops_takes_back_what_nobody_answers_any_more() {
 }
 
 #[test]
+fn a_phone_that_has_only_version_6_is_told_where_to_ask_as_well() {
+    inside(|mut lab| async move {
+        let gateway = start(&lab, Garden::default()).await;
+        let phone = lab.phone(Zone::Guest);
+        phone.join().await;
+        assert_eq!(phone.portal_by_dhcpv6(), None);
+
+        gateway.advertise.send_replace(Some(API.to_owned()));
+        eventually("the option in an answer", || async {
+            (phone.portal_by_dhcpv6().as_deref() == Some(API)).then_some(())
+        })
+        .await;
+        gateway.advertise.send_replace(None);
+        eventually("an answer without it", || async {
+            phone.portal_by_dhcpv6().is_none().then_some(())
+        })
+        .await;
+    });
+}
+
+#[test]
 fn a_garden_that_changed_before_the_gateway_was_killed_is_in_force_after_its_start() {
     inside(|mut lab| async move {
         lab.router.nft(SETS);

@@ -61,6 +61,35 @@ impl Phone {
         eventually("an address of version 6", || async { self.address6() }).await;
     }
 
+    /// Where DHCP of version 6 says the portal's API is, to a phone that has its address and asks for the rest
+    /// (RFC 8415, 18.2.6). udhcpc knows no version 6, and its sister udhcpc6 asks for leases only.
+    pub(crate) fn portal_by_dhcpv6(&self) -> Option<String> {
+        let file = |name: &str| path(&format!("{}.dhcpv6.{name}", self.space.name));
+        let said = file("said");
+        let settings = "option dhcp6.captive-portal code 103 = text;\n\
+                        also request dhcp6.captive-portal;\n";
+        fs_err::write(file("conf"), settings).unwrap();
+        fs_err::write(file("leases"), "").unwrap();
+        fs_err::write(&said, "").unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/netns/lab/lease6.sh");
+        run(self
+            .space
+            .command("dhclient")
+            .args(["-6", "-S", "-1", "-d", "-sf", script, "-cf"])
+            .arg(file("conf"))
+            .arg("-lf")
+            .arg(file("leases"))
+            .arg("-pf")
+            .arg(file("pid"))
+            .args(["-e", &format!("SAID={}", said.display()), "eth0"]));
+        let said = fs_err::read_to_string(said).unwrap();
+        let value = said
+            .lines()
+            .find_map(|line| line.strip_prefix("new_dhcp6_captive_portal="));
+        assert!(said.contains("new_dhcp6_name_servers="), "{said}");
+        value.map(str::to_owned)
+    }
+
     /// Leaves the network that it is in for another one.
     pub(crate) async fn move_to(&self, zone: Zone, router: &Router) {
         let (name, bridge) = (self.space.name, zone.bridge());
