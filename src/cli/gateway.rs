@@ -4,6 +4,7 @@
 //! after everybody who writes to it has ended.
 
 pub mod advertise;
+mod announce;
 mod https;
 
 use std::net::SocketAddr;
@@ -193,8 +194,7 @@ impl Gateway {
             News::start(place, clocks, &settings, (&journal, &door), &tasks)?;
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
         let at = (bundle.clone(), store.clone());
-        let https = door.follow(&settings, at, Arc::clone(&machine_time), &tasks);
-        let advert = door.advertise(&settings, https.clone(), &tasks);
+        let (https, advert) = door.follow(&settings, at, &machine_time, &tasks);
         let place = wall::Place {
             clock: &shop,
             store: store.clone(),
@@ -230,19 +230,13 @@ impl Gateway {
             },
             &tasks,
         );
-        let codes = Arc::clone(&pairing);
+        let certificate = https::check(https.clone(), advert.clone(), machine_time);
         let control = control::router(control::Parts {
             outbox: journal.outbox(),
             wall: Arc::clone(&wall),
-            checks: checks(
-                &journal,
-                bundle.clone(),
-                link,
-                at_the_wall,
-                https::check(https.clone(), advert.clone(), machine_time),
-            ),
+            checks: checks(&journal, bundle.clone(), link, at_the_wall, certificate),
             terms: wall::terms(&wall, store, bundle.clone()),
-            pair_till: Box::new(move || codes.give_out(&SystemClock).to_string()),
+            pair_till: pair_till_by(&pairing),
         });
         stop_with_the_journal(&journal, &tasks);
         listen(&tasks, "portal", sockets.portal, portal.http);
@@ -505,6 +499,11 @@ async fn open_journal(
         .await?
         .context("opening the journal")?;
     Ok((journal, wallet, days))
+}
+
+fn pair_till_by(pairing: &Arc<Pairing>) -> Box<dyn Fn() -> String + Send + Sync> {
+    let codes = Arc::clone(pairing);
+    Box::new(move || codes.give_out(&SystemClock).to_string())
 }
 
 /// What `/readyz` looks at.

@@ -132,6 +132,8 @@ pub struct Admission {
     pub staff: Vec<Mac>,
     /// Devices that are never let in.
     pub blocked: Vec<Mac>,
+    /// A command that has router advertisements say where the portal's API is; empty: none.
+    pub router_advertisement: Vec<String>,
     #[serde(rename = "zone")]
     pub zones: Vec<Zone>,
     pub dnsmasq: Dnsmasq,
@@ -149,6 +151,7 @@ impl Default for Admission {
             nft: "nft".to_owned(),
             staff: Vec::new(),
             blocked: Vec::new(),
+            router_advertisement: Vec::new(),
             zones: Vec::new(),
             dnsmasq: Dnsmasq::default(),
             hook: Hook::default(),

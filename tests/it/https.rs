@@ -95,11 +95,16 @@ impl Shop {
     }
 
     async fn open(&self) -> Gateway {
+        self.open_with("").await
+    }
+
+    /// The same with more in its settings.
+    async fn open_with(&self, more: &str) -> Gateway {
         let file = self.dir.path().join("gateway.toml");
         let settings = format!(
             "state_dir = \"state\"\n[portal]\nlisten = \"127.0.0.1:0\"\nbase_url = \"http://{HOST}\"\n\
              tls_listen = \"{}\"\n[ops]\nlisten = \"127.0.0.1:0\"\n[uplink]\nprobe_url = \"\"\n\
-             [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n",
+             [bundle]\ndir = \"chain\"\n[journal]\nin_memory = true\n{more}",
             self.tls_listen
         );
         fs_err::write(&file, settings).unwrap();
@@ -248,6 +253,30 @@ async fn phones_are_told_of_the_api_only_once_somebody_listens() {
     shop.certify(&authority.sign(&shop.request(), 2021));
     told(Advert::Nothing(Because::Certificate)).await.unwrap();
     gateway.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_advertises_the_router_hears_what_phones_are_told_until_the_gateway_stops() {
+    let (shop, authority) = (Shop::new(), Authority::new());
+    let heard = shop.dir.path().join("heard");
+    let gateway = shop
+        .open_with(&format!(
+            "[admission]\nrouter_advertisement = [\"sh\", \"-c\", \"echo \\\"<$CAPPORT_URL>\\\" >>{}\"]\n",
+            heard.display()
+        ))
+        .await;
+    let told = async |expected: &str| {
+        eventually(expected, || async {
+            let heard = fs_err::read_to_string(&heard).unwrap_or_default();
+            (heard == expected).then_some(())
+        })
+        .await;
+    };
+    told("<>\n").await;
+    shop.certify(&authority.sign(&shop.request(), 2090));
+    told("<>\n<https://portal.test/capport>\n").await;
+    gateway.stop().await.unwrap();
+    told("<>\n<https://portal.test/capport>\n<>\n").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

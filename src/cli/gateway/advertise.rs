@@ -162,11 +162,11 @@ fn tell(sender: &watch::Sender<Advert>, now: Advert) {
     }
     match &now {
         Advert::Url(_) => tracing::info!("phones are told where the portal's API is"),
-        // The certificate speaks for itself.
-        Advert::Nothing(Because::Certificate) => {}
-        Advert::Nothing(because @ (Because::NobodyListens | Because::NameLeadsElsewhere)) => {
-            tracing::warn!(?because, "phones are not told where the portal's API is");
-        }
+        // Who looks after these has said why.
+        Advert::Nothing(Because::Certificate | Because::NobodyListens) => {}
+        Advert::Nothing(Because::NameLeadsElsewhere) => tracing::warn!(
+            "phones are not told where the portal's API is: its name does not lead here in every guest network"
+        ),
     }
     sender.send_replace(now);
 }

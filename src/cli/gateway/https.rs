@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::super::wall::layout;
 use super::advertise::{self, Advert, Because, Conditions};
-use super::{Place, identity_dir};
+use super::{Place, announce, identity_dir};
 use crate::admission::zone::Ports;
 use crate::config::settings::GatewaySettings;
 use crate::control::{Check, Verdict};
@@ -62,7 +62,7 @@ impl Door {
             shown,
             listen,
             request: watch::Sender::new(None),
-            is_listening: watch::Sender::new(false),
+            is_listening: watch::Sender::new(tcp.is_some()),
             tcp,
         })
     }
@@ -72,17 +72,17 @@ impl Door {
         self.request.subscribe()
     }
 
-    /// Follows the certificate of the host at which phones know the store.
+    /// Follows the certificate of the host at which phones know the store, and what they may be told of it.
     pub(super) fn follow(
         &self,
         settings: &GatewaySettings,
         (bundle, store): (watch::Receiver<Arc<Bundle>>, Option<StoreId>),
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         tasks: &Tasks,
-    ) -> watch::Receiver<Https> {
+    ) -> (watch::Receiver<Https>, watch::Receiver<Advert>) {
         let host = Host {
             shown: Arc::clone(&self.shown),
-            clock,
+            clock: Arc::clone(clock),
             bundle,
             store,
             base_url: settings.portal_base_url.clone(),
@@ -92,11 +92,13 @@ impl Door {
             },
             request: self.request.clone(),
         };
-        host.follow(tasks)
+        let https = host.follow(tasks);
+        let advert = self.advertise(settings, https.clone(), tasks);
+        (https, advert)
     }
 
-    /// What phones may be told of it.
-    pub(super) fn advertise(
+    /// Whoever sends router advertisements hears it, too.
+    fn advertise(
         &self,
         settings: &GatewaySettings,
         https: watch::Receiver<Https>,
@@ -111,7 +113,10 @@ impl Door {
             https: Some(self.listen.port()),
         };
         let zones = layout(&settings.admission, ports).zones;
-        advertise::follow(conditions, zones, tasks)
+        let advert = advertise::follow(conditions, zones, tasks);
+        let command = &settings.admission.router_advertisement;
+        announce::start(command, advert.clone(), tasks);
+        advert
     }
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
@@ -128,7 +133,6 @@ impl Door {
         let tls = tls::server_showing(Arc::clone(&self.shown) as _)?;
         if let Some(tcp) = self.tcp {
             serve_tls(tasks, listener(tcp), tls, router);
-            self.is_listening.send_replace(true);
             return Ok(());
         }
         let own = tasks.clone();
