@@ -6,7 +6,7 @@ use super::Finding;
 use crate::ops::files::{Readers, replace};
 
 /// `TMPFS_MAGIC` and `RAMFS_MAGIC` of Linux's `linux/magic.h`: gone with the power.
-const MEMORY_FILE_SYSTEMS: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+const MEMORY_FILE_SYSTEMS: [i128; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// What the journal wants free: its bounds are 60 MiB of captures.
 const WANTED_MIB: u64 = 64;
@@ -29,7 +29,8 @@ pub fn check(dir: &Path) -> Finding {
             format!("{} can be written", dir.display()),
         );
     };
-    if MEMORY_FILE_SYSTEMS.contains(&system.f_type) {
+    // A C long: on a machine of 32 bits a large type would read as negative.
+    if MEMORY_FILE_SYSTEMS.contains(&(i128::from(system.f_type) & 0xffff_ffff)) {
         return Finding::bad(
             "state directory",
             format!("{} is in memory and gone with the power", dir.display()),
