@@ -6,6 +6,7 @@
 //! let in stays so over a restart, a crash or a flush of the kernel's rules until the time is up.
 
 pub mod book;
+pub mod command;
 pub mod dnsmasq;
 pub mod dry;
 pub mod firewall;

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use super::render::{CONF, HOSTS, OPTIONS, Rendered};
+use crate::admission::command::{CommandError, run};
 use crate::ops::files::{Readers, replace};
 
 /// A restart that takes longer hangs.
@@ -23,12 +22,8 @@ pub enum Trouble {
     NotRunning(String),
     #[error("it cannot be signalled: {0}")]
     NoSignal(#[source] io::Error),
-    #[error("admission.dnsmasq.restart cannot be run: {0}")]
-    NoCommand(#[source] io::Error),
-    #[error("admission.dnsmasq.restart failed: {0}")]
-    Failed(String),
-    #[error("admission.dnsmasq.restart took longer than {} s", WITHIN.as_secs())]
-    Hangs,
+    #[error("admission.dnsmasq.restart {0}")]
+    Restart(#[source] CommandError),
 }
 
 /// Which files were not what they should be.
@@ -88,29 +83,8 @@ pub(super) fn reread(pid_file: &Path) -> Result<(), Trouble> {
 }
 
 /// Runs the command that restarts dnsmasq.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is outside of every request, and at most twice a minute"
-)]
 pub(super) async fn restart(command: &[String]) -> Result<(), Trouble> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Ok(());
-    };
-    let mut command = Command::from(std::process::Command::new(program));
-    command
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
-    let output = timeout(WITHIN, command.output())
-        .await
-        .map_err(|_| Trouble::Hangs)?
-        .map_err(Trouble::NoCommand)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let said = errors.lines().last().unwrap_or_default();
-    Err(Trouble::Failed(format!("{}: {said}", output.status)))
+    run(command, &[], WITHIN).await.map_err(Trouble::Restart)
 }
 
 #[cfg(test)]
@@ -156,22 +130,5 @@ mod tests {
         fs_err::write(&pid_file, std::process::id().to_string()).unwrap();
         let error = reread(&pid_file).unwrap_err().to_string();
         assert!(error.contains("is another program"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_restart_that_fails_says_why() {
-        let command = |words: &[&str]| {
-            words
-                .iter()
-                .map(|word| (*word).to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert!(restart(&[]).await.is_ok());
-        assert!(restart(&command(&["true"])).await.is_ok());
-        let failed = restart(&command(&["sh", "-c", "echo no such service >&2; exit 3"])).await;
-        let said = failed.unwrap_err().to_string();
-        assert!(said.ends_with("exit status: 3: no such service"), "{said}");
-        let missing = restart(&command(&["/no/such/program"])).await;
-        assert!(matches!(missing, Err(Trouble::NoCommand(_))));
     }
 }

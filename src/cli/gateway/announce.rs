@@ -4,15 +4,13 @@
 //! nothing in it while phones are not to be told; so also when the gateway stops, because nobody answers then.
 //! A command that fails is run again after half a minute. Nothing here is on a request's way.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::advertise::Advert;
+use crate::admission::command::{self, CommandError};
 use crate::ops::tasks::Tasks;
 
 const VARIABLE: &str = "CAPPORT_URL";
@@ -27,10 +25,10 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Runs `command`, a word each, for what phones are told from now on; none: nobody else is to say it.
 pub(super) fn start(command: &[String], mut advert: watch::Receiver<Advert>, tasks: &Tasks) {
-    let Some((program, arguments)) = command.split_first() else {
+    if command.is_empty() {
         return;
-    };
-    let (program, arguments) = (program.clone(), arguments.to_vec());
+    }
+    let command = command.to_vec();
     let own = tasks.clone();
     tasks.spawn("router advertisements", async move {
         // What the command was run with and took.
@@ -40,7 +38,7 @@ pub(super) fn start(command: &[String], mut advert: watch::Receiver<Advert>, tas
             let url = advert.borrow_and_update().url();
             if told.as_ref() != Some(&url) {
                 let done = tokio::select! {
-                    done = run(&program, &arguments, url.clone(), WITHIN) => done,
+                    done = run(&command, url.as_deref(), WITHIN) => done,
                     () = own.stopping() => break,
                 };
                 if let (Err(error), false) = (&done, has_failed) {
@@ -58,33 +56,13 @@ pub(super) fn start(command: &[String], mut advert: watch::Receiver<Advert>, tas
         if told == Some(None) {
             return;
         }
-        if let Err(error) = run(&program, &arguments, None, LAST_WITHIN).await {
+        if let Err(error) = run(&command, None, LAST_WITHIN).await {
             tracing::warn!(%error, "admission.router_advertisement failed at the end");
         }
     });
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is outside of every request, and when what phones are told changes"
-)]
-async fn run(
-    program: &str,
-    arguments: &[String],
-    url: Option<String>,
-    within: Duration,
-) -> anyhow::Result<()> {
-    let mut command = Command::from(std::process::Command::new(program));
-    command
-        .args(arguments)
-        .env(VARIABLE, url.unwrap_or_default())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = timeout(within, command.output()).await;
-    let output =
-        output.with_context(|| format!("it took longer than {} s", within.as_secs()))??;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let said = errors.lines().last().unwrap_or_default();
-    anyhow::ensure!(output.status.success(), "{}: {said}", output.status);
-    Ok(())
+async fn run(command: &[String], url: Option<&str>, within: Duration) -> Result<(), CommandError> {
+    let variables = [(VARIABLE, url.unwrap_or_default())];
+    command::run(command, &variables, within).await
 }
