@@ -1,4 +1,6 @@
-//! QR symbols as inline SVG: one path of horizontal runs, a third of the size of one square a module.
+//! QR symbols: as runs of dark modules for whoever draws them, as inline SVG, and for a terminal.
+//!
+//! Runs make one path of an SVG, a third of the size of one square a module.
 
 use qrcode::types::Color;
 use qrcode::{EcLevel, QrCode};
@@ -10,21 +12,31 @@ pub enum Correction {
     Medium,
     /// 25 %: for a sticker on a table, which gets soup on it.
     Quartile,
+    /// 30 %: for a symbol with a picture in its middle.
+    High,
 }
 
 /// ISO/IEC 18004 asks for four light modules on every side.
-const QUIET_ZONE: usize = 4;
+const QUIET_ZONE: u8 = 4;
 
 /// The text does not fit into any QR symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the text is too long for a QR symbol")]
 pub struct TooLong;
 
-/// A symbol: its side in modules, quiet zone included, and the path that is dark.
+/// A symbol: its side in modules, quiet zone included, and what of it is dark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Symbol {
-    pub side: usize,
-    pub path: String,
+    pub side: u8,
+    pub runs: Vec<Run>,
+}
+
+/// Dark modules side by side, counted from the outer corner of the quiet zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub left: u8,
+    pub top: u8,
+    pub length: u8,
 }
 
 impl Symbol {
@@ -32,29 +44,39 @@ impl Symbol {
         let level = match correction {
             Correction::Medium => EcLevel::M,
             Correction::Quartile => EcLevel::Q,
+            Correction::High => EcLevel::H,
         };
         let code = QrCode::with_error_correction_level(text, level).map_err(|_| TooLong)?;
-        let width = code.width();
-        let mut path = String::new();
-        for (y, row) in code.to_colors().chunks(width).enumerate() {
-            let mut x = 0;
+        let colours = code.to_colors();
+        let mut runs = Vec::new();
+        for (top, row) in (QUIET_ZONE..).zip(colours.chunks(code.width())) {
+            let mut left = QUIET_ZONE;
             for run in row.chunk_by(|a, b| a == b) {
+                let length = modules(run.len());
                 if run[0] == Color::Dark {
-                    let (left, top, length) = (x + QUIET_ZONE, y + QUIET_ZONE, run.len());
-                    path.push_str(&format!("M{left} {top}h{length}v1h-{length}z"));
+                    runs.push(Run { left, top, length });
                 }
-                x += run.len();
+                left += length;
             }
         }
         Ok(Self {
-            side: width + 2 * QUIET_ZONE,
-            path,
+            side: modules(code.width()) + 2 * QUIET_ZONE,
+            runs,
         })
+    }
+
+    /// The dark modules as the path of an SVG, one unit a module.
+    pub fn path(&self) -> String {
+        let mut path = String::new();
+        for Run { left, top, length } in &self.runs {
+            path.push_str(&format!("M{left} {top}h{length}v1h-{length}z"));
+        }
+        path
     }
 
     /// The whole SVG element. `label` is read out by a screen reader and must be free of markup.
     pub fn svg(&self, label: &str) -> String {
-        let Self { side, path } = self;
+        let (side, path) = (self.side, self.path());
         let label = label.replace(['<', '>', '&', '"'], " ");
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\" role=\"img\" \
@@ -62,6 +84,10 @@ impl Symbol {
              <path d=\"{path}\"/></svg>"
         )
     }
+}
+
+fn modules(count: usize) -> u8 {
+    u8::try_from(count).expect("the largest symbol has 177 modules a side")
 }
 
 /// A symbol in half-block characters, for a terminal with a dark background.
