@@ -134,6 +134,8 @@ mod tests {
             ("hq token", "24"),
             ("qr mint", "table"),
             ("qr sheet", "zh"),
+            ("qr sheet", "a4-2x4"),
+            ("qr wifi", "1"),
         ] {
             let words = words.split(' ').chain(["--help"]).map(OsString::from);
             let Ok(Asked::Help(page)) = syntax::parse(&MAITRED, words) else {

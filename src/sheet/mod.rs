@@ -1,106 +1,54 @@
-//! Sheets of codes to print: one page of HTML with inline SVG, no font and no host from outside.
+//! Codes to print: stickers, tents, posters and slips, each readable by a phone at the distance it is for.
 //!
-//! A code is printed at error correction Q with its four modules of quiet zone; its address is at most 32
-//! bytes, so that it stays a version 3 symbol that a phone reads from half a metre.
+//! A [layout] says in millimetres what stands where; [`compose`](compose::compose) turns it, a shop's
+//! brand and its codes into drawing operations; HTML, and at headquarters PDF and PNG, are drawn from those and
+//! from nothing else. Headquarters reads every code again as a camera would before a file is written. Nothing
+//! here reads or writes a file, or fetches a font or a picture from outside.
 
-use askama::Template;
+#[cfg(feature = "hq")]
+pub mod check;
+pub mod code;
+pub mod compose;
+#[cfg(feature = "hq")]
+mod corners;
+pub mod drawing;
+mod fit;
+#[cfg(feature = "hq")]
+pub mod fonts;
+pub mod html;
+pub mod layout;
+mod layouts;
+#[cfg(feature = "hq")]
+pub mod pdf;
+#[cfg(feature = "hq")]
+pub mod picture;
+#[cfg(feature = "hq")]
+pub mod png;
+mod words;
 
-use crate::wire::qr::{Correction, Symbol};
+/// Raised when a layout or its words change, so that a stale sticker shows.
+pub const SHEET_VERSION: u32 = 2;
 
-/// The longest address that is still version 3 at Q (ISO/IEC 18004, table 7: 32 bytes).
-pub const MOST_URL_BYTES: usize = 32;
-
-/// Raised when the layout changes, so that a stale sheet shows.
-const SHEET_VERSION: u32 = 1;
-
-/// One sticker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    /// What people call the place.
-    pub place: String,
-    pub url: String,
-    /// One line that says why to scan.
-    pub promise: String,
-}
-
-/// A sticker cannot be printed.
+/// Something cannot be printed, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{url} has {length} bytes; at most {MOST_URL_BYTES} stay readable at the size of a sticker"
-)]
-pub struct TooLong {
-    url: String,
-    length: usize,
-}
-
-/// Draws a sheet.
-pub fn draw(title: &str, lang: &str, labels: &[Label]) -> Result<String, TooLong> {
-    let labels: Result<Vec<_>, _> = labels.iter().map(drawn).collect();
-    let sheet = Sheet {
-        lang,
-        title,
-        version: SHEET_VERSION,
-        labels: labels?,
-    };
-    Ok(sheet.to_string())
-}
-
-fn drawn(label: &Label) -> Result<Drawn<'_>, TooLong> {
-    let too_long = || TooLong {
-        url: label.url.clone(),
-        length: label.url.len(),
-    };
-    if label.url.len() > MOST_URL_BYTES {
-        return Err(too_long());
-    }
-    let symbol = Symbol::of(&label.url, Correction::Quartile).map_err(|_| too_long())?;
-    Ok(Drawn {
-        place: &label.place,
-        promise: &label.promise,
-        url: label.url.trim_start_matches("https://"),
-        symbol: symbol.svg(&label.place),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "sheet/sheet.html")]
-struct Sheet<'a> {
-    lang: &'a str,
-    title: &'a str,
-    version: u32,
-    labels: Vec<Drawn<'a>>,
-}
-
-struct Drawn<'a> {
-    place: &'a str,
-    promise: &'a str,
-    url: &'a str,
-    symbol: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn label(url: &str) -> Label {
-        Label {
-            place: "A12 <b>".to_owned(),
-            url: url.to_owned(),
-            promise: "扫码领小菜".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_sheet_escapes_what_people_wrote() {
-        let html = draw("SZ01", "zh-CN", &[label("https://sz01.sw.cn/t/7K3F9Q2B")]).unwrap();
-        assert!(html.contains("A12 &#60;b&#62;"));
-        assert!(!html.contains("<b>"));
-        assert!(html.contains("sz01.sw.cn/t/7K3F9Q2B · v1"));
-    }
-
-    #[test]
-    fn an_address_that_makes_the_code_too_fine_is_refused() {
-        let long = label("https://stores.example.com/t/7K3F9Q2B");
-        assert!(draw("SZ01", "zh-CN", &[long]).is_err());
-    }
+pub enum CannotPrint {
+    #[error("the code of {name} holds more than a QR symbol can")]
+    TooLong { name: String },
+    /// The modules would be smaller than a phone reads.
+    #[error(
+        "the code of {name} is too fine for {layout}\nhint: take a larger layout or a shorter text"
+    )]
+    TooFine { name: String, layout: &'static str },
+    #[error("the code of {name} cannot be read back as it would be printed; nothing was written")]
+    Unreadable { name: String },
+    #[error(
+        "the font has no `{character}`, which is in \"{text}\"\nhint: leave it out, or print HTML"
+    )]
+    NoGlyph { character: char, text: String },
+    #[error("{what} is no font that can be read")]
+    BadFont { what: String },
+    #[error("the picture is no PNG that can be read: {why}")]
+    BadPicture { why: String },
+    #[error("the sheet cannot be written: {why}")]
+    NotDrawn { why: String },
 }

@@ -154,7 +154,7 @@ impl DemoChain {
             let gateway = newcomer.join(Serves::Store(id.clone())).await?;
             let sheet = dir.join(format!("sheet-{id}.html"));
             let store_dir = chain_dir.join("stores").join(id.as_str());
-            qr::write_sheet(&store_dir, &sheet, "zh")?;
+            qr::write_sheet(&store_dir, &sheet)?;
             stores.push(DemoStore {
                 tables: tables(&folder, id),
                 id: id.clone(),
