@@ -24,6 +24,7 @@ mod packaging;
 mod power;
 mod power_cut;
 mod restored;
+mod sheets;
 mod simulation;
 mod street;
 mod tap;

@@ -12,7 +12,7 @@ pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_cha
 pub(crate) use counter::{Told, counter_page, headquarters_tells, told};
 pub(crate) use crowd::{Crowd, Held, tap_again};
 pub(crate) use dice::Dice;
-pub(crate) use process::{NotReady, Process, Starting, ask, compile, maitred, run};
+pub(crate) use process::{NotReady, Process, Starting, answer, ask, compile, maitred, run};
 pub(crate) use wrong_clock::ClockOff;
 
 use std::time::Duration;
