@@ -162,6 +162,24 @@ impl Sockets {
             ops: bind(settings.ops_listen, "ops listener").await?,
         })
     }
+
+    fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.portal.local_addr()?, self.ops.local_addr()?))
+    }
+
+    /// Serves on all listeners; where the portal speaks HTTPS.
+    fn serve(
+        self,
+        (portal, control): (portal::Routers, axum::Router),
+        (door, https): (Door, watch::Receiver<Https>),
+        tasks: &Tasks,
+    ) -> anyhow::Result<Option<SocketAddr>> {
+        listen(tasks, "portal", self.portal, portal.http);
+        let address = door.address();
+        door.serve(portal.https, https, tasks)?;
+        listen(tasks, "ops", self.ops, control);
+        Ok(address)
+    }
 }
 
 /// Where this box stands, and what brings it news.
@@ -177,8 +195,7 @@ impl Gateway {
     /// Starts everything.
     pub async fn start(settings: GatewaySettings, shop_time: ShopTime) -> anyhow::Result<Self> {
         let sockets = Sockets::bind(&settings).await?;
-        let (portal_address, ops_address) =
-            (sockets.portal.local_addr()?, sockets.ops.local_addr()?);
+        let (portal_address, ops_address) = sockets.addresses()?;
         let keys = Keys::open(&identity_dir(&settings.state_dir)).context("opening the keys")?;
         let place = Place::find(&settings)?;
         let door = Door::open(&settings, &place).await?;
@@ -205,8 +222,7 @@ impl Gateway {
             advert: advert.clone(),
         };
         let opened = wall::open(&settings, place, &tasks)?;
-        let at_the_wall = opened.checks();
-        let wall = opened.wall;
+        let (wall, at_the_wall) = (Arc::clone(&opened.wall), opened.checks());
         let pairing = Arc::new(Pairing::default());
         let portal = portal::routers(
             portal::Parts {
@@ -239,10 +255,7 @@ impl Gateway {
             pair_till: pair_till_by(&pairing),
         });
         stop_with_the_journal(&journal, &tasks);
-        listen(&tasks, "portal", sockets.portal, portal.http);
-        let portal_tls = door.address();
-        door.serve(portal.https, https.clone(), &tasks)?;
-        listen(&tasks, "ops", sockets.ops, control);
+        let portal_tls = sockets.serve((portal, control), (door, https.clone()), &tasks)?;
         Ok(Self {
             portal: portal_address,
             ops: ops_address,

@@ -1,6 +1,6 @@
-//! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out; and beside them
-//! how far this box has come with the commands of headquarters, and which invitations guests have taken.
+//! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
+//! Beside them: how far this box has come with the commands of headquarters, and which invitations guests took.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
