@@ -231,11 +231,16 @@ pub(super) fn happening(store: &Store, now: Timestamp, event: Event) -> Occurren
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::domain::calendar::business_day;
-    use crate::domain::event::View;
-    use crate::domain::ids::StreamId;
+    use crate::domain::campaign::Campaign;
+    use crate::domain::event::{Claim, View};
+    use crate::domain::ids::{CouponId, ShortCode, StreamId, TapId, TouchpointCode, Vid};
     use crate::domain::uptake::Step;
+    use crate::domain::wallet::TapRefused;
+    use crate::domain::written::read_strictly;
 
     #[test]
     fn what_a_checkpoint_holds_brings_the_days_back_beside_the_coupons() {
@@ -282,5 +287,58 @@ mod tests {
                 .all
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn page_views_alone_bring_back_what_ran_out_unused() {
+        let store: Store = toml::from_str(include_str!(
+            "../../tests/fixtures/chain/stores/SZ01/store.toml"
+        ))
+        .unwrap();
+        let campaign: Campaign = read_strictly(
+            "quiet-hours.toml",
+            include_str!("../../tests/fixtures/chain/campaigns/quiet-hours.toml"),
+        )
+        .unwrap();
+        let mut now: Timestamp = "2026-12-01T07:30:00Z".parse().unwrap();
+        let boot_time = BootTime { boot: 1, millis: 2 };
+        let body = |now, event| {
+            write(boot_time, happening(&store, now, event), ())
+                .body
+                .unwrap()
+        };
+        let at = FramePlace {
+            stream: StreamId::from_time_and_entropy(1, [1; 10]),
+            seq: 1,
+        };
+        let (not_before, not_after) = campaign.validity.span(&store, now);
+        let claim = Event::Claim(Claim {
+            coupon: CouponId::from_entropy([1; 16]),
+            code: ShortCode::parse("7K3F").unwrap(),
+            campaign: campaign.id.clone(),
+            touchpoint: TouchpointCode::from_entropy(7),
+            tap: TapId::from_entropy([2; 16]),
+            vid: Vid::from_entropy([3; 16]),
+            not_before,
+            not_after,
+            gift: campaign.offer.gift.text(),
+            remember_until: not_after + SignedDuration::from_hours(7 * 24),
+            off_peak: true,
+        });
+        let (mut ledger, wallet, _) = Ledger::new(Some(store.id.clone()));
+        ledger.apply(at, &body(now, claim));
+        let stock = |now| wallet.read().stock(&campaign, &store, None, Some(1), now);
+        assert_eq!(stock(now), Err(TapRefused::CampaignIsDone));
+        while now <= not_after + SignedDuration::from_mins(1) {
+            now += SignedDuration::from_mins(60);
+            let view = Event::PortalView(View {
+                touchpoint: None,
+                campaign: None,
+                vid: None,
+                off_peak: false,
+            });
+            ledger.note(at, &body(now, view));
+        }
+        assert!(stock(now).is_ok(), "{:?}", stock(now));
     }
 }
