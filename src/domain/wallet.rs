@@ -637,7 +637,7 @@ impl Wallet {
     ///
     /// Page views move it, too: when nothing is left to claim, nothing else happens.
     pub fn keep_time(&mut self, at: Timestamp) {
-        let steady = if self.is_empty() {
+        let steady = if self.is_empty() && self.redemptions.is_empty() && self.voided.is_empty() {
             // There is nothing yet that could be forgotten too early.
             at
         } else {

@@ -66,6 +66,10 @@ pub(super) struct Redemptions {
 }
 
 impl Redemptions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.len() == 0
+    }
+
     pub(super) fn of(&self, coupon: CouponId) -> Option<&Record> {
         self.slot(coupon).map(|slot| self.records.get(slot))
     }

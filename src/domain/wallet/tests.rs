@@ -381,6 +381,31 @@ fn a_clock_that_was_years_ahead_for_a_moment_forgets_no_coupon() {
 }
 
 #[test]
+fn a_clock_that_was_years_ahead_lets_no_street_coupon_be_used_twice() {
+    let mut shop = TestShop::open();
+    let mut kept = std::collections::BTreeMap::new();
+    let token = Presented::Token(TokenClaims {
+        coupon: CouponId::from_entropy([7; 16]),
+        campaign: shop.campaign.id.clone(),
+        store: shop.store.id.clone(),
+        not_before: shop.now,
+        not_after: shop.now + SignedDuration::from_hours(7 * 24),
+    });
+    shop.show(&token).unwrap();
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    assert!(shop.wallet.is_empty(), "none of its own");
+    let now = shop.now;
+    shop.now = "2036-01-01T00:00:00Z".parse().unwrap();
+    shop.view();
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    shop.now = now;
+    assert!(matches!(
+        shop.show(&token),
+        Err(TillRefused::AlreadyRedeemed(_))
+    ));
+}
+
+#[test]
 fn a_form_that_was_made_up_claims_nothing_that_no_page_shows() {
     let mut shop = TestShop::open();
     shop.campaign.audience = Audience::Vip;
