@@ -166,6 +166,13 @@ impl Coupons {
         Some(self.records.get(slot).coupon)
     }
 
+    /// Has [`Self::next_run_out`] name a coupon once more.
+    pub(super) fn look_at_its_end_again(&mut self, id: CouponId) {
+        if let Some(slot) = self.slot(id) {
+            self.by_end.insert(self.records.get(slot).end(slot));
+        }
+    }
+
     /// Lets go of the coupons that nothing needs any more, and shows each to `farewell`.
     pub(super) fn forget(
         &mut self,

@@ -41,6 +41,10 @@ impl Wallet {
             };
         }
         self.stock_changes += 1;
+        if !given_back {
+            // It may run out unused once more: its redemption is taken back, or the clock was ahead.
+            self.coupons.look_at_its_end_again(coupon);
+        }
     }
 }
 
@@ -81,6 +85,26 @@ mod tests {
         assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
         let taken_back = shop.wallet.take_back(claim.coupon, &shop.staff).unwrap();
         shop.happen(Event::RedeemUndone(taken_back));
+        shop.claim(3);
+    }
+
+    #[test]
+    fn a_coupon_that_was_given_back_by_a_clock_that_was_ahead_comes_back_in_its_own_time() {
+        let mut shop = TestShop::open();
+        shop.slice = Some(1);
+        let claim = shop.claim(1);
+        shop.weeks_of_ordinary_life(1);
+        shop.later(1);
+        shop.view();
+        // The clock is set right: a minute before its end it is used, and that is taken back.
+        shop.now = claim.not_after;
+        shop.later(-1);
+        let redeem = shop.show(&Presented::Code(claim.code)).unwrap();
+        let undone = shop.wallet.undo(redeem.redemption, &shop.staff, shop.now);
+        shop.happen(Event::RedeemUndone(undone.unwrap()));
+        assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
+        shop.later(3);
+        shop.view();
         shop.claim(3);
     }
 
