@@ -1,12 +1,14 @@
 //! What the wall does while something takes its time, or changes under it.
 
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use jiff::tz::Offset;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use super::book::Asked;
 use super::dry::{ByAddress, DryFirewall};
-use super::firewall::{Access, Meter, Rate, Traffic};
+use super::firewall::{Access, Entry, Mark, Meter, OnStop, Rate, Traffic};
 use super::*;
 use crate::ops::clock::TestClock;
 
