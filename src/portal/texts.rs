@@ -68,7 +68,7 @@ texts! {
         title optional how open needs_internet away nobody_title nobody_text
     }
     till Till {
-        title pair_title pair_text pair_code pair_button pair_wrong name pin sign_in sign_out pin_wrong
+        title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent
         unknown_code street_code bad_token other_store already_redeemed voided not_yet expired
         outside_hours staff_only staff_only_text

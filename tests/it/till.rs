@@ -133,3 +133,34 @@ async fn who_types_unknown_codes_waits_and_a_scanned_coupon_does_not() {
     let scanned = till.redeem(&coupon.token).await;
     assert_eq!(scanned.status, StatusCode::OK, "{}", scanned.html);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paired_device_pairs_another_by_a_code_to_scan_that_works_once() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let page = till.phone.post("/counter/pair?lang=en", &[]).await.unwrap();
+    assert!(page.html.contains("<svg"), "{}", page.html);
+    let code = page.between("<p class=\"code\">", "</p>").unwrap();
+
+    let scanned = format!("/till/pair?code={code}");
+    let mut other = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+    // Opened twice, as by a browser that looks ahead: the address alone pairs nothing.
+    for _ in 0..2 {
+        assert_eq!(other.get(&scanned).await.unwrap().field("code"), Some(code));
+    }
+    let paired = other.post("/till/pair", &[("code", code)]).await.unwrap();
+    assert_eq!(paired.status, StatusCode::SEE_OTHER);
+    let page = other.get(&scanned).await.unwrap();
+    assert_eq!(page.location.as_deref(), Some("/till"), "paired already");
+
+    let mut stranger = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+    let late = stranger
+        .post("/till/pair", &[("code", code)])
+        .await
+        .unwrap();
+    assert_eq!(late.status, StatusCode::FORBIDDEN);
+    let asked = stranger.post("/counter/pair", &[]).await.unwrap();
+    assert_eq!(asked.location.as_deref(), Some("/till"), "not signed in");
+}

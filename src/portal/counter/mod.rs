@@ -8,6 +8,7 @@
 //! ([`offers`]).
 
 mod offers;
+mod pair;
 
 use askama::Template;
 use axum::Router;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/", get(show))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
+        .route("/pair", post(pair::give_out))
 }
 
 #[derive(Template)]

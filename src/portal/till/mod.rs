@@ -7,6 +7,8 @@ pub(super) mod pairing;
 mod redeem;
 mod sign_in;
 
+pub(super) use sign_in::address_to_pair;
+
 use std::fmt;
 
 use axum::extract::FromRequestParts;
@@ -30,7 +32,7 @@ use crate::wire::staff::Staff;
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/", get(open))
-        .route("/pair", post(sign_in::pair))
+        .route("/pair", get(sign_in::scanned).post(sign_in::pair))
         .route("/sign-in", post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/redeem", post(redeem::redeem))

@@ -2,7 +2,8 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::rejection::FormRejection;
+use axum::extract::Query;
+use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use super::{AtTill, Shift, fields};
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
-use crate::domain::ids::{DeviceId, StaffName};
+use crate::domain::ids::{DeviceId, ShortCode, StaffName};
 use crate::ops::files::random;
 use crate::portal::State;
 use crate::portal::cookie;
@@ -26,12 +27,38 @@ use crate::wire::staff::Staff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pairing {
     Asked,
+    /// By the address that a paired device showed.
+    Scanned(ShortCode),
     Wrong,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct PairForm {
     code: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Scanned {
+    code: ShortCode,
+}
+
+/// Where a device that is to be paired is led.
+pub(in crate::portal) fn address_to_pair(origin: &str, code: ShortCode) -> String {
+    format!("{origin}/till/pair?code={code}")
+}
+
+/// `GET /till/pair`
+pub(super) async fn scanned(
+    axum::extract::State(state): axum::extract::State<State>,
+    at_till: AtTill,
+    asked: Result<Query<Scanned>, QueryRejection>,
+) -> Response {
+    match (at_till.device, asked) {
+        (None, Ok(Query(Scanned { code }))) => {
+            pair_page(&state, &at_till.visitor, Pairing::Scanned(code))
+        }
+        (Some(_), _) | (None, Err(_)) => see_other("/till"),
+    }
 }
 
 /// `POST /till/pair`
@@ -60,9 +87,10 @@ pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> R
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(visitor);
     };
-    let (wrong, status) = match pairing {
-        Pairing::Asked => (false, StatusCode::OK),
-        Pairing::Wrong => (true, StatusCode::FORBIDDEN),
+    let (code, wrong, status) = match pairing {
+        Pairing::Asked => (None, false, StatusCode::OK),
+        Pairing::Scanned(code) => (Some(code), false, StatusCode::OK),
+        Pairing::Wrong => (None, true, StatusCode::FORBIDDEN),
     };
     let html = render(&PairPage {
         shell: Shell::new(
@@ -70,6 +98,7 @@ pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> R
             LanguageLink::At("/till"),
             Some(&folder.store),
         ),
+        code,
         wrong,
     });
     pages::page(status, visitor.packing, html)
@@ -196,6 +225,7 @@ pub(super) fn page(
 #[template(path = "portal/till_pair.html")]
 struct PairPage {
     shell: Shell,
+    code: Option<ShortCode>,
     wrong: bool,
 }
 
