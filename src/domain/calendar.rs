@@ -72,17 +72,18 @@ impl Day {
 
 impl Day {
     fn name(self, language: Language) -> &'static str {
-        let (chinese, english) = match self {
-            Self::Mon => ("周一", "Mon"),
-            Self::Tue => ("周二", "Tue"),
-            Self::Wed => ("周三", "Wed"),
-            Self::Thu => ("周四", "Thu"),
-            Self::Fri => ("周五", "Fri"),
-            Self::Sat => ("周六", "Sat"),
-            Self::Sun => ("周日", "Sun"),
+        let (chinese, traditional, english) = match self {
+            Self::Mon => ("周一", "週一", "Mon"),
+            Self::Tue => ("周二", "週二", "Tue"),
+            Self::Wed => ("周三", "週三", "Wed"),
+            Self::Thu => ("周四", "週四", "Thu"),
+            Self::Fri => ("周五", "週五", "Fri"),
+            Self::Sat => ("周六", "週六", "Sat"),
+            Self::Sun => ("周日", "週日", "Sun"),
         };
         match language {
             Language::Chinese => chinese,
+            Language::TraditionalChinese => traditional,
             Language::English => english,
         }
     }
@@ -240,8 +241,10 @@ impl OnHolidays {
         match (self, language) {
             (Self::AsUsual, _) => None,
             (Self::Never, Language::Chinese) => Some("节假日除外"),
+            (Self::Never, Language::TraditionalChinese) => Some("節假日除外"),
             (Self::Never, Language::English) => Some("(not on holidays)"),
             (Self::Only, Language::Chinese) => Some("节假日"),
+            (Self::Only, Language::TraditionalChinese) => Some("節假日"),
             (Self::Only, Language::English) => Some("on holidays"),
         }
     }

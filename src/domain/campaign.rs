@@ -129,7 +129,8 @@ pub enum Gift {
 impl Gift {
     /// The gift in a few words, as on the button and on the till's screen.
     pub fn name(&self, language: Language) -> String {
-        let chinese = language == Language::Chinese;
+        let chinese = language != Language::English;
+        let traditional = language == Language::TraditionalChinese;
         match self {
             Self::Item {
                 item,
@@ -152,18 +153,18 @@ impl Gift {
                 }
             }
             Self::Percent(percent) => format!("{percent} % off"),
+            Self::Amount(fen) if traditional => format!("減 {} 元", yuan(*fen)),
             Self::Amount(fen) if chinese => format!("减 {} 元", yuan(*fen)),
             Self::Amount(fen) => format!("¥{} off", yuan(*fen)),
+            Self::Priority if traditional => "優先入座".to_owned(),
             Self::Priority if chinese => "优先入座".to_owned(),
             Self::Priority => "priority seating".to_owned(),
         }
     }
 
     pub fn text(&self) -> Text {
-        Text {
-            zh: self.name(Language::Chinese),
-            en: self.name(Language::English),
-        }
+        Text::new(&self.name(Language::Chinese), &self.name(Language::English))
+            .in_traditional(&self.name(Language::TraditionalChinese))
     }
 }
 
@@ -474,5 +475,6 @@ mod tests {
         let gift = Gift::Percent(15);
         assert_eq!(gift.name(Language::Chinese), "8.5 折");
         assert_eq!(gift.name(Language::English), "15 % off");
+        assert_eq!(gift.text().zh_hant, None, "the same in both scripts");
     }
 }

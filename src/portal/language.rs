@@ -13,6 +13,7 @@ const COOKIE: &str = "lang";
 pub(super) fn remembered(language: Language) -> HeaderValue {
     HeaderValue::from_static(match language {
         Language::Chinese => "lang=zh-CN; Path=/; Max-Age=31536000; SameSite=Lax",
+        Language::TraditionalChinese => "lang=zh-Hant; Path=/; Max-Age=31536000; SameSite=Lax",
         Language::English => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
     })
 }
@@ -56,6 +57,10 @@ mod tests {
     fn the_browser_says_what_its_owner_reads() {
         for (header, language) in [
             ("zh-CN,zh;q=0.9,en;q=0.8", Some(Language::Chinese)),
+            (
+                "zh-HK,zh;q=0.9,en;q=0.8",
+                Some(Language::TraditionalChinese),
+            ),
             ("en-GB,en;q=0.5", Some(Language::English)),
             ("de, zh;q=0.3, en;q=0.7", Some(Language::English)),
             ("de", None),

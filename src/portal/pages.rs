@@ -27,11 +27,20 @@ pub(super) struct Shell {
     pub(super) tag: &'static str,
     pub(super) t: &'static Texts,
     pub(super) colour: String,
-    pub(super) other_tag: &'static str,
-    pub(super) other_href: Option<String>,
+    /// The links below the page.
+    pub(super) other_languages: Vec<OtherLanguage>,
 }
 
-/// Where a page's link to the other language leads.
+/// A link to the same page in another language.
+#[derive(Debug)]
+pub(super) struct OtherLanguage {
+    pub(super) tag: &'static str,
+    /// As its own readers call it.
+    pub(super) name: &'static str,
+    pub(super) href: String,
+}
+
+/// Where a page's links to the other languages lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LanguageLink {
     /// To the same address.
@@ -43,10 +52,12 @@ pub(super) enum LanguageLink {
 
 impl Shell {
     pub(super) fn new(language: Language, link: LanguageLink, store: Option<&Store>) -> Self {
-        let other = match language {
-            Language::Chinese => Language::English,
-            Language::English => Language::Chinese,
+        let base = match link {
+            LanguageLink::Here => Some(""),
+            LanguageLink::At(path) => Some(path),
+            LanguageLink::Nowhere => None,
         };
+        let others = Language::ALL.into_iter().filter(|other| *other != language);
         Self {
             tag: language.tag(),
             t: texts(language),
@@ -56,12 +67,14 @@ impl Shell {
                 .colour
                 .as_str()
                 .to_owned(),
-            other_tag: other.tag(),
-            other_href: match link {
-                LanguageLink::Here => Some(format!("?lang={}", other.tag())),
-                LanguageLink::At(path) => Some(format!("{path}?lang={}", other.tag())),
-                LanguageLink::Nowhere => None,
-            },
+            other_languages: base.map_or_else(Vec::new, |base| {
+                let link = |other: Language| OtherLanguage {
+                    tag: other.tag(),
+                    name: other.own_name(),
+                    href: format!("{base}?lang={}", other.tag()),
+                };
+                others.map(link).collect()
+            }),
         }
     }
 }

@@ -310,7 +310,7 @@ pub(super) fn left_in_words(left: Left, language: Language) -> String {
 /// Up to here a guest is told how many are left.
 const FEW: u32 = 99;
 
-/// More places than a store has, in two languages; a street gateway begins anew when it is full.
+/// More places than a store has, in three languages; a street gateway begins anew when it is full.
 const MOST_LANDINGS: usize = 512;
 
 /// The landing pages made ahead.

@@ -1,4 +1,4 @@
-//! The words of the pages, from `templates/text/`: one struct, so that both languages have the same keys.
+//! The words of the pages, from `templates/text/`: one struct, so that every language has the same keys.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -46,7 +46,7 @@ macro_rules! texts {
 }
 
 texts! {
-    common Common { other_language back privacy privacy_title }
+    common Common { back privacy privacy_title }
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
         looking_title looking_text held show_coupon terms next_visit left left_today
@@ -90,14 +90,19 @@ texts! {
 /// The words of `language`.
 pub(super) fn texts(language: Language) -> &'static Texts {
     static CHINESE: OnceLock<Texts> = OnceLock::new();
+    static TRADITIONAL: OnceLock<Texts> = OnceLock::new();
     static ENGLISH: OnceLock<Texts> = OnceLock::new();
     let (cell, file) = match language {
         Language::Chinese => (&CHINESE, include_str!("../../templates/text/zh-CN.toml")),
+        Language::TraditionalChinese => (
+            &TRADITIONAL,
+            include_str!("../../templates/text/zh-Hant.toml"),
+        ),
         Language::English => (&ENGLISH, include_str!("../../templates/text/en.toml")),
     };
     cell.get_or_init(|| {
-        let groups = read_strictly("texts", file).expect("a test reads both files");
-        Texts::take(groups).expect("a test holds both files to the same keys")
+        let groups = read_strictly("texts", file).expect("a test reads all files");
+        Texts::take(groups).expect("a test holds all files to the same keys")
     })
 }
 
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_languages_have_every_key_and_no_empty_word() {
+    fn every_language_has_every_key_and_no_empty_word() {
         for language in Language::ALL {
             let all = format!("{:?}", texts(language));
             assert!(!all.contains("\"\""), "an empty word in {}", language.tag());

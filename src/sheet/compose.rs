@@ -50,7 +50,7 @@ pub fn compose(
 
 fn other(language: Language) -> Language {
     match language {
-        Language::Chinese => Language::English,
+        Language::Chinese | Language::TraditionalChinese => Language::English,
         Language::English => Language::Chinese,
     }
 }

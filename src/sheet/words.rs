@@ -1,4 +1,4 @@
-//! The words on printed codes, from `templates/sheet/`: one struct, so that both languages have the same keys.
+//! The words on printed codes, from `templates/sheet/`: one struct, so that every language has the same keys.
 
 use std::sync::OnceLock;
 
@@ -24,12 +24,17 @@ pub(super) struct Words {
 /// The words of `language`.
 pub(super) fn words(language: Language) -> &'static Words {
     static CHINESE: OnceLock<Words> = OnceLock::new();
+    static TRADITIONAL: OnceLock<Words> = OnceLock::new();
     static ENGLISH: OnceLock<Words> = OnceLock::new();
     let (cell, file) = match language {
         Language::Chinese => (&CHINESE, include_str!("../../templates/sheet/zh-CN.toml")),
+        Language::TraditionalChinese => (
+            &TRADITIONAL,
+            include_str!("../../templates/sheet/zh-Hant.toml"),
+        ),
         Language::English => (&ENGLISH, include_str!("../../templates/sheet/en.toml")),
     };
-    cell.get_or_init(|| read_strictly("words", file).expect("a test reads both files"))
+    cell.get_or_init(|| read_strictly("words", file).expect("a test reads all files"))
 }
 
 #[cfg(test)]
@@ -37,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_languages_have_every_word() {
+    fn every_language_has_every_word() {
         for language in Language::ALL {
             let all = format!("{:?}", words(language));
             assert!(!all.contains("\"\""), "an empty word in {}", language.tag());

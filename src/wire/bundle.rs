@@ -102,23 +102,30 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            version: 1,
+            version: 2,
             marketing: Text::new(
                 "我愿意收到本店的优惠消息（可随时取消）",
                 "Send me this shop's offers (I can stop them at any time)",
-            ),
+            )
+            .in_traditional("我願意收到本店的優惠訊息（可隨時取消）"),
             notice: Text::new(
                 "领取优惠券不需要任何个人信息。我们在本机保存一个随机编号（Cookie），用来识别您的优惠券；不收集姓名、电话或位置。您可以随时清除浏览器数据来删除它。",
                 "Claiming a coupon asks for no personal data. We keep one random number in your browser (a cookie) to recognise your coupon; no name, phone number or location. Clearing your browser's data removes it.",
-            ),
+            )
+            .in_traditional("領取優惠券不需要任何個人資料。我們在您的瀏覽器保存一個隨機編號（Cookie），用來認得您的優惠券；不收集姓名、電話或位置。您可以隨時清除瀏覽器資料來刪除它。"),
         }
     }
 }
 
 impl Policy {
-    /// The first 8 bytes of the SHA-256 of the consent's words, both languages.
+    /// The first 8 bytes of the SHA-256 of the consent's words, all languages.
     pub fn marketing_hash(&self) -> String {
-        let words = format!("{}\n{}", self.marketing.zh, self.marketing.en);
+        let Text { zh, zh_hant, en } = &self.marketing;
+        let mut words = format!("{zh}\n{en}");
+        if let Some(zh_hant) = zh_hant {
+            words.push('\n');
+            words.push_str(zh_hant);
+        }
         sha256_hex(words.as_bytes())[..16].to_owned()
     }
 }

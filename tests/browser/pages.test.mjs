@@ -126,7 +126,7 @@ test('a landing page is one request and no script', async () => {
 test('English is one tap away, and stays', async () => {
   await onPhone({}, async (page) => {
     await page.goto(chain.portal + table);
-    await tap(page.locator('footer .link'));
+    await tap(page.locator('footer .link[lang=en]'));
     assert.equal(await page.locator('button').innerText(), 'Claim it');
     await tap(page.locator('button'));
     assert.match(await page.locator('header').innerText(), /Your coupon/);

@@ -37,7 +37,7 @@ async fn every_page_a_diner_sees_fits_the_first_flight_and_asks_for_nothing_else
     let coupon = claim(store.portal(), &table(1)).await;
     let landing = format!("/t/{}", table(1));
     for path in [landing.as_str(), &coupon.path, "/", "/notice"] {
-        for language in ["zh-CN", "en"] {
+        for language in ["zh-CN", "zh-Hant", "en"] {
             let answer = get(&store, path, language).await;
             let head: usize = answer
                 .headers()

@@ -194,7 +194,7 @@ fn layout(text: &str) -> Result<&'static Layout, String> {
 }
 
 fn language(text: &str) -> Result<Language, &'static str> {
-    Language::from_tag(text).ok_or("it is zh or en")
+    Language::from_tag(text).ok_or("it is zh, zh-Hant or en")
 }
 
 /// How codes are to be printed, whatever they are.

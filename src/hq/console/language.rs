@@ -1,4 +1,4 @@
-//! Which of the two languages a page is shown in: the link that was tapped, else the cookie it left, else
+//! Which of its two languages the console is shown in: the link that was tapped, else the cookie it left, else
 //! what the browser prefers, else Chinese.
 
 use std::convert::Infallible;
@@ -39,9 +39,9 @@ impl<S: Sync> FromRequestParts<S> for Spoken {
             .uri
             .query()
             .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("lang=")))
-            .and_then(Language::from_tag);
+            .and_then(spoken);
         let language = asked
-            .or_else(|| Language::from_tag(&cookie(&parts.headers, NAME)?))
+            .or_else(|| spoken(&cookie(&parts.headers, NAME)?))
             .or_else(|| preferred(&parts.headers));
         Ok(Self {
             language: language.unwrap_or_default(),
@@ -50,13 +50,21 @@ impl<S: Sync> FromRequestParts<S> for Spoken {
     }
 }
 
+/// The language of a tag, as the console speaks it: Chinese in simplified characters only.
+fn spoken(tag: &str) -> Option<Language> {
+    Language::from_tag(tag).map(|language| match language {
+        Language::Chinese | Language::TraditionalChinese => Language::Chinese,
+        Language::English => Language::English,
+    })
+}
+
 /// The first language of `Accept-Language` that there is; browsers list them by preference.
 fn preferred(headers: &HeaderMap) -> Option<Language> {
     let listed = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
     listed
         .split(',')
         .filter_map(|entry| entry.split(';').next())
-        .find_map(Language::from_tag)
+        .find_map(spoken)
 }
 
 /// The value of a cookie.
@@ -76,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    async fn spoken(uri: &str, accept: &str, cookie: &str) -> Spoken {
+    async fn asked(uri: &str, accept: &str, cookie: &str) -> Spoken {
         let request = Request::builder()
             .uri(uri)
             .header(ACCEPT_LANGUAGE, accept)
@@ -90,14 +98,16 @@ mod tests {
     #[tokio::test]
     async fn a_link_beats_the_cookie_and_the_cookie_beats_the_browser() {
         let cookie = "a=b; maitred-lang=zh-CN";
-        let by_link = spoken("/?lang=en", "zh", cookie).await;
+        let by_link = asked("/?lang=en", "zh", cookie).await;
         assert_eq!(by_link.language, Language::English);
         assert!(by_link.cookie().is_some());
-        let by_cookie = spoken("/", "en", cookie).await;
+        let by_cookie = asked("/", "en", cookie).await;
         assert_eq!(by_cookie.language, Language::Chinese);
         assert!(by_cookie.cookie().is_none());
-        let by_browser = spoken("/", "de, en-GB;q=0.8", "").await;
+        let by_browser = asked("/", "de, en-GB;q=0.8", "").await;
         assert_eq!(by_browser.language, Language::English);
-        assert_eq!(spoken("/", "de", "").await.language, Language::Chinese);
+        for other in ["de", "zh-TW"] {
+            assert_eq!(asked("/", other, "").await.language, Language::Chinese);
+        }
     }
 }

@@ -69,7 +69,7 @@ pub(super) struct Words {
 impl Words {
     pub(super) const fn of(language: Language) -> &'static Self {
         match language {
-            Language::Chinese => &CHINESE,
+            Language::Chinese | Language::TraditionalChinese => &CHINESE,
             Language::English => &ENGLISH,
         }
     }
