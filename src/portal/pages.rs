@@ -21,6 +21,11 @@ use crate::wire::encoding::gzip;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The same for the pages of staff, which our own script makes better.
+const SCRIPTED_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                               script-src 'self'; connect-src 'self'; \
+                               form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /// What every page has around it.
 #[derive(Debug)]
 pub(super) struct Shell {
@@ -126,6 +131,16 @@ pub(super) fn packed(status: StatusCode, packing: Packing, bytes: Vec<u8>) -> Re
         Packing::Plain => PLAIN.clone(),
         Packing::Gzip => GZIP.clone(),
     };
+    response
+}
+
+/// A page that may run our own script.
+pub(super) fn scripted(status: StatusCode, packing: Packing, html: String) -> Response {
+    let mut response = page(status, packing, html);
+    let policy = HeaderValue::from_static(SCRIPTED_POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 

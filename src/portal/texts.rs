@@ -72,6 +72,7 @@ texts! {
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent
         unknown_code street_code bad_token other_store already_redeemed voided not_yet expired
         outside_hours staff_only staff_only_text
+        camera camera_stop no_camera claimed_ago minutes hours days
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { openChain } from './chain.mjs';
-import { fitsAThumb, fitsItsScreen, isAccessible, openBrowser, openPhone, scan, shoot, tap } from './phone.mjs';
+import { fitsAThumb, fitsItsScreen, isAccessible, openBrowser, openPhone, scan, shoot, tap, tapAndStay } from './phone.mjs';
 
 // The narrowest phone that is still sold.
 const narrow = { width: 360, height: 640 };
@@ -70,7 +70,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await tap(page.locator('button'));
         await look('till');
         await page.locator('[name=code]').fill('2222');
-        await tap(page.locator('form[action="/till/redeem"] button'));
+        await tapAndStay(page.locator('form[action="/till/redeem"] button'));
         await look('till-no');
         await open('/counter', 'counter');
         const claimed = page.locator('tr', { hasText: locale.startsWith('zh') ? '领券' : 'Coupons claimed' }).first();

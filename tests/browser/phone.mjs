@@ -59,6 +59,14 @@ export async function tap(target) {
   await Promise.all([target.page().waitForEvent('load'), target.tap()]);
 }
 
+/** Taps a button whose answer takes the place of what is there: by script, or as a new page. */
+export async function tapAndStay(target) {
+  const page = target.page();
+  await page.locator('main').evaluate((main) => main.setAttribute('data-before', ''));
+  await target.tap();
+  await page.locator('main:not([data-before])').waitFor();
+}
+
 /** Saves what `what` (a page or an element) shows as `$SHOTS/name.png`, or in a folder that is removed. */
 export async function shoot(what, name, options = {}) {
   const kept = process.env.SHOTS;

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { eventually, openChain } from './chain.mjs';
-import { fitsItsScreen, openBrowser, openPhone, scan, shoot, tap } from './phone.mjs';
+import { fitsItsScreen, openBrowser, openPhone, scan, shoot, tap, tapAndStay } from './phone.mjs';
 
 let chain, browser;
 before(async () => {
@@ -88,7 +88,7 @@ for (const [name, javaScriptEnabled] of [['on', true], ['off', false]]) {
 
     test('a redemption that was a mistake is taken back, and the coupon is good again', async () => {
       // The newest slip is on top.
-      await tap(cashier.page.locator('form[action="/till/undo"] button').first());
+      await tapAndStay(cashier.page.locator('form[action="/till/undo"] button').first());
       assert.match(await cashier.page.locator('[role=status]').innerText(), /已撤销/);
       await redeem();
       assert.match(await answer('.yes'), /可以送出/);
@@ -110,7 +110,7 @@ for (const [name, javaScriptEnabled] of [['on', true], ['off', false]]) {
     /** Types the guest's short code at the till. */
     async function redeem() {
       await cashier.page.locator('[name=code]').fill(code);
-      await tap(cashier.page.locator('form[action="/till/redeem"] button'));
+      await tapAndStay(cashier.page.locator('form[action="/till/redeem"] button'));
     }
 
     async function answer(colour) {

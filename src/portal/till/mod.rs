@@ -3,8 +3,10 @@
 //! It opens from the staff network only. A device is paired with a one-time code that the operator asks
 //! the running gateway for; staff sign in on it with their PIN; from then on a redemption is one form.
 
+mod about;
 pub(super) mod pairing;
 mod redeem;
+pub(super) mod script;
 mod sign_in;
 
 pub(super) use sign_in::address_to_pair;
@@ -37,6 +39,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/redeem", post(redeem::redeem))
         .route("/undo", post(redeem::undo))
+        .route(script::ROUTE, get(script::send))
 }
 
 /// A request from the staff network.
@@ -151,7 +154,8 @@ async fn open(
         (None, _) => sign_in::pair_page(&state, &at_till.visitor, sign_in::Pairing::Asked),
         (Some(_), None) => sign_in::page(&state, &at_till.visitor, StatusCode::OK, None),
         (Some(_), Some(staff)) => {
-            redeem::page(&state, &at_till.visitor, staff, redeem::Outcome::None)
+            let nothing = redeem::Outcome::None;
+            redeem::page(&state, &at_till.visitor, staff, nothing, None)
         }
     };
     (remember, response).into_response()

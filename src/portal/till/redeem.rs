@@ -10,7 +10,8 @@ use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{AtTill, fields, sign_in};
+use super::about::About;
+use super::{AtTill, fields, script, sign_in};
 use crate::domain::calendar::clock;
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
 use crate::domain::ids::{
@@ -77,8 +78,11 @@ pub(super) async fn redeem(
         return Apology::NoSuchPage.page(visitor);
     };
     let bundle = state.bundle();
+    let presented = read(&form.code, &state, &bundle);
+    let shown = presented.as_ref().ok();
+    let coupon = shown.and_then(|shown| state.wallet.read().shown(shown));
     let asked = Asked {
-        presented: read(&form.code, &state, &bundle),
+        presented,
         redemption: form.redemption,
         spare: RedemptionId::from_entropy(random()),
         staff: staff.clone(),
@@ -100,7 +104,7 @@ pub(super) async fn redeem(
                     metrics::REDEMPTIONS_REFUSED
                 }
             });
-            page(&state, visitor, &staff, outcome)
+            page(&state, visitor, &staff, outcome, coupon)
         }
         Err(error) => not_kept(&error).page(visitor),
     }
@@ -255,17 +259,18 @@ pub(super) async fn undo(
         })
         .await;
     match undone {
-        Ok(undone) => page(&state, visitor, &staff, Outcome::Undone(undone)),
+        Ok(undone) => page(&state, visitor, &staff, Outcome::Undone(undone), None),
         Err(error) => not_kept(&error).page(visitor),
     }
 }
 
-/// The till's page, with what has just happened on top.
+/// The till's page, with what has just happened on top, and to which coupon.
 pub(super) fn page(
     state: &State,
     visitor: &Visitor,
     staff: &StaffName,
     outcome: Outcome,
+    coupon: Option<CouponId>,
 ) -> Response {
     let bundle = state.bundle();
     let Some(folder) = state.own_store(&bundle) else {
@@ -295,15 +300,18 @@ pub(super) fn page(
         Said::No { .. } => StatusCode::CONFLICT,
         Said::Nothing | Said::Yes { .. } | Said::Note { .. } => StatusCode::OK,
     };
+    let coupon = coupon.and_then(|coupon| wallet.coupon(coupon));
     let html = render(&TillPage {
         shell,
         store: folder.store.name.of(language),
         staff,
         next: RedemptionId::from_entropy(random()),
+        about: coupon.map(|coupon| About::of(&coupon, &bundle, state.now(), language)),
         said,
         recent,
+        script: script::address(),
     });
-    pages::page(status, visitor.packing, html)
+    pages::scripted(status, visitor.packing, html)
 }
 
 /// What stands on top of the page.
@@ -312,6 +320,13 @@ enum Said {
     Yes { gift: String },
     No { reason: String },
     Note { words: String },
+}
+
+impl Said {
+    /// Whether the whole page is its colour.
+    const fn is_answer(&self) -> bool {
+        matches!(self, Self::Yes { .. } | Self::No { .. })
+    }
 }
 
 /// An outcome in words.
@@ -366,7 +381,10 @@ struct TillPage<'a> {
     staff: &'a StaffName,
     next: RedemptionId,
     said: Said,
+    /// The coupon that was shown, where it was issued here.
+    about: Option<About>,
     recent: Vec<Row>,
+    script: &'static str,
 }
 
 struct Row {
