@@ -8,7 +8,9 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
+use super::bill::{BillNumber, Fen, Party};
 use super::command::CommandDone;
+use super::floor::HalfHour;
 use super::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, Slug, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
@@ -142,6 +144,8 @@ pub enum Event {
     CouponVoided(CouponVoided),
     StockChanged(StockChanged),
     PromoSwitched(PromoSwitched),
+    CoversCounted(CoversCounted),
+    Bill(Bill),
     FollowIntent(Intent),
     ContactIntent(Intent),
     GroupIntent(Intent),
@@ -165,6 +169,8 @@ impl Event {
             Self::CouponVoided(_) => Kind::CouponVoided,
             Self::StockChanged(_) => Kind::StockChanged,
             Self::PromoSwitched(_) => Kind::PromoSwitched,
+            Self::CoversCounted(_) => Kind::CoversCounted,
+            Self::Bill(_) => Kind::Bill,
             Self::FollowIntent(_) => Kind::FollowIntent,
             Self::ContactIntent(_) => Kind::ContactIntent,
             Self::GroupIntent(_) => Kind::GroupIntent,
@@ -384,6 +390,39 @@ pub struct PromoSwitched {
     pub on: bool,
     #[serde(rename = "stf")]
     pub staff: StaffName,
+}
+
+/// Staff counted guests, by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoversCounted {
+    /// The business day.
+    pub day: Date,
+    #[serde(rename = "hh")]
+    pub half: HalfHour,
+    pub by: i16,
+    /// How many of that half-hour it makes.
+    #[serde(rename = "now")]
+    pub total: u16,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+}
+
+/// What is known of a bill. A later word of the same bill, by its number or else its redemption, adds to it or
+/// replaces what was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bill {
+    #[serde(rename = "red", default, skip_serializing_if = "Option::is_none")]
+    pub redemption: Option<RedemptionId>,
+    #[serde(rename = "no", default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<BillNumber>,
+    #[serde(rename = "pty", default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<Party>,
+    #[serde(rename = "fen", default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Fen>,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+    #[serde(rename = "dev")]
+    pub device: DeviceId,
 }
 
 #[expect(

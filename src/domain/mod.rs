@@ -1,9 +1,11 @@
 //! The rules of the house. No input or output, no clock, no randomness, no logging: everything is given.
 
+pub mod bill;
 pub mod calendar;
 pub mod campaign;
 pub mod command;
 pub mod event;
+pub mod floor;
 pub mod ids;
 pub mod invitation;
 pub mod offer;

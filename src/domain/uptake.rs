@@ -106,7 +106,9 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::CommandDone(_)
         | Event::CouponVoided(_)
         | Event::StockChanged(_)
-        | Event::PromoSwitched(_) => (Vec::new(), None),
+        | Event::PromoSwitched(_)
+        | Event::CoversCounted(_)
+        | Event::Bill(_) => (Vec::new(), None),
     };
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),

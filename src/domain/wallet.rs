@@ -626,6 +626,8 @@ impl Wallet {
             | Event::FollowIntent(_)
             | Event::ContactIntent(_)
             | Event::GroupIntent(_)
+            | Event::CoversCounted(_)
+            | Event::Bill(_)
             | Event::CommandDone(_) => {}
         }
     }

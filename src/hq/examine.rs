@@ -140,7 +140,11 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::RedeemRefused(x) => (None, x.coupon, None),
         Event::TouchpointView(x) | Event::PortalView(x) => (x.campaign.as_ref(), None, x.vid),
         Event::Admitted(x) => (None, None, x.vid),
-        Event::AdmissionEnded(_) | Event::PassUsed(_) | Event::CommandDone(_) => (None, None, None),
+        Event::AdmissionEnded(_)
+        | Event::PassUsed(_)
+        | Event::CommandDone(_)
+        | Event::CoversCounted(_)
+        | Event::Bill(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
         Event::StockChanged(x) => (Some(&x.campaign), None, None),
         Event::PromoSwitched(x) => (Some(&x.campaign), None, None),

@@ -1,6 +1,7 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
-//! Beside them: how far this box has come with the commands of headquarters, and which invitations guests took.
+//! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, and
+//! what the floor says by hand.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
+use crate::domain::floor::Floor;
 use crate::domain::ids::{FramePlace, StoreId};
 use crate::domain::invitation::Intents;
 use crate::domain::store::Store;
@@ -26,6 +28,9 @@ const INTENTS: &[u8] = b"intents";
 
 /// What stands before the keys of the day book's lines.
 const DAY: &[u8] = b"day ";
+
+/// What stands before the keys of the floor's days.
+const FLOOR: &str = "floor ";
 
 /// A handle to the wallet for reading.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +73,7 @@ pub struct Ledger {
     commands_have_changed: bool,
     intents: Intents,
     intents_have_changed: bool,
+    floor: Floor,
 }
 
 impl Ledger {
@@ -88,6 +94,11 @@ impl Ledger {
     /// Whom guests were shown in the last days.
     pub(super) const fn intents(&self) -> &Intents {
         &self.intents
+    }
+
+    /// Guests by the half-hour, and what they paid.
+    pub(super) const fn floor(&self) -> &Floor {
+        &self.floor
     }
 
     /// How far this box has come with the commands of headquarters.
@@ -130,6 +141,7 @@ impl Book for Ledger {
         self.commands_have_changed = false;
         self.intents = Intents::default();
         self.intents_have_changed = false;
+        self.floor = Floor::default();
         self.days.write().reset();
     }
 
@@ -141,7 +153,12 @@ impl Book for Ledger {
             }
             return;
         }
-        let restored = if key == COMMANDS {
+        let floor_day = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| key.strip_prefix(FLOOR)?.parse().ok());
+        let restored = if let Some(day) = floor_day {
+            serde_json::from_slice(value).map(|said| self.floor.restore(day, said))
+        } else if key == COMMANDS {
             serde_json::from_slice(value).map(|commands| self.commands = commands)
         } else if key == INTENTS {
             serde_json::from_slice(value).map(|intents| self.intents = intents)
@@ -161,6 +178,7 @@ impl Book for Ledger {
         for occurrence in &occurrences {
             wallet.apply(occurrence);
             self.intents_have_changed |= self.intents.apply(occurrence);
+            self.floor.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -207,6 +225,16 @@ impl Book for Ledger {
             take(Change::Put {
                 key: INTENTS.to_vec(),
                 value: serde_json::to_vec(&self.intents).expect("names and ids are plain data"),
+            });
+        }
+        for (day, said) in self.floor.take_changes() {
+            let key = format!("{FLOOR}{day}").into_bytes();
+            take(match said {
+                Some(said) => Change::Put {
+                    key,
+                    value: serde_json::to_vec(said).expect("numbers are plain data"),
+                },
+                None => Change::Delete { key },
             });
         }
         let days = self.days.write().take_changes();

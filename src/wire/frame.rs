@@ -115,6 +115,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::CouponVoided(x) => serde_json::value::to_raw_value(x),
         Event::StockChanged(x) => serde_json::value::to_raw_value(x),
         Event::PromoSwitched(x) => serde_json::value::to_raw_value(x),
+        Event::CoversCounted(x) => serde_json::value::to_raw_value(x),
+        Event::Bill(x) => serde_json::value::to_raw_value(x),
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
             serde_json::value::to_raw_value(x)
         }
@@ -223,6 +225,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::CouponVoided => Event::CouponVoided(read(payload)?),
         Kind::StockChanged => Event::StockChanged(read(payload)?),
         Kind::PromoSwitched => Event::PromoSwitched(read(payload)?),
+        Kind::CoversCounted => Event::CoversCounted(read(payload)?),
+        Kind::Bill => Event::Bill(read(payload)?),
         Kind::FollowIntent => Event::FollowIntent(read(payload)?),
         Kind::ContactIntent => Event::ContactIntent(read(payload)?),
         Kind::GroupIntent => Event::GroupIntent(read(payload)?),

@@ -22,7 +22,7 @@ async fn a_code_is_redeemed_once_and_a_slip_is_undone() {
 
     let redemption = no
         .between(
-            "action=\"/till/undo\"><input type=\"hidden\" name=\"redemption\" value=\"",
+            "action=\"/till/undo\" data-stay><input type=\"hidden\" name=\"redemption\" value=\"",
             "\"",
         )
         .unwrap()
@@ -163,4 +163,43 @@ async fn a_paired_device_pairs_another_by_a_code_to_scan_that_works_once() {
     assert_eq!(late.status, StatusCode::FORBIDDEN);
     let asked = stranger.post("/counter/pair", &[]).await.unwrap();
     assert_eq!(asked.location.as_deref(), Some("/till"), "not signed in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_green_a_party_and_its_bill_are_noted_and_what_cannot_be_is_said_at_its_field() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut till = Till::open(&store, &pin).await;
+    let yes = till.redeem(&coupon.code).await;
+    assert!(yes.html.contains("桌 A01"), "whose it is: {}", yes.html);
+    assert!(yes.html.contains("分钟前领取"), "how old: {}", yes.html);
+    let bill = yes.html.split_once("action=\"/till/bill\"").unwrap().1;
+    let redemption = bill.split_once("value=\"").unwrap().1;
+    let redemption = redemption.split_once('"').unwrap().0.to_owned();
+    let mut say = async |name: &str, value: &str| {
+        let fields = [("redemption", redemption.as_str()), (name, value)];
+        till.phone.post("/till/bill", &fields).await.unwrap()
+    };
+    for (name, value, sentence) in [
+        ("party", "0", "人数应为 1 到 99"),
+        ("party", "4000", "人数应为 1 到 99"),
+        ("amount", "-3", "金额应在 0.01"),
+        ("amount", "abc", "金额应在 0.01"),
+    ] {
+        let no = say(name, value).await;
+        assert_eq!(no.status, StatusCode::UNPROCESSABLE_ENTITY, "{value}");
+        assert!(no.html.contains(sentence), "{value}: {}", no.html);
+        let typed = format!("value=\"{value}\" aria-invalid");
+        assert!(no.html.contains(&typed), "what was typed is kept");
+        assert!(!no.html.contains("已记下"), "nothing was noted");
+    }
+    let noted = say("party", "4").await;
+    assert!(noted.html.contains("已记下。 4 位"), "{}", noted.html);
+    let noted = say("amount", "128.5").await;
+    assert!(noted.html.contains("4 位 · ¥128.50"), "{}", noted.html);
+    store.wait_until_sent().await;
+    let totals = chain.totals_with(1).await;
+    assert_eq!(totals.quarantined, 0, "headquarters reads all of it");
 }

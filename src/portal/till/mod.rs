@@ -4,6 +4,7 @@
 //! the running gateway for; staff sign in on it with their PIN; from then on a redemption is one form.
 
 mod about;
+mod bill;
 pub(super) mod pairing;
 mod redeem;
 pub(super) mod script;
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/redeem", post(redeem::redeem))
         .route("/undo", post(redeem::undo))
+        .route("/bill", post(bill::note))
         .route(script::ROUTE, get(script::send))
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::about::About;
+use super::bill::{self, Paid};
 use super::{AtTill, fields, script, sign_in};
 use crate::domain::calendar::clock;
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
@@ -42,6 +43,8 @@ pub(super) enum Outcome {
     Redeemed(Option<Text>),
     Refused(No),
     Undone(Result<(), UndoRefused>),
+    /// Something was said of the party, or could not be.
+    Noted(bill::Said),
 }
 
 /// Why the till says no.
@@ -100,7 +103,7 @@ pub(super) async fn redeem(
         Ok(outcome) => {
             metrics::count(match outcome {
                 Outcome::Redeemed(_) => metrics::REDEMPTIONS,
-                Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) => {
+                Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) | Outcome::Noted(_) => {
                     metrics::REDEMPTIONS_REFUSED
                 }
             });
@@ -214,7 +217,12 @@ impl Asked {
 }
 
 /// What was promised: as written on our own coupon, else as the campaign says.
-fn gift(wallet: &Wallet, bundle: &Bundle, coupon: CouponId, campaign: &CampaignId) -> Option<Text> {
+pub(super) fn gift(
+    wallet: &Wallet,
+    bundle: &Bundle,
+    coupon: CouponId,
+    campaign: &CampaignId,
+) -> Option<Text> {
     let own = wallet.coupon(coupon);
     own.map(|coupon| coupon.claim.gift)
         .or_else(|| Some(bundle.campaign(campaign)?.offer.gift.text()))
@@ -283,8 +291,11 @@ pub(super) fn page(
     );
     let language = visitor.language;
     let wall = |time| on_the_wall(&folder.store, time);
-    let said = said(outcome, shell.t, language, wall);
     let wallet = state.wallet.read();
+    let paid = coupon
+        .and_then(|coupon| wallet.redemption(coupon))
+        .and_then(|done| Paid::after(&outcome, &done.redeem));
+    let said = said(outcome, shell.t, language, wall);
     let recent = wallet
         .undoable(state.now())
         .into_iter()
@@ -298,7 +309,10 @@ pub(super) fn page(
         .collect();
     let status = match said {
         Said::No { .. } => StatusCode::CONFLICT,
-        Said::Nothing | Said::Yes { .. } | Said::Note { .. } => StatusCode::OK,
+        Said::Noted { .. } if paid.as_ref().is_some_and(Paid::has_fault) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Said::Nothing | Said::Yes { .. } | Said::Noted { .. } | Said::Note { .. } => StatusCode::OK,
     };
     let coupon = coupon.and_then(|coupon| wallet.coupon(coupon));
     let html = render(&TillPage {
@@ -308,6 +322,7 @@ pub(super) fn page(
         next: RedemptionId::from_entropy(random()),
         about: coupon.map(|coupon| About::of(&coupon, &bundle, state.now(), language)),
         said,
+        paid,
         recent,
         script: script::address(),
     });
@@ -317,15 +332,28 @@ pub(super) fn page(
 /// What stands on top of the page.
 enum Said {
     Nothing,
-    Yes { gift: String },
-    No { reason: String },
-    Note { words: String },
+    Yes {
+        gift: String,
+    },
+    No {
+        reason: String,
+    },
+    /// Green still: the party is being written down.
+    Noted {
+        gift: String,
+    },
+    Note {
+        words: String,
+    },
 }
 
 impl Said {
     /// Whether the whole page is its colour.
     const fn is_answer(&self) -> bool {
-        matches!(self, Self::Yes { .. } | Self::No { .. })
+        matches!(
+            self,
+            Self::Yes { .. } | Self::Noted { .. } | Self::No { .. }
+        )
     }
 }
 
@@ -363,6 +391,11 @@ fn said(
                 TillRefused::OutsideHours => t.outside_hours.clone(),
             },
         },
+        Outcome::Noted(said) => Said::Noted {
+            gift: said
+                .gift
+                .map_or_else(String::new, |gift| gift.of(language).to_owned()),
+        },
         Outcome::Undone(undone) => Said::Note {
             words: match undone {
                 Ok(()) => t.undone.clone(),
@@ -383,6 +416,8 @@ struct TillPage<'a> {
     said: Said,
     /// The coupon that was shown, where it was issued here.
     about: Option<About>,
+    /// The questions after green.
+    paid: Option<Paid>,
     recent: Vec<Row>,
     script: &'static str,
 }
