@@ -15,6 +15,7 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, Slug, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
 };
+use super::places::{TouchpointBound, WalkFinished};
 use super::text::Text;
 use super::wifi::{Tier, ZoneName};
 
@@ -89,6 +90,8 @@ registry! {
         29 Gap "gap",
         30 CommandDone "command_done",
         31 CouponVoided "coupon_voided",
+        38 TouchpointBound "touchpoint_bound",
+        39 WalkFinished "walk_finished",
     }
     P1 {
         101 Associated "associated",
@@ -149,6 +152,8 @@ pub enum Event {
     FollowIntent(Intent),
     ContactIntent(Intent),
     GroupIntent(Intent),
+    TouchpointBound(TouchpointBound),
+    WalkFinished(WalkFinished),
 }
 
 impl Event {
@@ -174,6 +179,8 @@ impl Event {
             Self::FollowIntent(_) => Kind::FollowIntent,
             Self::ContactIntent(_) => Kind::ContactIntent,
             Self::GroupIntent(_) => Kind::GroupIntent,
+            Self::TouchpointBound(_) => Kind::TouchpointBound,
+            Self::WalkFinished(_) => Kind::WalkFinished,
         }
     }
 }

@@ -367,6 +367,11 @@ random_id!(
     "command id"
 );
 random_id!(
+    /// One time that somebody said where a sticker is.
+    BindingId,
+    "binding id"
+);
+random_id!(
     /// A till device that has been paired with this gateway.
     DeviceId,
     "device id"

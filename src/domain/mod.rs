@@ -9,6 +9,7 @@ pub mod floor;
 pub mod ids;
 pub mod invitation;
 pub mod offer;
+pub mod places;
 pub mod store;
 pub mod text;
 pub mod uptake;

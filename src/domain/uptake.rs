@@ -108,7 +108,9 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::StockChanged(_)
         | Event::PromoSwitched(_)
         | Event::CoversCounted(_)
-        | Event::Bill(_) => (Vec::new(), None),
+        | Event::Bill(_)
+        | Event::TouchpointBound(_)
+        | Event::WalkFinished(_) => (Vec::new(), None),
     };
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),

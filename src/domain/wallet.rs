@@ -628,7 +628,9 @@ impl Wallet {
             | Event::GroupIntent(_)
             | Event::CoversCounted(_)
             | Event::Bill(_)
-            | Event::CommandDone(_) => {}
+            | Event::CommandDone(_)
+            | Event::TouchpointBound(_)
+            | Event::WalkFinished(_) => {}
         }
     }
 

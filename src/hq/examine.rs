@@ -144,7 +144,9 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         | Event::PassUsed(_)
         | Event::CommandDone(_)
         | Event::CoversCounted(_)
-        | Event::Bill(_) => (None, None, None),
+        | Event::Bill(_)
+        | Event::TouchpointBound(_)
+        | Event::WalkFinished(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
         Event::StockChanged(x) => (Some(&x.campaign), None, None),
         Event::PromoSwitched(x) => (Some(&x.campaign), None, None),

@@ -120,6 +120,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
             serde_json::value::to_raw_value(x)
         }
+        Event::TouchpointBound(x) => serde_json::value::to_raw_value(x),
+        Event::WalkFinished(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -230,6 +232,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::FollowIntent => Event::FollowIntent(read(payload)?),
         Kind::ContactIntent => Event::ContactIntent(read(payload)?),
         Kind::GroupIntent => Event::GroupIntent(read(payload)?),
+        Kind::TouchpointBound => Event::TouchpointBound(read(payload)?),
+        Kind::WalkFinished => Event::WalkFinished(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }
@@ -348,6 +352,33 @@ mod tests {
             events: events
                 .into_iter()
                 .map(|event| (SignedDuration::ZERO, event))
+                .collect(),
+        };
+        let written = String::from_utf8(encode(&contents)).unwrap();
+        let wanted: String = String::from_utf8_lossy(body).split_whitespace().collect();
+        assert_eq!(written, wanted);
+    }
+
+    #[test]
+    fn a_bound_sticker_and_a_walk_read_back_as_they_are_written() {
+        let body = br#"{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[
+            {"k":38,"x":{"tp":"RJREVWAY","id":"01010101010101010101010101010101","knd":"table","lbl":"A12","stf":"lin"}},
+            {"k":38,"x":{"tp":"RJREVWAY","id":"02020202020202020202020202020202","knd":"table","stf":"lin"}},
+            {"k":39,"x":{"stf":"lin","n":24,"ok":22,"mis":2,"bad":1,"dup":1}}]}"#;
+        let decoded = decode(body).unwrap();
+        assert!(decoded.undecoded.is_empty(), "{:?}", decoded.undecoded);
+        let Event::TouchpointBound(unbound) = &decoded.occurrences[1].event else {
+            panic!("the second says that it marks no place: {decoded:?}");
+        };
+        assert_eq!(unbound.label, "");
+        let moment = decoded.occurrences[0].moment;
+        let events = decoded.occurrences.into_iter();
+        let contents = Contents {
+            store: decoded.store,
+            boot_time: BootTime { boot: 1, millis: 2 },
+            moment,
+            events: events
+                .map(|one| (SignedDuration::ZERO, one.event))
                 .collect(),
         };
         let written = String::from_utf8(encode(&contents)).unwrap();

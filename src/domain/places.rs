@@ -1,0 +1,131 @@
+//! Which place a sticker marks, where staff have said so by scanning it, and how a walk past all of them ended.
+//!
+//! The word of staff holds in their store at once and stands over the bundle's table, until a bundle says that
+//! headquarters has heard it: from then on headquarters' order decides, also between two boxes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::ids::{BindingId, StaffName, TouchpointCode};
+use super::store::TouchpointKind;
+
+/// As long as a name can be on the smallest sticker.
+const LONGEST_LABEL: usize = 16;
+
+/// Reads what somebody typed as the name of a place; none where nobody could print it.
+pub fn read_label(typed: &str) -> Option<String> {
+    let label = typed.trim();
+    let fits = (1..=LONGEST_LABEL).contains(&label.chars().count());
+    (fits && !label.contains(char::is_control)).then(|| label.to_owned())
+}
+
+/// Staff said where a sticker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchpointBound {
+    #[serde(rename = "tp")]
+    pub code: TouchpointCode,
+    pub id: BindingId,
+    #[serde(rename = "knd")]
+    pub kind: TouchpointKind,
+    /// Empty: the sticker marks no place any more.
+    #[serde(rename = "lbl", default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+}
+
+/// Somebody has scanned the stickers of a store one by one: how many there are of each finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkFinished {
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+    /// Places that the store has.
+    #[serde(rename = "n")]
+    pub places: u32,
+    #[serde(rename = "ok")]
+    pub found: u32,
+    #[serde(rename = "mis")]
+    pub missing: u32,
+    /// Stickers that this store does not know, or that mark no place.
+    #[serde(rename = "bad")]
+    pub wrong: u32,
+    /// Places that more than one code leads to.
+    #[serde(rename = "dup")]
+    pub doubled: u32,
+}
+
+/// The last word of this box's staff on each sticker.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Places(BTreeMap<TouchpointCode, Bound>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    pub id: BindingId,
+    pub kind: TouchpointKind,
+    /// Empty: no place.
+    pub label: String,
+}
+
+impl Places {
+    /// Takes in an event; whether it changed anything.
+    pub fn apply(&mut self, event: &Event) -> bool {
+        let Event::TouchpointBound(said) = event else {
+            return false;
+        };
+        let bound = Bound {
+            id: said.id,
+            kind: said.kind,
+            label: said.label.clone(),
+        };
+        // Only codes of the store's table are ever bound, so there are no more than it has.
+        self.0.insert(said.code, bound.clone()) != Some(bound)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (TouchpointCode, &Bound)> {
+        self.0.iter().map(|(code, bound)| (*code, bound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(label: &str, id: u8) -> Event {
+        Event::TouchpointBound(TouchpointBound {
+            code: TouchpointCode::from_entropy(7),
+            id: BindingId::from_entropy([id; 16]),
+            kind: TouchpointKind::Table,
+            label: label.to_owned(),
+            staff: StaffName::parse("lin").unwrap(),
+        })
+    }
+
+    #[test]
+    fn the_last_word_on_a_sticker_counts() {
+        let mut places = Places::default();
+        assert!(places.apply(&said("A12", 1)));
+        assert!(!places.apply(&said("A12", 1)), "read again from the log");
+        assert!(places.apply(&said("B3", 2)));
+        let words: Vec<_> = places
+            .iter()
+            .map(|(_, bound)| bound.label.as_str())
+            .collect();
+        assert_eq!(words, ["B3"]);
+    }
+
+    #[test]
+    fn a_label_is_what_a_sticker_has_room_for() {
+        assert_eq!(read_label(" A12 ").as_deref(), Some("A12"));
+        assert_eq!(read_label("包间 牡丹").as_deref(), Some("包间 牡丹"));
+        for bad in ["", "  ", "A\n12", "seventeen letters"] {
+            assert_eq!(read_label(bad), None, "{bad:?}");
+        }
+    }
+}
