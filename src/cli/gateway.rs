@@ -37,6 +37,7 @@ use crate::portal::commands::Commands;
 use crate::portal::https::Https;
 use crate::portal::keys::Keys;
 use crate::portal::ledger::{Ledger, SharedDays, SharedWallet};
+use crate::portal::places::SharedPlaces;
 use crate::uplink::bundle::Slots;
 use crate::uplink::commands::Obey;
 use crate::uplink::identity::Identity;
@@ -200,7 +201,7 @@ impl Gateway {
         let place = Place::find(&settings)?;
         let door = Door::open(&settings, &place).await?;
         let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
-        let (journal, wallet, days) =
+        let (journal, wallet, days, places) =
             open_journal(&settings, place.store.clone(), own.clone()).await?;
 
         let tasks = Tasks::new();
@@ -229,6 +230,7 @@ impl Gateway {
                 journal: journal.clone(),
                 wallet: wallet.clone(),
                 days,
+                places,
                 bundle: bundle.clone(),
                 clock: shop,
                 keys,
@@ -494,8 +496,9 @@ async fn open_journal(
     settings: &GatewaySettings,
     store: Option<StoreId>,
     clock: Option<Arc<Anchored>>,
-) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays)> {
+) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays, SharedPlaces)> {
     let (ledger, wallet, days) = Ledger::new(store);
+    let places = ledger.places();
     let mut options = Options::for_profile(match settings.journal.profile {
         JournalProfile::Standard => Profile::Standard,
         JournalProfile::Small => Profile::Small,
@@ -511,7 +514,7 @@ async fn open_journal(
     let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
         .await?
         .context("opening the journal")?;
-    Ok((journal, wallet, days))
+    Ok((journal, wallet, days, places))
 }
 
 fn pair_till_by(pairing: &Arc<Pairing>) -> Box<dyn Fn() -> String + Send + Sync> {

@@ -1,7 +1,7 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, and
-//! what the floor says by hand.
+//! what the floor says by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -14,17 +14,23 @@ use crate::domain::event::{Event, Occurrence};
 use crate::domain::floor::Floor;
 use crate::domain::ids::{FramePlace, StoreId};
 use crate::domain::invitation::Intents;
+use crate::domain::places::Places;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
 
+use super::places::SharedPlaces;
+
 /// The checkpoint's key of the commands. Those of the wallet are JSON.
 const COMMANDS: &[u8] = b"commands";
 
 /// The checkpoint's key of the intents.
 const INTENTS: &[u8] = b"intents";
+
+/// The checkpoint's key of what staff said of stickers.
+const PLACES: &[u8] = b"places";
 
 /// What stands before the keys of the day book's lines.
 const DAY: &[u8] = b"day ";
@@ -74,6 +80,8 @@ pub struct Ledger {
     intents: Intents,
     intents_have_changed: bool,
     floor: Floor,
+    places: SharedPlaces,
+    places_have_changed: bool,
 }
 
 impl Ledger {
@@ -89,6 +97,11 @@ impl Ledger {
 
     pub fn wallet(&self) -> RwLockReadGuard<'_, Wallet> {
         self.wallet.read()
+    }
+
+    /// The handle that pages read the places by.
+    pub fn places(&self) -> SharedPlaces {
+        self.places.clone()
     }
 
     /// Whom guests were shown in the last days.
@@ -142,6 +155,8 @@ impl Book for Ledger {
         self.intents = Intents::default();
         self.intents_have_changed = false;
         self.floor = Floor::default();
+        self.places.put_back(Places::default());
+        self.places_have_changed = false;
         self.days.write().reset();
     }
 
@@ -162,6 +177,8 @@ impl Book for Ledger {
             serde_json::from_slice(value).map(|commands| self.commands = commands)
         } else if key == INTENTS {
             serde_json::from_slice(value).map(|intents| self.intents = intents)
+        } else if key == PLACES {
+            serde_json::from_slice(value).map(|places| self.places.put_back(places))
         } else {
             serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
         };
@@ -179,6 +196,7 @@ impl Book for Ledger {
             wallet.apply(occurrence);
             self.intents_have_changed |= self.intents.apply(occurrence);
             self.floor.apply(occurrence);
+            self.places_have_changed |= self.places.apply(&occurrence.event);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -235,6 +253,12 @@ impl Book for Ledger {
                     value: serde_json::to_vec(said).expect("numbers are plain data"),
                 },
                 None => Change::Delete { key },
+            });
+        }
+        if std::mem::take(&mut self.places_have_changed) {
+            take(Change::Put {
+                key: PLACES.to_vec(),
+                value: self.places.to_json(),
             });
         }
         let days = self.days.write().take_changes();

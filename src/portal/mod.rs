@@ -34,6 +34,7 @@ mod language;
 pub mod ledger;
 mod me;
 mod pages;
+pub mod places;
 mod probe;
 mod splice;
 mod table;
@@ -66,6 +67,7 @@ use guest::Tapper;
 use https::Https;
 use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedWallet};
+use places::SharedPlaces;
 use table::Landings;
 pub use till::pairing::Pairing;
 use views::Views;
@@ -79,6 +81,8 @@ pub struct Parts {
     pub wallet: SharedWallet,
     /// The figures of the last days in the store this box stands in.
     pub days: SharedDays,
+    /// What staff have said of stickers.
+    pub places: SharedPlaces,
     /// The bundle in force; whoever fetches bundles writes it.
     pub bundle: watch::Receiver<Arc<Bundle>>,
     pub clock: Arc<dyn Clock>,
@@ -133,8 +137,10 @@ impl std::ops::Deref for Shared {
 }
 
 impl Shared {
+    /// The bundle in force, as staff here have bound its stickers.
     fn bundle(&self) -> Arc<Bundle> {
-        Arc::clone(&self.parts.bundle.borrow())
+        let bundle = Arc::clone(&self.parts.bundle.borrow());
+        self.places.over(bundle, self.store.as_ref())
     }
 
     fn now(&self) -> Timestamp {

@@ -15,6 +15,7 @@
 //! campaigns/<id>.toml
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
 //! stores/<ID>/touchpoints.csv      code,kind,label
+//! stores/<ID>/bindings.toml        what staff said of stickers and headquarters has heard (optional)
 //! stores/<ID>/staff.toml           (optional)
 //! stores/<ID>/invitations.toml     invitations of this store's own (optional)
 //! stores/<ID>/certificate.pem      of the store's host, and those up to a root (optional)
@@ -26,7 +27,7 @@
 //! A bundle is believed when a publish key signed the manifest's bytes, the pinned root certified that key,
 //! and every file has the digest that the manifest gives. It replaces only a bundle with a lower version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use rustls::pki_types::CertificateDer;
@@ -38,8 +39,9 @@ use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
 use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
-use crate::domain::ids::{CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
+use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
+use crate::domain::places::Places;
 use crate::domain::store::{Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
@@ -74,6 +76,8 @@ pub struct StoreFolder {
     pub store: Store,
     pub touchpoints: BTreeMap<TouchpointCode, Touchpoint>,
     pub staff: Vec<Staff>,
+    /// The words of staff on stickers that the table above is made with.
+    heard: BTreeSet<BindingId>,
     /// Certificates of the host, in PEM, each for the key of one of the store's boxes.
     pub certificates: Vec<String>,
     wifi: Wifi,
@@ -139,7 +143,30 @@ struct Keys {
     coupon_keys: Vec<PublicKey>,
 }
 
+/// `bindings.toml`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heard {
+    heard: BTreeSet<BindingId>,
+}
+
 impl Bundle {
+    /// Lays over a store's table what its staff have said, where headquarters has not heard it yet.
+    pub fn lay_over(&mut self, store: &StoreId, places: &Places) {
+        let Some(folder) = self.stores.get_mut(store) else {
+            return;
+        };
+        for (code, bound) in places.iter() {
+            if folder.heard.contains(&bound.id) {
+                continue;
+            }
+            if let Some(touchpoint) = folder.touchpoints.get_mut(&code) {
+                touchpoint.kind = bound.kind;
+                touchpoint.label.clone_from(&bound.label);
+            }
+        }
+    }
+
     /// The touchpoint that carries `code`, and its store.
     pub fn touchpoint(&self, code: TouchpointCode) -> Option<(&StoreFolder, &Touchpoint)> {
         let folder = self.stores.get(self.touchpoints.get(&code)?)?;
@@ -327,6 +354,7 @@ fn read_store_file(
             store,
             touchpoints: BTreeMap::new(),
             staff: Vec::new(),
+            heard: BTreeSet::new(),
             certificates: Vec::new(),
             wifi: Wifi::default(),
             invitations: Invitations::new(),
@@ -342,6 +370,7 @@ fn read_store_file(
         "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
         "invitations.toml" => folder.invitations = how.toml(path, text)?,
         "wifi.toml" => folder.wifi = how.toml(path, text)?,
+        "bindings.toml" => folder.heard = how.toml::<Heard>(path, text)?.heard,
         "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
         _ if Certified::by(file).is_some() => {
             folder.certificates.push(read_certificate(path, text)?);
@@ -413,6 +442,11 @@ fn read_touchpoints(
         }
     }
     Ok(touchpoints)
+}
+
+/// Writes `bindings.toml`.
+pub fn bindings_file(heard: BTreeSet<BindingId>) -> String {
+    toml::to_string(&Heard { heard }).expect("ids are plain data")
 }
 
 /// Writes `keys.toml`.
