@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::CouponKnown;
 use super::ids::{CommandId, CouponId};
 
 /// The name of a command's kind is cut to so many characters before a box repeats it.
@@ -16,7 +17,7 @@ const MAX_KIND_CHARS: usize = 32;
 const LATELY: usize = 100;
 
 /// What this version can do. More kinds may come down the line; a box that does not know one says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Get a new certificate now, for a new key.
     Renew,
@@ -26,6 +27,23 @@ pub enum Command {
     VoidCoupon(CouponId),
     /// Take back the redemption of this coupon, up to a week after the coupon has ended.
     UndoRedemption(CouponId),
+    /// A guest claimed a coupon of this store on the street: the till is to take it by its short code, too.
+    KnowCoupon(Box<CouponKnown>),
+}
+
+/// What a command says beyond its kind and its coupon. A kind that needs more gets a key of its own: a box
+/// leaves alone what it does not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    #[serde(rename = "kn", default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Box<CouponKnown>>,
+}
+
+impl Details {
+    /// Most commands have none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Command {
@@ -35,6 +53,7 @@ impl Command {
             Self::AskResend => "ask_resend",
             Self::VoidCoupon(_) => "void_coupon",
             Self::UndoRedemption(_) => "undo_redemption",
+            Self::KnowCoupon(_) => "know_coupon",
         }
     }
 
@@ -42,17 +61,30 @@ impl Command {
     pub const fn coupon(&self) -> Option<CouponId> {
         match self {
             Self::VoidCoupon(coupon) | Self::UndoRedemption(coupon) => Some(*coupon),
+            Self::KnowCoupon(known) => Some(known.claim.coupon),
             Self::Renew | Self::AskResend => None,
         }
     }
 
-    /// `None` where this version does not know the kind, or the kind is about a coupon and there is none.
-    pub fn of(kind: &str, coupon: Option<CouponId>) -> Option<Self> {
+    pub fn details(&self) -> Details {
+        match self {
+            Self::KnowCoupon(known) => Details {
+                known: Some(known.clone()),
+            },
+            Self::Renew | Self::AskResend | Self::VoidCoupon(_) | Self::UndoRedemption(_) => {
+                Details::default()
+            }
+        }
+    }
+
+    /// `None` where this version does not know the kind, or what the kind is about is not said.
+    pub fn of(kind: &str, coupon: Option<CouponId>, details: &Details) -> Option<Self> {
         match (kind, coupon) {
             ("renew", _) => Some(Self::Renew),
             ("ask_resend", _) => Some(Self::AskResend),
             ("void_coupon", Some(coupon)) => Some(Self::VoidCoupon(coupon)),
             ("undo_redemption", Some(coupon)) => Some(Self::UndoRedemption(coupon)),
+            ("know_coupon", _) => details.known.clone().map(Self::KnowCoupon),
             _ => None,
         }
     }
@@ -109,7 +141,7 @@ pub enum Outcome {
     Before,
     /// There is nothing here that it could be about.
     NotFound,
-    /// The coupon had been redeemed before it was to be void.
+    /// The coupon had been redeemed before it was to be void, or was over before it came.
     TooLate,
     /// It was tried and did not work; the box's log says why.
     Failed,
@@ -191,10 +223,12 @@ mod tests {
             Command::VoidCoupon(coupon),
             Command::UndoRedemption(coupon),
         ] {
-            let read = Command::of(command.kind(), command.coupon());
+            let read = Command::of(command.kind(), command.coupon(), &command.details());
             assert_eq!(read, Some(command));
         }
-        assert_eq!(Command::of("void_coupon", None), None);
-        assert_eq!(Command::of("dance", Some(coupon)), None);
+        let nothing = Details::default();
+        assert_eq!(Command::of("void_coupon", None, &nothing), None);
+        assert_eq!(Command::of("know_coupon", Some(coupon), &nothing), None);
+        assert_eq!(Command::of("dance", Some(coupon), &nothing), None);
     }
 }

@@ -90,6 +90,7 @@ registry! {
         29 Gap "gap",
         30 CommandDone "command_done",
         31 CouponVoided "coupon_voided",
+        32 CouponKnown "coupon_known",
         38 TouchpointBound "touchpoint_bound",
         39 WalkFinished "walk_finished",
     }
@@ -145,6 +146,7 @@ pub enum Event {
     PassUsed(PassUsed),
     CommandDone(CommandDone),
     CouponVoided(CouponVoided),
+    CouponKnown(CouponKnown),
     StockChanged(StockChanged),
     PromoSwitched(PromoSwitched),
     CoversCounted(CoversCounted),
@@ -172,6 +174,7 @@ impl Event {
             Self::PassUsed(_) => Kind::PassUsed,
             Self::CommandDone(_) => Kind::CommandDone,
             Self::CouponVoided(_) => Kind::CouponVoided,
+            Self::CouponKnown(_) => Kind::CouponKnown,
             Self::StockChanged(_) => Kind::StockChanged,
             Self::PromoSwitched(_) => Kind::PromoSwitched,
             Self::CoversCounted(_) => Kind::CoversCounted,
@@ -361,6 +364,17 @@ pub struct CouponVoided {
     pub remember_until: Timestamp,
 }
 
+/// A guest claimed a coupon of this store on the street, and headquarters has passed it down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CouponKnown {
+    #[serde(rename = "cl")]
+    pub claim: Claim,
+    #[serde(rename = "was", with = "unix_millis")]
+    pub claimed_at: Timestamp,
+    /// The business day of the claim.
+    pub day: Date,
+}
+
 /// Staff said how much of a campaign's gift is left in the store today.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockChanged {
@@ -465,7 +479,7 @@ mod tests {
             assert_eq!(Kind::from_number(*kind as u16), Some(*kind));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(32), None);
+        assert_eq!(Kind::from_number(99), None);
     }
 
     /// Boxes in the field and ledgers of years ago speak in these numbers.

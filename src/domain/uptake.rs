@@ -99,12 +99,13 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         Event::FollowIntent(intent) | Event::ContactIntent(intent) | Event::GroupIntent(intent) => {
             (Vec::new(), Some(intent.vid))
         }
-        // A coupon that is void was claimed all the same.
+        // A coupon that is void was claimed all the same, and one that is passed down counted where it was issued.
         Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)
         | Event::CommandDone(_)
         | Event::CouponVoided(_)
+        | Event::CouponKnown(_)
         | Event::StockChanged(_)
         | Event::PromoSwitched(_)
         | Event::CoversCounted(_)

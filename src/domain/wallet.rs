@@ -12,6 +12,7 @@ mod given_back;
 mod guesses;
 mod index;
 mod packed;
+mod passed_down;
 mod redemptions;
 mod slab;
 mod stock;
@@ -77,6 +78,9 @@ pub struct Coupon {
     /// It ran out unused, and the limits count it no more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given_back: bool,
+    /// It was issued on the street: this box's share of the campaign does not count it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passed_down: bool,
 }
 
 /// One coupon handed over.
@@ -437,7 +441,7 @@ impl Wallet {
             .codes
             .iter()
             .map(|entropy| ShortCode::from_entropy(*entropy, length, asked.issuer))
-            .find(|code| self.coupons.of_code(*code).is_none())
+            .find(|code| self.coupons.of_code(*code).next().is_none())
     }
 
     /// Decides at the till. `campaign` finds the rules of a campaign that is still in the bundle.
@@ -446,7 +450,7 @@ impl Wallet {
         asked: &RedeemAsked<'_>,
         campaign: impl FnOnce(&CampaignId) -> Option<&'c Campaign>,
     ) -> Result<Redeem, TillRefused> {
-        let shown = self.look_up(asked.presented)?;
+        let shown = self.look_up(asked.presented, asked.now)?;
         let rules = campaign(&shown.campaign);
         let anywhere = rules.is_some_and(|rules| rules.validity.stores == RedeemableAt::Any);
         if shown.store != asked.store.id && !anywhere {
@@ -483,12 +487,9 @@ impl Wallet {
     }
 
     /// The coupon that was shown, from our own record where there is one.
-    fn look_up(&self, presented: &Presented) -> Result<TokenClaims, TillRefused> {
+    fn look_up(&self, presented: &Presented, now: Timestamp) -> Result<TokenClaims, TillRefused> {
         let own = match presented {
-            Presented::Code(code) => match self.coupons.of_code(*code) {
-                None if code.is_from_street() => return Err(TillRefused::AskForQr),
-                found => found,
-            },
+            Presented::Code(code) => self.typed(*code, now)?,
             Presented::Token(token) => self.coupons.get(token.coupon),
         };
         match (own, presented) {
@@ -507,7 +508,10 @@ impl Wallet {
     /// The coupon that was shown, where it can be told.
     pub fn shown(&self, presented: &Presented) -> Option<CouponId> {
         match presented {
-            Presented::Code(code) => self.coupons.of_code(*code).map(|found| found.coupon),
+            Presented::Code(code) => {
+                let mut found = self.coupons.of_code(*code);
+                found.next().map(|found| found.coupon)
+            }
             Presented::Token(token) => Some(token.coupon),
         }
     }
@@ -593,7 +597,9 @@ impl Wallet {
                 day: business_day(occurrence.moment.local()),
                 consented: false,
                 given_back: false,
+                passed_down: false,
             }),
+            Event::CouponKnown(known) => self.take_in(known, &occurrence.store),
             Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
             Event::Redeem(redeem) => {
@@ -725,9 +731,13 @@ fn undone(done: Redemption, by: &StaffName) -> RedeemUndone {
     }
 }
 
-fn tallies(coupon: &coupons::Record) -> [Tally; 3] {
+fn tallies(coupon: &coupons::Record) -> impl Iterator<Item = Tally> {
+    let share = (!coupon.is_passed_down()).then_some(Tally::Campaign(coupon.campaign));
+    share.into_iter().chain(days_tallies(coupon))
+}
+
+fn days_tallies(coupon: &coupons::Record) -> [Tally; 2] {
     [
-        Tally::Campaign(coupon.campaign),
         Tally::StoreDay(coupon.campaign, coupon.store, coupon.day),
         Tally::TableDay(coupon.campaign, coupon.touchpoint, coupon.day),
     ]
@@ -750,6 +760,7 @@ pub fn moment_at(store: &Store, now: Timestamp) -> Moment {
 }
 
 pub use checkpoint::{Entry, Key};
+pub use passed_down::Learnt;
 pub use stock::Left;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::wire::batch::{Line, Time, TimeQuality, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
+use super::db::notice::Notice;
 use super::db::{Entry, EventRow, Frame, PutAside};
 
 /// The years in which an event can be counted: what any database can keep. A box without a clock says 1970.
@@ -45,6 +46,7 @@ pub fn examine_frame(
         events: Vec::new(),
         facts: Vec::new(),
         uncertain: Vec::new(),
+        notices: Vec::new(),
         commands_done: Vec::new(),
         put_aside: Vec::new(),
     };
@@ -87,6 +89,7 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         if let Event::CommandDone(done) = &occurrence.event {
             frame.commands_done.push((done.cursor.id, done.outcome));
         }
+        frame.notices.extend(Notice::of(serves, &occurrence));
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);
     }
@@ -148,6 +151,11 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
+        Event::CouponKnown(x) => (
+            Some(&x.claim.campaign),
+            Some(x.claim.coupon),
+            Some(x.claim.vid),
+        ),
         Event::StockChanged(x) => (Some(&x.campaign), None, None),
         Event::PromoSwitched(x) => (Some(&x.campaign), None, None),
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {

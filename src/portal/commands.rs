@@ -14,7 +14,7 @@ use super::ledger::{Ledger, only_say};
 use crate::domain::command::{Command, CommandDone, Cursor, Outcome};
 use crate::domain::event::Event;
 use crate::domain::ids::{StaffName, StoreId};
-use crate::domain::wallet::{Wallet, moment_at};
+use crate::domain::wallet::{Learnt, Wallet, moment_at};
 use crate::journal::{CommitError, Journal, Verdict};
 use crate::ops::clock::Clock;
 use crate::wire::bundle::Bundle;
@@ -95,6 +95,11 @@ fn effect(command: Option<Command>, wallet: &Wallet, now: Timestamp) -> (Option<
             let undone = wallet.take_back(coupon, &by).map(Event::RedeemUndone);
             (undone, Outcome::NotFound)
         }
+        Some(Command::KnowCoupon(known)) => match wallet.learn(&known, now) {
+            Learnt::New => (Some(Event::CouponKnown(*known)), Outcome::Done),
+            Learnt::Before => (None, Outcome::Done),
+            Learnt::Over => (None, Outcome::TooLate),
+        },
         // Nothing that coupons could do.
         Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),
     };

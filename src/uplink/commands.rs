@@ -65,7 +65,10 @@ impl Commands {
                     self.say_hello_again();
                     Some(Outcome::Done)
                 }
-                Some(Command::VoidCoupon(_) | Command::UndoRedemption(_)) | None => None,
+                Some(
+                    Command::VoidCoupon(_) | Command::UndoRedemption(_) | Command::KnowCoupon(_),
+                )
+                | None => None,
             };
             let settled = self.book.settle(item, told).await;
             let outcome = settled.map_err(|error| broken_off(&error))?;
@@ -90,6 +93,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::domain::command::Details;
     use crate::domain::ids::{CommandId, CouponId};
 
     /// A book that takes so many more commands, and then cannot write.
@@ -155,6 +159,7 @@ mod tests {
                 },
                 kind: kind.to_owned(),
                 coupon,
+                details: Details::default(),
             });
         items.collect()
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::signing::PublicKey;
-use crate::domain::command::{Command, Cursor};
+use crate::domain::command::{Command, Cursor, Details};
 use crate::domain::ids::{Chain, CouponId, GatewayId, Slug, StoreId, StreamId};
 
 /// This version, as both sides tell it.
@@ -72,12 +72,14 @@ pub struct Item {
     pub kind: String,
     #[serde(rename = "cpn", default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<CouponId>,
+    #[serde(rename = "x", default, skip_serializing_if = "Details::is_empty")]
+    pub details: Details,
 }
 
 impl Item {
     /// `None` where this version does not know it.
     pub fn command(&self) -> Option<Command> {
-        Command::of(&self.kind, self.coupon)
+        Command::of(&self.kind, self.coupon, &self.details)
     }
 }
 

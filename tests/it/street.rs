@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::support::{TestChain, Till, claim, eventually, table};
+use crate::support::{Phone, Tasks, TestChain, Till, claim, eventually, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_from_the_street_is_redeemed_by_its_qr_and_once() {
@@ -36,14 +36,90 @@ async fn a_coupon_from_the_street_is_redeemed_by_its_qr_and_once() {
     assert_eq!(totals.quarantined, 0);
 }
 
+/// Waits until a box has been told so many coupons of the street, and has written all of them down.
+async fn told(chain: &TestChain, gateway: &str, coupons: usize) {
+    eventually("the coupons of the street at the store", || async {
+        let list = chain.hq(&["commands", gateway]);
+        let known = list.lines().filter(|line| line.contains("know_coupon"));
+        let done = known.filter(|line| line.contains("done")).count();
+        (done == coupons).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_street_code_is_good_at_the_till_once_headquarters_has_passed_it_down() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let street = chain.open_street().await;
+    let early = claim(street.portal(), &table(1)).await;
+    street.wait_until_sent().await;
+    // Enrolled after the claim: it is told all the same.
+    let store = chain.open_store().await;
+    told(&chain, "gw-000002", 1).await;
+    let late = claim(street.portal(), &table(2)).await;
+    told(&chain, "gw-000002", 2).await;
+
+    let mut till = Till::open(&store, &pin).await;
+    // By its QR first; the other way round first for the second.
+    assert_eq!(till.redeem(&early.token).await.status, StatusCode::OK);
+    assert_eq!(till.redeem(&late.code).await.status, StatusCode::OK);
+    for shown in [&early.code, &late.token] {
+        let no = till.redeem(shown).await;
+        assert_eq!(no.status, StatusCode::CONFLICT);
+        assert!(no.html.contains("已经用过"), "{}", no.html);
+    }
+    // The coupon's page is there in the shop, too, where the same name leads to the store's box.
+    let page = till.phone.get(&late.path).await.unwrap();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    store.wait_until_sent().await;
+    let totals = chain.totals().await;
+    assert_eq!((totals.claims, totals.redemptions), (2, 2));
+    assert_eq!(totals.quarantined, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_of_two_street_gateways_may_be_killed_and_no_guest_loses_a_coupon() {
+    let mut chain = TestChain::start();
+    let pin = chain.add_staff();
+    let one = chain.open_street_in("street-1").await;
+    let other = chain.open_street_in("street-2").await;
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    // The Internet of headquarters, the store and the street is away, so nobody hears of anybody.
+    chain.stop_hq();
+    let first = claim(one.portal(), &table(1)).await;
+    one.process.kill();
+    let second = claim(other.portal(), &table(1)).await;
+    other.process.kill();
+
+    // The guest has the page open, and the till knows the key of the dead gateway.
+    assert_eq!(till.redeem(&first.token).await.status, StatusCode::OK);
+    let ask = till.redeem(&second.code).await;
+    assert!(ask.html.contains("请客人出示二维码"), "{}", ask.html);
+
+    chain.start_hq();
+    let one = chain.start_street_in("street-1").await;
+    let other = chain.start_street_in("street-2").await;
+    told(&chain, "gw-000003", 2).await;
+    assert_eq!(till.redeem(&first.code).await.status, StatusCode::CONFLICT);
+    assert_eq!(till.redeem(&second.code).await.status, StatusCode::OK);
+    for (street, coupon) in [(&one, &first), (&other, &second)] {
+        let mut phone = Phone::open(street.portal(), &Tasks::new()).await.unwrap();
+        let page = phone.get(&coupon.path).await.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    }
+    store.wait_until_sent().await;
+    let totals = chain.totals().await;
+    assert_eq!((totals.claims, totals.redemptions), (2, 2));
+    assert_eq!((totals.frames_twice, totals.quarantined), (0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_street_has_no_till_and_no_wall() {
     let chain = TestChain::start();
     let street = chain.open_street().await;
-    let tasks = maitred::ops::tasks::Tasks::new();
-    let mut phone = maitred::cli::demo::phone::Phone::open(street.portal(), &tasks)
-        .await
-        .unwrap();
+    let mut phone = Phone::open(street.portal(), &Tasks::new()).await.unwrap();
     assert_eq!(
         phone.get("/till").await.unwrap().status,
         StatusCode::NOT_FOUND

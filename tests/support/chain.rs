@@ -209,9 +209,18 @@ impl TestChain {
     }
 
     pub(crate) async fn open_street(&self) -> TestStore {
-        self.enroll(&["--street"], "street");
-        self.start_gateway("street", "street", Sending::AtOnce)
-            .await
+        self.open_street_in("street").await
+    }
+
+    /// Enrols a street gateway with its state in `state` and starts it.
+    pub(crate) async fn open_street_in(&self, state: &str) -> TestStore {
+        self.enroll(&["--street"], state);
+        self.start_street_in(state).await
+    }
+
+    /// Starts a street gateway that was enrolled before.
+    pub(crate) async fn start_street_in(&self, state: &str) -> TestStore {
+        self.start_gateway("street", state, Sending::AtOnce).await
     }
 
     fn enroll(&self, place: &[&str], state: &str) {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use jiff::SignedDuration;
 
 use super::super::print;
+use crate::domain::campaign::MOST_VALID_DAYS;
 use crate::domain::command::Command;
 use crate::domain::ids::{CommandId, CouponId, GatewayId, StoreId};
 use crate::hq::db::commands::{Given, Order};
+use crate::hq::db::notice::Notice;
 use crate::hq::db::{Gateway, Ledger};
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::files::random;
@@ -23,7 +26,7 @@ pub(super) async fn tell(
     if gateway.is_revoked() {
         bail!("{} is revoked and hears nothing any more", gateway.id);
     }
-    give(ledger.as_ref(), &[gateway], command).await
+    give(ledger.as_ref(), &[gateway], &command).await
 }
 
 async fn find(ledger: &dyn Ledger, id: GatewayId) -> anyhow::Result<Gateway> {
@@ -32,7 +35,12 @@ async fn find(ledger: &dyn Ledger, id: GatewayId) -> anyhow::Result<Gateway> {
     found.with_context(|| format!("there is no {id}\nhint: the console lists the gateways"))
 }
 
-/// Makes a coupon void: at its store, and on the street, where it may be shown to its holder.
+/// Until when a coupon may be shown whose own end is not known here: one that begins with the next visit ends
+/// up to a day later.
+const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours((MOST_VALID_DAYS as i64 + 2) * 24);
+
+/// Makes a coupon void: at its store, and on the street, where it may be shown to its holder. Boxes that are
+/// enrolled later hear of it, too.
 pub(super) async fn void(
     ledger: Arc<dyn Ledger>,
     store: Option<StoreId>,
@@ -47,7 +55,19 @@ pub(super) async fn void(
         has_gateway(store, &gateways)?;
     }
     let meant: Vec<&Gateway> = gateways.iter().filter(is_meant).collect();
-    give(ledger.as_ref(), &meant, Command::VoidCoupon(coupon)).await
+    let places = match store.clone() {
+        Some(store) => vec![Some(Serves::Store(store)), Some(Serves::Street)],
+        None => vec![None],
+    };
+    for to in places {
+        let notice = Notice {
+            to,
+            command: Command::VoidCoupon(coupon),
+            until: SystemClock.now() + SHOWN_WITHIN,
+        };
+        ledger.keep_notice(notice).await?;
+    }
+    give(ledger.as_ref(), &meant, &Command::VoidCoupon(coupon)).await
 }
 
 /// Takes a coupon's redemption back where it was redeemed.
@@ -59,7 +79,7 @@ pub(super) async fn undo(
     let gateways = ledger.gateways().await?;
     has_gateway(&store, &gateways)?;
     let meant: Vec<&Gateway> = gateways.iter().filter(|one| is_of(&store, one)).collect();
-    give(ledger.as_ref(), &meant, Command::UndoRedemption(coupon)).await
+    give(ledger.as_ref(), &meant, &Command::UndoRedemption(coupon)).await
 }
 
 fn has_gateway(store: &StoreId, gateways: &[Gateway]) -> anyhow::Result<()> {
@@ -73,12 +93,12 @@ fn is_of(store: &StoreId, gateway: &Gateway) -> bool {
     !gateway.is_revoked() && gateway.serves == Serves::Store(store.clone())
 }
 
-async fn give(ledger: &dyn Ledger, to: &[&Gateway], command: Command) -> anyhow::Result<()> {
+async fn give(ledger: &dyn Ledger, to: &[&Gateway], command: &Command) -> anyhow::Result<()> {
     for gateway in to.iter().filter(|gateway| !gateway.is_revoked()) {
         let order = Order {
             gateway: gateway.id,
             id: CommandId::from_entropy(random()),
-            command,
+            command: command.clone(),
             made: SystemClock.now(),
         };
         let Some(number) = ledger.give(order).await? else {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::by_hand::ByHand;
 use super::packed::Saved;
 use super::{
-    CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, tallies,
+    CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, days_tallies,
     unix_millis,
 };
 
@@ -112,12 +112,12 @@ impl Wallet {
         self.coupons.forget(
             |coupon| coupon.saved != Saved::Never && coupon.remember_until < steady,
             |coupon| {
-                let [_, store_day, table_day] = tallies(coupon);
                 // The day is over, so its limits are too; the campaign's total stays counted.
-                self.tally.remove(&store_day);
-                self.tally.remove(&table_day);
+                for tally in days_tallies(coupon) {
+                    self.tally.remove(&tally);
+                }
                 self.dirty.insert(Key::Coupon(coupon.coupon));
-                if coupon.is_given_back() {
+                if coupon.is_given_back() || coupon.is_passed_down() {
                     return;
                 }
                 let campaign = self.names.campaigns.get(coupon.campaign);

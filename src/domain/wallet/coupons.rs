@@ -55,6 +55,7 @@ impl Record {
                 (Flag::OffPeak, claim.off_peak),
                 (Flag::Consented, coupon.consented),
                 (Flag::GivenBack, coupon.given_back),
+                (Flag::PassedDown, coupon.passed_down),
             ]),
             saved,
         }
@@ -80,12 +81,18 @@ impl Record {
             day: self.day,
             consented: self.flags.has(Flag::Consented),
             given_back: self.is_given_back(),
+            passed_down: self.is_passed_down(),
         }
     }
 
     /// Whether the limits count it no more.
     pub(super) const fn is_given_back(&self) -> bool {
         self.flags.has(Flag::GivenBack)
+    }
+
+    /// Whether it was issued on the street, out of another share of its campaign.
+    pub(super) const fn is_passed_down(&self) -> bool {
+        self.flags.has(Flag::PassedDown)
     }
 
     /// A place in the order in which coupons run out.
@@ -126,9 +133,9 @@ impl Coupons {
             .find(|record| record.tap == tap)
     }
 
-    pub(super) fn of_code(&self, code: ShortCode) -> Option<&Record> {
+    pub(super) fn of_code(&self, code: ShortCode) -> impl Iterator<Item = &Record> {
         self.at(self.by_code.find(code))
-            .find(|record| record.code == code)
+            .filter(move |record| record.code == code)
     }
 
     pub(super) fn of_diner(&self, vid: Vid) -> impl Iterator<Item = &Record> {

@@ -3,7 +3,8 @@
 //!
 //! A coupon counts, or it does not, by two facts alone (whether it was redeemed, and whether the time that
 //! forgetting goes by is past its end), so a log that is read twice, in part or after a checkpoint ends with the
-//! same count. Coupons of a street gateway are never given back there: it does not hear what a shop redeemed.
+//! same count. A street gateway never gives its coupons back: it does not hear what a shop redeemed. In the
+//! shop they were passed down to they count for their diner and the day, and come back to those.
 //!
 //! Where the box's clock was ahead and was set right, a coupon may have been given back that still has hours to
 //! live; it is honoured and counts again, and the limit is exceeded by it.
@@ -25,7 +26,8 @@ impl Wallet {
         let Some(record) = self.coupons.get_mut(coupon) else {
             return;
         };
-        let has_run_out = record.not_after < now && !record.code.is_from_street();
+        let hears_of_its_use = record.is_passed_down() || !record.code.is_from_street();
+        let has_run_out = record.not_after < now && hears_of_its_use;
         let given_back = has_run_out && !is_redeemed;
         if record.is_given_back() == given_back {
             return;

@@ -40,6 +40,7 @@ pub(super) enum Flag {
     OffPeak = 1,
     Consented = 2,
     GivenBack = 4,
+    PassedDown = 8,
 }
 
 impl Flags {

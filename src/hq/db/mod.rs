@@ -9,6 +9,7 @@
 //! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
+//! | [`notice`] | what the boxes of a store are told of coupons |
 //! | `runs` | which frames are stored under which numbers |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
@@ -36,6 +37,7 @@ pub mod audit;
 pub mod commands;
 mod embedded;
 mod greet;
+pub mod notice;
 pub mod plan;
 mod postgres;
 mod row;
@@ -49,6 +51,7 @@ mod tests;
 
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
+use notice::Notice;
 use plan::Disagreement;
 
 /// Where the ledger of a headquarters is.
@@ -177,6 +180,8 @@ pub trait Ledger: Send + Sync {
         cursor: Option<Cursor>,
         now: Timestamp,
     ) -> Answer<Vec<Item>>;
+    /// Has boxes that are enrolled from now on told, until the notice is over. Those that are here are not.
+    async fn keep_notice(&self, notice: Notice) -> Answer<()>;
     /// A gateway's commands in the order of their numbers, with what became of them.
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>>;
 
@@ -257,6 +262,8 @@ pub struct Frame {
     pub facts: Vec<Fact>,
     /// Where each event counts whose hour is not certain.
     pub uncertain: Vec<Cell>,
+    /// What it is to the boxes of its stores.
+    pub notices: Vec<Notice>,
     /// Commands that it says have been dealt with.
     pub commands_done: Vec<(CommandId, Outcome)>,
     pub put_aside: Vec<PutAside>,

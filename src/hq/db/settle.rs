@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::notice::Notice;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
 use super::runs::{Run, runs};
@@ -189,6 +190,7 @@ pub(super) struct Settlement<'a> {
     /// Of those frames.
     pub(super) runs: Vec<Run>,
     pub(super) gaps: Vec<NewGap>,
+    pub(super) notices: Vec<NewNotice<'a>>,
     pub(super) commands_done: Vec<NewOutcome>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
@@ -221,6 +223,13 @@ pub(super) struct NewFrame<'a> {
     pub(super) id: FrameId,
     /// None: it is here under another number, and only its name is kept under this one.
     pub(super) frame: Option<&'a Frame>,
+}
+
+/// Something for the boxes of a store.
+#[derive(Debug)]
+pub(super) struct NewNotice<'a> {
+    pub(super) notice: &'a Notice,
+    pub(super) received: Timestamp,
 }
 
 /// What became of a command.
@@ -297,6 +306,11 @@ impl<'a> Settlement<'a> {
             let aside = frame.put_aside.iter().map(|aside| (frame.seq, aside.code));
             taken.put_aside.extend(aside);
             self.commands_done.extend(outcomes(delivery.gateway, frame));
+            self.notices
+                .extend(frame.notices.iter().map(|notice| NewNotice {
+                    notice,
+                    received: delivery.received,
+                }));
         }
         if taken.resent == 0 {
             self.tally.merge(&prepared.tally);

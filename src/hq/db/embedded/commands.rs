@@ -5,41 +5,143 @@ use rusqlite::{
     Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
 };
 
-use super::{people, signed, time, unsigned};
-use crate::domain::command::{Cursor, Outcome};
+use super::{corrupt, people, signed, time, unsigned};
+use crate::domain::command::{Cursor, Details, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
 use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
-use crate::hq::db::settle::NewOutcome;
-use crate::wire::link::Item;
+use crate::hq::db::notice::{self, Notice, command_id, places};
+use crate::hq::db::settle::{NewNotice, NewOutcome};
+use crate::wire::link::{Item, Serves};
 
-const ITEM: &str = "select number, id, kind, coupon, made, outcome from command";
+const ITEM: &str = "select number, id, kind, coupon, made, outcome, details from command";
 
 pub(super) fn give(db: &mut Connection, order: &Order) -> rusqlite::Result<Option<u64>> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let Some(row) = row(&tx, order.gateway)? else {
+    let new = New {
+        id: order.id,
+        kind: order.command.kind(),
+        coupon: order.command.coupon().map(CouponId::to_bytes),
+        details: notice::details(&order.command),
+        made: order.made,
+    };
+    let Some(number) = add(&tx, order.gateway, &new)? else {
         return Ok(None);
     };
-    let number = row.given + 1;
-    tx.execute(
-        "insert into command (gateway, number, id, kind, coupon, made)
-         values (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            order.gateway.0,
-            signed(number),
-            order.id.to_bytes(),
-            order.command.kind(),
-            order.command.coupon().map(CouponId::to_bytes),
-            order.made.as_millisecond()
-        ],
-    )?;
-    let given = Row {
-        given: number,
-        ..row
-    };
-    keep(&tx, order.gateway, given)?;
     people::note(&tx, &order.audit(number))?;
     tx.commit()?;
     Ok(Some(number))
+}
+
+/// A command without its number.
+struct New<'a> {
+    id: CommandId,
+    kind: &'a str,
+    coupon: Option<[u8; 16]>,
+    details: Option<String>,
+    made: Timestamp,
+}
+
+/// Puts a command at the end of a gateway's; none where there is no such gateway.
+fn add(tx: &Transaction<'_>, gateway: GatewayId, new: &New<'_>) -> rusqlite::Result<Option<u64>> {
+    let Some(row) = row(tx, gateway)? else {
+        return Ok(None);
+    };
+    let given = row.given + 1;
+    tx.prepare_cached(
+        "insert into command (gateway, number, id, kind, coupon, details, made)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        gateway.0,
+        signed(given),
+        new.id.to_bytes(),
+        new.kind,
+        new.coupon,
+        new.details,
+        new.made.as_millisecond()
+    ])?;
+    keep(tx, gateway, Row { given, ..row })?;
+    Ok(Some(given))
+}
+
+/// Keeps notices, and tells the boxes that they are for.
+pub(super) fn notify(tx: &Transaction<'_>, notices: &[NewNotice<'_>]) -> rusqlite::Result<()> {
+    for NewNotice { notice, received } in notices {
+        if !keep_notice(tx, notice)? {
+            continue;
+        }
+        let served = tx
+            .prepare_cached(
+                "select id from gateway where (serves = ?1 or ?1 = '') and revoked is null order by id",
+            )?
+            .query_map([notice.place()], |row| row.get(0).map(GatewayId))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        for gateway in served {
+            let new = New {
+                id: command_id(notice.id(), gateway),
+                kind: notice.command.kind(),
+                coupon: notice.command.coupon().map(CouponId::to_bytes),
+                details: notice.details(),
+                made: *received,
+            };
+            if !is_given(tx, new.id)? {
+                add(tx, gateway, &new)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a notice; whether it is new.
+pub(super) fn keep_notice(db: &Connection, notice: &Notice) -> rusqlite::Result<bool> {
+    let kept = db
+        .prepare_cached(
+            "insert or ignore into notice (store, id, kind, coupon, details, until)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            notice.place(),
+            notice.id(),
+            notice.command.kind(),
+            notice.command.coupon().map(CouponId::to_bytes),
+            notice.details(),
+            notice.until.as_millisecond()
+        ])?;
+    Ok(kept > 0)
+}
+
+/// Tells a new box what the others of its place have been told; what is over is let go.
+pub(super) fn tell_new(
+    tx: &Transaction<'_>,
+    gateway: GatewayId,
+    serves: &Serves,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "delete from notice where until < ?1",
+        [now.as_millisecond()],
+    )?;
+    let mut query = tx.prepare(
+        "select id, kind, coupon, details from notice where store in (?1, ?2) order by no",
+    )?;
+    let mut rows = query.query(places(serves))?;
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(1)?;
+        let new = New {
+            id: command_id(row.get(0)?, gateway),
+            kind: &kind,
+            coupon: row.get(2)?,
+            details: row.get(3)?,
+            made: now,
+        };
+        add(tx, gateway, &new)?;
+    }
+    Ok(())
+}
+
+fn is_given(tx: &Transaction<'_>, id: CommandId) -> rusqlite::Result<bool> {
+    tx.prepare_cached("select 1 from command where id = ?1")?
+        .exists([id.to_bytes()])
 }
 
 pub(super) fn after(
@@ -146,5 +248,9 @@ fn item(row: &SqlRow<'_>) -> rusqlite::Result<Item> {
         coupon: row
             .get::<_, Option<[u8; 16]>>(3)?
             .map(CouponId::from_entropy),
+        details: match row.get::<_, Option<String>>(6)? {
+            None => Details::default(),
+            Some(written) => serde_json::from_str(&written).map_err(|error| corrupt(6, error))?,
+        },
     })
 }

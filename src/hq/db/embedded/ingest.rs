@@ -93,6 +93,7 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
     for moved in &settlement.moves {
         move_mark(tx, moved)?;
     }
+    commands::notify(tx, &settlement.notices)?;
     for done in &settlement.commands_done {
         commands::record_outcome(tx, done)?;
     }

@@ -259,6 +259,11 @@ impl Ledger for Embedded {
             .await
     }
 
+    async fn keep_notice(&self, notice: Notice) -> Answer<()> {
+        self.run(move |db| commands::keep_notice(db, &notice).map(drop))
+            .await
+    }
+
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
         self.run(move |db| commands::all(db, gateway)).await
     }

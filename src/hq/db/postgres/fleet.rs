@@ -257,7 +257,11 @@ pub(super) async fn enrol(
     };
     let id = match take_number_again(&tx, enrolment, &serves).await? {
         Some(id) => id,
-        None => give_number(&tx, enrolment, &serves).await?,
+        None => {
+            let id = give_number(&tx, enrolment, &serves).await?;
+            super::commands::tell_new(&tx, id, &serves, enrolment.now).await?;
+            id
+        }
     };
     run(
         &tx,

@@ -1,7 +1,7 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
-//! Locks are taken in one order in every transaction: streams by id, then cells of figures by key, then
-//! visits by key. So two writers, or two headquarters, wait for each other and never in a circle.
+//! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id,
+//! then cells of figures by key, then visits by key. So two writers, or two headquarters, wait for each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,6 +189,7 @@ async fn write_seldom(
         )
         .await?;
     }
+    commands::notify(tx, &settlement.notices).await?;
     for done in &settlement.commands_done {
         commands::record_outcome(tx, done).await?;
     }

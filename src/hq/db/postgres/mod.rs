@@ -364,6 +364,11 @@ impl Ledger for Postgres {
         commands::after(&mut self.client().await?, gateway, cursor, now).await
     }
 
+    async fn keep_notice(&self, notice: Notice) -> Answer<()> {
+        commands::keep_notices(&self.client().await?, &[&notice]).await?;
+        Ok(())
+    }
+
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
         commands::given(&self.client().await?, gateway).await
     }
