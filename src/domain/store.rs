@@ -1,5 +1,8 @@
 //! A store as its pages and its campaigns see it, and the places in it that carry a code.
 
+mod brand;
+mod logo;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -8,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
 use super::text::Text;
+pub use brand::{Brand, Colour, Greeting, Ink};
+pub use logo::{BadLogo, Logo};
 
 /// A store, as written in its `store.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,56 +57,6 @@ impl Store {
 
     pub fn offset(&self, now: Timestamp) -> Offset {
         self.posix_time_zone.zone.to_offset(now)
-    }
-}
-
-/// How the store's pages look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Brand {
-    /// The colour of the button, `#rrggbb`.
-    pub colour: Colour,
-    /// Who invites: "the manager adds a dish for you" carries this name.
-    pub manager: Option<Text>,
-}
-
-impl Default for Brand {
-    fn default() -> Self {
-        Self {
-            // A dark red that keeps 4.5 : 1 against the white words on it (WCAG 2.2, 1.4.3): 7.4 : 1.
-            colour: Colour("#a3231f".to_owned()),
-            manager: None,
-        }
-    }
-}
-
-/// `#rrggbb` and nothing else: the only text of a brand that lands inside a style sheet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Colour(String);
-
-impl Colour {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Colour {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let digits = text.strip_prefix('#').unwrap_or_default();
-        if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text))
-        } else {
-            Err(format!("`{text}` is not a colour such as #a3231f"))
-        }
-    }
-}
-
-impl From<Colour> for String {
-    fn from(colour: Colour) -> Self {
-        colour.0
     }
 }
 
@@ -182,14 +137,6 @@ mod tests {
             prop_assert_eq!((local.hour(), local.minute()), (4, 0));
             let today = business_day(store.local(now));
             prop_assert_eq!(business_day(local), today.tomorrow().unwrap());
-        }
-    }
-
-    #[test]
-    fn a_brand_colour_cannot_break_out_of_its_style_sheet() {
-        assert!(Colour::try_from("#a3231f".to_owned()).is_ok());
-        for bad in ["red", "#a3231", "#a3231f;}", "a3231f"] {
-            assert!(Colour::try_from(bad.to_owned()).is_err(), "{bad} was taken");
         }
     }
 }

@@ -80,7 +80,6 @@ fn draw(
     let code = claim.code.as_str();
     render(&CouponPage {
         shell: Shell::new(language, visitor.language_link(), Some(store)),
-        store: store.name.of(language),
         id: claim.coupon,
         gift: claim.gift.of(language),
         code,
@@ -236,7 +235,6 @@ pub(super) async fn notice(
 #[template(path = "portal/coupon.html")]
 struct CouponPage<'a> {
     shell: Shell,
-    store: &'a str,
     id: CouponId,
     gift: &'a str,
     code: &'a str,

@@ -12,12 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::texts::{Texts, texts};
-use crate::domain::store::Store;
+use crate::domain::store::{Brand, Logo, Store};
 use crate::domain::text::Language;
-use crate::wire::encoding::gzip;
+use crate::wire::encoding::{data_url, gzip};
 
-/// Nothing from outside, nothing that runs: a page is words, a style sheet and forms to ourselves. The one
-/// image is the empty icon, without which every phone asks for `/favicon.ico` as well.
+/// Nothing from outside, nothing that runs: a page is words, a style sheet and forms to ourselves. The
+/// images are the shop's logo, which is in the page, and the empty icon, without which every phone asks for
+/// `/favicon.ico` as well.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -32,6 +33,12 @@ pub(super) struct Shell {
     pub(super) tag: &'static str,
     pub(super) t: &'static Texts,
     pub(super) colour: String,
+    /// Of the words on that colour.
+    pub(super) ink: &'static str,
+    /// Whose page it is.
+    pub(super) store: Option<String>,
+    /// As an address that holds the picture itself.
+    pub(super) logo: Option<String>,
     /// The links below the page.
     pub(super) other_languages: Vec<OtherLanguage>,
 }
@@ -63,15 +70,18 @@ impl Shell {
             LanguageLink::Nowhere => None,
         };
         let others = Language::ALL.into_iter().filter(|other| *other != language);
+        let chains = Brand::default();
+        let brand = store.map_or(&chains, |store| &store.brand);
         Self {
             tag: language.tag(),
             t: texts(language),
-            colour: store
-                .map(|store| store.brand.clone())
-                .unwrap_or_default()
-                .colour
-                .as_str()
-                .to_owned(),
+            colour: brand.colour.as_str().to_owned(),
+            ink: brand.colour.ink().colour(),
+            store: store.map(|store| store.name.of(language).to_owned()),
+            logo: brand
+                .logo
+                .as_ref()
+                .map(|logo| data_url(Logo::MEDIA_TYPE, logo.bytes())),
             other_languages: base.map_or_else(Vec::new, |base| {
                 let link = |other: Language| OtherLanguage {
                     tag: other.tag(),

@@ -8,14 +8,16 @@
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
+use crate::wire::encoding::gunzip;
+
 /// The gzip header: DEFLATE, no name, no time, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// A page with one hole.
 #[derive(Debug)]
 pub(super) struct SplicedPage {
-    before: String,
-    after: String,
+    /// Of both halves, as text.
+    length: usize,
     before_deflated: Vec<u8>,
     after_deflated: Vec<u8>,
     before_crc: Hasher,
@@ -36,14 +38,14 @@ impl SplicedPage {
             after_deflated: deflate(after.as_bytes(), Position::Last),
             before_crc: checksum(before),
             after_crc: checksum(after),
-            before: before.to_owned(),
-            after: after.to_owned(),
+            length: before.len() + after.len(),
         })
     }
 
-    /// The page as text.
+    /// The page as text. Hardly a phone asks for it, so it is unpacked and not kept a second time.
     pub(super) fn plain(&self, filling: &str) -> Vec<u8> {
-        [&self.before, filling, &self.after].concat().into_bytes()
+        let most = self.length + filling.len();
+        gunzip(&self.gzip(filling), most as u64).expect("it unpacks to the page it was made from")
     }
 
     /// The page as gzip. `filling` is at most 65,535 bytes, the most a stored block holds.
@@ -52,7 +54,7 @@ impl SplicedPage {
         let mut crc = self.before_crc.clone();
         crc.update(filling.as_bytes());
         crc.combine(&self.after_crc);
-        let plain_length = self.before.len() + filling.len() + self.after.len();
+        let plain_length = self.length + filling.len();
 
         let mut out = Vec::with_capacity(
             HEADER.len()
@@ -105,7 +107,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::encoding::gunzip;
 
     proptest! {
         #[test]

@@ -28,10 +28,10 @@ use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
 use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
 use crate::domain::offer::{self, Place};
-use crate::domain::store::{Touchpoint, TouchpointKind};
-use crate::domain::text::Language;
+use crate::domain::store::{Greeting, Store, Touchpoint, TouchpointKind};
+use crate::domain::text::{Language, Text};
 use crate::domain::wallet::{Left, TapRefused, Wallet};
-use crate::domain::wifi::ZoneName;
+use crate::domain::wifi::{Policy, ZoneName};
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::wire::bundle::{Bundle, StoreFolder};
@@ -115,14 +115,10 @@ pub(super) async fn arrival(
                     visitor.language_link(),
                     Some(&folder.store),
                 ),
-                store: folder.store.name.of(visitor.language),
                 label: None,
                 is_table: false,
                 wifi: true,
-                welcome: policy
-                    .welcome
-                    .as_ref()
-                    .map(|text| text.of(visitor.language)),
+                greeting: greeting(&policy, &folder.store).map(|text| text.of(visitor.language)),
                 doors: guest.and_then(|guest| state.doors(&bundle, &guest)),
                 code: "",
                 tap: &tap,
@@ -244,13 +240,13 @@ impl<'a> Here<'a> {
         let store = &self.folder.store;
         let local = store.local(self.state.now());
         let manager = store.brand.manager.as_ref();
+        let policy = self.policy();
         render(&LandingPage {
             shell: Shell::new(language, LanguageLink::Here, Some(store)),
-            store: store.name.of(language),
             label: Some(&self.touchpoint.label),
             is_table: self.touchpoint.kind == TouchpointKind::Table,
             wifi: self.touchpoint.kind == TouchpointKind::Wifi,
-            welcome: self.welcome(language).as_deref(),
+            greeting: greeting(&policy, store).map(|text| text.of(language)),
             doors: self.doors(),
             code: self.touchpoint.code.as_str(),
             tap,
@@ -280,10 +276,11 @@ impl<'a> Here<'a> {
         self.state.doors(self.bundle, self.guest.as_ref()?)
     }
 
-    fn welcome(&self, language: Language) -> Option<String> {
-        let zone = &self.guest.as_ref()?.zone;
-        let welcome = self.bundle.wifi(&self.folder.store.id, zone).welcome?;
-        Some(welcome.of(language).to_owned())
+    /// Of the zone that a device is in.
+    fn policy(&self) -> Policy {
+        let zone = self.guest.as_ref().map(|guest| &guest.zone);
+        zone.map(|zone| self.bundle.wifi(&self.folder.store.id, zone))
+            .unwrap_or_default()
     }
 
     fn view(&self, campaign: Option<&Campaign>) -> View {
@@ -294,6 +291,12 @@ impl<'a> Here<'a> {
             off_peak: campaign.is_some_and(Campaign::is_off_peak),
         }
     }
+}
+
+/// The first words of the page: those of the zone, or else the shop's.
+fn greeting<'a>(policy: &'a Policy, store: &'a Store) -> Option<&'a Text> {
+    let own = store.brand.greeting.as_ref().map(Greeting::text);
+    policy.welcome.as_ref().or(own)
 }
 
 /// What is left, as people say it.
@@ -375,11 +378,10 @@ impl Landings {
 #[template(path = "portal/landing.html")]
 struct LandingPage<'a> {
     shell: Shell,
-    store: &'a str,
     label: Option<&'a str>,
     is_table: bool,
     wifi: bool,
-    welcome: Option<&'a str>,
+    greeting: Option<&'a str>,
     doors: Option<Doors>,
     code: &'a str,
     tap: &'a str,

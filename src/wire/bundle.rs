@@ -10,6 +10,7 @@
 //! holidays.toml                    the days that are not like their weekday (optional)
 //! invitations.toml                 what guests are invited to beside a coupon (optional)
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
+//! logo.png                         the chain's picture on its pages (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes (optional)
 //! campaigns/<id>.toml
@@ -21,6 +22,7 @@
 //! stores/<ID>/certificate.pem      of the store's host, and those up to a root (optional)
 //! stores/<ID>/certificate-<gateway>.pem
 //!                                  the same for the key of one box: each makes its own (optional)
+//! stores/<ID>/logo.png             the store's own instead of the chain's (optional)
 //! stores/<ID>/wifi.toml            zones that are different in this store (optional)
 //! ```
 //!
@@ -42,7 +44,7 @@ use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
 use crate::domain::places::Places;
-use crate::domain::store::{Store, Touchpoint};
+use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
 use crate::domain::written::{BadFile, read_leniently, read_strictly};
@@ -65,6 +67,8 @@ pub struct Bundle {
     invitations: Invitations,
     /// Each store has a copy.
     holidays: Holidays,
+    /// Each store without its own has it.
+    logo: Option<Logo>,
     pub slices: BTreeMap<CampaignId, u32>,
     pub coupon_keys: Vec<PublicKey>,
     touchpoints: BTreeMap<TouchpointCode, StoreId>,
@@ -250,8 +254,12 @@ impl Reading for Strict {
 
     fn stranger(&self, file: &str) -> Option<BadFile> {
         let mut fault = BadFile::whole(file, "no file of this name belongs in a bundle");
-        fault.hint =
-            Some("campaigns are in campaigns/<id>.toml, a store in stores/<ID>/".to_owned());
+        let hint = if file.rsplit('/').next()?.starts_with("logo.") {
+            "a logo is a PNG called logo.png: it can carry no script, and every phone shows it"
+        } else {
+            "campaigns are in campaigns/<id>.toml, a store in stores/<ID>/"
+        };
+        fault.hint = Some(hint.to_owned());
         Some(fault)
     }
 }
@@ -285,6 +293,8 @@ impl Reader {
         }
         for folder in bundle.stores.values_mut() {
             folder.store.holidays = bundle.holidays.clone();
+            let logo = &mut folder.store.brand.logo;
+            *logo = logo.take().or_else(|| bundle.logo.clone());
         }
         self.check_codes(&mut bundle);
         bundle
@@ -310,8 +320,29 @@ fn read_file(
     bytes: &[u8],
     how: &impl Reading,
 ) -> Result<(), BadFile> {
-    let text = std::str::from_utf8(bytes).map_err(|_| BadFile::whole(path, "not UTF-8"))?;
     let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        ["logo.png"] => {
+            bundle.logo = Some(read_logo(path, bytes)?);
+            return Ok(());
+        }
+        ["stores", id, "logo.png"] => {
+            let folder = folder_of(bundle, path, id)?;
+            folder.store.brand.logo = Some(read_logo(path, bytes)?);
+            return Ok(());
+        }
+        _ => {}
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        if [".toml", ".csv", ".pem"]
+            .iter()
+            .any(|end| path.ends_with(end))
+        {
+            return Err(BadFile::whole(path, "not UTF-8"));
+        }
+        // A newer headquarters may send what this version does not know.
+        return how.stranger(path).map_or(Ok(()), Err);
+    };
     match parts.as_slice() {
         ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
         ["policy.toml"] => bundle.policy = how.toml(path, text)?,
@@ -362,10 +393,7 @@ fn read_store_file(
         bundle.stores.insert(folder.store.id.clone(), folder);
         return Ok(());
     }
-    let folder = StoreId::parse(id)
-        .ok()
-        .and_then(|id| bundle.stores.get_mut(&id))
-        .ok_or_else(|| BadFile::whole(path, "its folder has no store.toml that reads"))?;
+    let folder = folder_of(bundle, path, id)?;
     match file {
         "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
         "invitations.toml" => folder.invitations = how.toml(path, text)?,
@@ -378,6 +406,25 @@ fn read_store_file(
         _ => return how.stranger(path).map_or(Ok(()), Err),
     }
     Ok(())
+}
+
+/// The folder that the file at `path` belongs to.
+fn folder_of<'b>(
+    bundle: &'b mut Bundle,
+    path: &str,
+    id: &str,
+) -> Result<&'b mut StoreFolder, BadFile> {
+    StoreId::parse(id)
+        .ok()
+        .and_then(|id| bundle.stores.get_mut(&id))
+        .ok_or_else(|| BadFile::whole(path, "its folder has no store.toml that reads"))
+}
+
+fn read_logo(path: &str, bytes: &[u8]) -> Result<Logo, BadFile> {
+    Logo::read(bytes).map_err(|why| BadFile {
+        hint: Some("a PNG some 120 pixels high, of few colours, has 1 to 3 kB".to_owned()),
+        ..BadFile::whole(path, why)
+    })
 }
 
 /// Whose key a store's certificate is for, as its file's name says.
@@ -682,6 +729,57 @@ mod tests {
             let certificate = PublishCertificate::issue(self.key.public(), 0, &self.root);
             pack(files, version, 0, &certificate, &self.key)
         }
+    }
+
+    const LOGO: &[u8] = include_bytes!("../../deploy/demo/chain/logo.png");
+
+    #[test]
+    fn a_store_shows_its_own_logo_or_else_the_chains() {
+        let mut files = folder();
+        let logo = |files: &Files| {
+            let publisher = TestPublisher::new();
+            let opened = open(&publisher.pack(files, 1), publisher.root.public(), 0).unwrap();
+            let folder = opened.bundle.stores.values().next().unwrap();
+            let logo = folder.store.brand.logo.as_ref();
+            logo.map(|logo| logo.bytes().to_vec())
+        };
+        assert_eq!(logo(&files), None);
+        files.insert("logo.png".to_owned(), LOGO.to_vec());
+        assert_eq!(logo(&files).unwrap(), LOGO);
+        // Another, by one bit of a checksum that a phone would refuse.
+        let mut own = LOGO.to_vec();
+        *own.last_mut().unwrap() ^= 1;
+        files.insert("stores/SZ01/logo.png".to_owned(), own.clone());
+        assert_eq!(logo(&files).unwrap(), own);
+    }
+
+    #[test]
+    fn a_logo_that_cannot_be_shown_is_a_mistake_of_its_file() {
+        let fault = |path: &str, bytes: &[u8]| {
+            let mut files = folder();
+            files.insert(path.to_owned(), bytes.to_vec());
+            Bundle::from_folder(&files).unwrap_err().remove(0)
+        };
+        let large = fault("logo.png", &[0; 5000]);
+        assert_eq!(large.file, "logo.png");
+        assert!(large.fault.contains("5000 bytes are more"), "{large}");
+        let cut = fault("stores/SZ01/logo.png", &LOGO[..100]);
+        assert!(cut.fault.contains("only a part of one"), "{cut}");
+        let nowhere = fault("stores/SZ09/logo.png", LOGO);
+        assert!(nowhere.fault.contains("no store.toml"), "{nowhere}");
+        for other in ["logo.svg", "stores/SZ01/logo.jpg"] {
+            let fault = fault(other, b"\xff\xd8");
+            assert!(fault.hint.unwrap().contains("a PNG called logo.png"));
+        }
+    }
+
+    #[test]
+    fn a_bundle_may_hold_files_that_this_version_does_not_know() {
+        let mut files = folder();
+        files.insert("stores/SZ01/photo.jpg".to_owned(), b"\xff\xd8".to_vec());
+        let publisher = TestPublisher::new();
+        let opened = open(&publisher.pack(&files, 1), publisher.root.public(), 0).unwrap();
+        assert_eq!(opened.bundle.stores.len(), 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -15,6 +15,11 @@ pub fn to_base64(bytes: &[u8]) -> String {
 
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// An address that holds the file itself (RFC 2397).
+pub fn data_url(media_type: &str, file: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", STANDARD.encode(file))
 }
 
 /// The SHA-256 of `bytes` as 64 hexadecimal digits.

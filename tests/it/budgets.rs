@@ -4,10 +4,11 @@ use axum::body::Bytes;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
 use axum::http::{HeaderMap, Method, Response};
 use maitred::ops::ask::Connection;
+use maitred::ops::files::random;
 use maitred::ops::tasks::Tasks;
 use maitred::wire::encoding::gunzip;
 
-use crate::support::{TestStore, ask_to_be_let_in, claim, table};
+use crate::support::{TestStore, ask_to_be_let_in, claim, table, write_chain};
 
 /// 14 KB: the first flight of a TCP connection (RFC 6928, ten segments).
 const MOST_BYTES: usize = 14 * 1024;
@@ -25,6 +26,22 @@ async fn get(store: &TestStore, path: &str, language: &'static str) -> Response<
         .unwrap()
 }
 
+/// A picture of 4,096 bytes that no packing makes smaller.
+fn largest_logo() -> Vec<u8> {
+    let noise = random::<{ 4096 - 8 - 25 - 12 - 12 }>();
+    let chunk = |name: &[u8; 4], data: &[u8]| {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length[..], name, data, &[0; 4]].concat()
+    };
+    let header = [0, 0, 0, 200, 0, 0, 0, 100, 8, 6, 0, 0, 0];
+    let chunks = [
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &noise),
+        chunk(b"IEND", &[]),
+    ];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
+}
+
 fn text(answer: &Response<Bytes>) -> String {
     assert_eq!(answer.headers()[CONTENT_ENCODING], "gzip");
     String::from_utf8(gunzip(answer.body(), 1 << 20).unwrap()).unwrap()
@@ -33,6 +50,10 @@ fn text(answer: &Response<Bytes>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_a_diner_sees_fits_the_first_flight_and_asks_for_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
+    // What a shop may make of its pages at most.
+    let chain = dir.path().join("chain");
+    write_chain(&chain);
+    fs_err::write(chain.join("logo.png"), largest_logo()).unwrap();
     let store = TestStore::alone(dir.path()).await;
     let coupon = claim(store.portal(), &table(1)).await;
     let landing = format!("/t/{}", table(1));
@@ -53,6 +74,10 @@ async fn every_page_a_diner_sees_fits_the_first_flight_and_asks_for_nothing_else
             );
             // The empty icon, without which a phone asks for one.
             let html = html.replace("<link rel=\"icon\" href=\"data:,\">", "");
+            // The logo, which is in the page.
+            let logo = "<img src=\"data:image/png;base64,";
+            assert_eq!(html.matches(logo).count(), 1, "{path} in {language}");
+            let html = html.replace(logo, "");
             for outside in ["<script", "src=", "@import", "<link", "url("] {
                 assert!(!html.contains(outside), "{path} has {outside}");
             }

@@ -68,6 +68,8 @@ const FILES: [(&str, &str); 10] = [
     ),
 ];
 
+const LOGO: &[u8] = include_bytes!("../../../deploy/demo/chain/logo.png");
+
 /// A clock that stands still until it is told to go.
 pub(super) struct LateClock {
     start: Timestamp,
@@ -222,6 +224,7 @@ fn write_files(chain_dir: &Path) -> anyhow::Result<()> {
         }
         fs_err::write(file, text)?;
     }
+    fs_err::write(chain_dir.join("logo.png"), LOGO)?;
     Ok(())
 }
 
