@@ -346,11 +346,16 @@ impl Wallet {
 
     /// The redemptions that can still be taken back at `now`, newest first.
     pub fn undoable(&self, now: Timestamp) -> Vec<Redemption> {
+        self.redeemed_since(now.saturating_sub(UNDO_WITHIN).unwrap_or(Timestamp::MIN))
+    }
+
+    /// The redemptions since `time` that were not taken back, newest first.
+    pub fn redeemed_since(&self, time: Timestamp) -> Vec<Redemption> {
         let mut recent: Vec<Redemption> = Vec::new();
         for done in self.redemptions.iter() {
-            if now.duration_since(done.at.into()) <= UNDO_WITHIN {
+            if Timestamp::from(done.at) >= time {
                 let done = done.unpack(&self.names);
-                // A few minutes at one till: too few for anything cleverer than their place.
+                // A day at one till: too few for anything cleverer than their place.
                 let place = recent.partition_point(|other| other.at >= done.at);
                 recent.insert(place, done);
             }

@@ -79,6 +79,8 @@ texts! {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note
         offers stock_open sold_out used_up stopped sell_out give_again left_now set stop go_on more no_offers
         guessing invites invite_nobody invite_spare invite_ends invite_full
+        covers covers_half covers_redeemed covers_guests covers_more covers_fewer covers_sum covers_none
+        bills_sum parties_sum recent recent_none
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
     }

@@ -56,7 +56,7 @@
     document.querySelector('style').textContent = page.querySelector('style').textContent;
     document.querySelector('main').replaceWith(page.querySelector('main'));
     arrive();
-    scrollTo(0, 0);
+    if (document.querySelector('.answer')) scrollTo(0, 0);
   };
 
   const send = async (form, button) => {
@@ -67,6 +67,7 @@
     try {
       const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(fields) });
       show(await answer.text());
+      if (button?.id) byId(button.id)?.focus();
     } catch {
       // The browser's own way: its page says what is wrong, and the same form twice is one redemption.
       form.submit();

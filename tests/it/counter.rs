@@ -184,3 +184,58 @@ async fn what_staff_say_is_sold_out_is_offered_nowhere_until_they_take_it_back()
     // Headquarters reads all of it.
     store.wait_until_sent().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_are_counted_by_hand_never_below_none_and_right_after_a_power_cut() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let page = counter_page(&store, &till).await;
+    assert!(page.contains("0.0 redemptions an hour"), "{page}");
+    assert!(page.contains("Nothing has been redeemed today"), "{page}");
+
+    let coupon = claim(store.portal(), &table(1)).await;
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    let page = counter_page(&store, &till).await;
+    let field = |name: &str| {
+        let covers = page.split_once("/counter/covers").unwrap().1;
+        let (_, rest) = covers
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (day, half) = (field("day"), field("half"));
+    let count = async |till: &mut Till, by: &str| {
+        let fields = [("day", day.as_str()), ("half", &half), ("by", by)];
+        till.phone
+            .post("/counter/covers", &fields)
+            .await
+            .unwrap()
+            .status
+    };
+    for by in ["1", "1", "1", "-1", "-3"] {
+        assert_eq!(count(&mut till, by).await, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(
+        count(&mut till, "9999").await,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let counted = " redemptions, 2 guests";
+    let page = counter_page(&store, &till).await;
+    assert!(page.contains(counted), "{page}");
+    let last = page.split_once("Last redemptions").unwrap().1;
+    assert!(
+        last.contains("cucumber") && last.contains("/till/undo"),
+        "{last}"
+    );
+
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    assert!(counter_page(&store, &till).await.contains(counted));
+    store.process.stop();
+    let store = chain.start_store(Sending::AtOnce).await;
+    assert!(counter_page(&store, &till).await.contains(counted));
+    store.wait_until_sent().await;
+    assert_eq!(chain.totals_with(1).await.quarantined, 0);
+}

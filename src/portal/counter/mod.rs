@@ -7,8 +7,10 @@
 //! headquarters and why, and what can be done about it here. Under the figures staff say what is sold out
 //! ([`offers`]).
 
+mod covers;
 mod offers;
 mod pair;
+mod recent;
 
 use askama::Template;
 use axum::Router;
@@ -20,9 +22,10 @@ use jiff::Timestamp;
 
 use super::State;
 use super::invite;
-use super::pages::{LanguageLink, Shell, page, render, see_other};
+use super::ledger::{Ledger, only_say};
+use super::pages::{LanguageLink, Shell, render, scripted, see_other};
 use super::texts::{Counter, texts};
-use super::till::AtTill;
+use super::till::{AtTill, script};
 use crate::domain::calendar::{business_day, day_and_clock};
 use crate::domain::ids::{CampaignId, StaffName};
 use crate::domain::store::Store;
@@ -38,6 +41,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
         .route("/pair", post(pair::give_out))
+        .route("/covers", post(covers::count))
 }
 
 #[derive(Template)]
@@ -48,6 +52,10 @@ struct CounterPage<'a> {
     staff: &'a StaffName,
     /// None beside headquarters, where no store's day is.
     figures: Option<Figures>,
+    /// Guests and redemptions by the half-hour; none beside headquarters.
+    covers: Option<covers::Covers>,
+    /// The last redemptions.
+    recent: Vec<recent::Row>,
     /// What runs here today.
     offers: Vec<offers::Offer>,
     /// When somebody typed too many unknown codes today.
@@ -59,6 +67,7 @@ struct CounterPage<'a> {
     /// Captures that wait for headquarters, and since when.
     waiting: u64,
     oldest: Option<String>,
+    script: &'static str,
 }
 
 /// Two days side by side.
@@ -99,9 +108,16 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         .zip(store)
         .map(|(time, store)| day_and_clock(store.local(time)));
     let link = state.link.as_ref().map(|link| *link.borrow());
+    let (covers, recent) = match store {
+        Some(store) => by_half_hours(&state, &bundle, store, &shell, visitor.language).await,
+        None => (None, Vec::new()),
+    };
     let html = render(&CounterPage {
         store: store.map_or("", |store| store.name.of(visitor.language)),
         staff: &staff,
+        covers,
+        recent,
+        script: script::address(),
         figures: store.map(|store| figures(&state, &bundle, store, visitor.language)),
         offers: store
             .map(|store| offers::today(&state, &bundle, store, visitor.language))
@@ -121,8 +137,29 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         oldest,
         shell,
     });
-    let answer = page(StatusCode::OK, visitor.packing, html);
+    let answer = scripted(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
+}
+
+/// Today's half-hours, and the last redemptions in them.
+async fn by_half_hours(
+    state: &State,
+    bundle: &Bundle,
+    store: &Store,
+    shell: &Shell,
+    language: Language,
+) -> (Option<covers::Covers>, Vec<recent::Row>) {
+    let now = state.now();
+    let today = business_day(store.local(now));
+    let look = move |ledger: &mut Ledger| only_say(ledger.floor().day(today));
+    // A journal that cannot write answers nothing, and its page has other worries.
+    let floor = state.journal.commit(look).await.unwrap_or_default();
+    let wallet = state.wallet.read();
+    let redeemed = recent::of_today(&wallet, store, now);
+    let rows = recent::rows(&redeemed, &wallet, bundle, store, language);
+    drop(wallet);
+    let covers = covers::Covers::of(&floor, &redeemed, store, now, &shell.t.counter);
+    (Some(covers), rows)
 }
 
 fn figures(state: &State, bundle: &Bundle, store: &Store, language: Language) -> Figures {

@@ -32,6 +32,8 @@ use crate::ops::serve::Peer;
 use crate::wire::encoding::{from_base64, to_base64};
 use crate::wire::staff::Staff;
 
+pub(super) use redeem::gift;
+
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/", get(open))

@@ -217,7 +217,7 @@ impl Asked {
 }
 
 /// What was promised: as written on our own coupon, else as the campaign says.
-pub(super) fn gift(
+pub(in crate::portal) fn gift(
     wallet: &Wallet,
     bundle: &Bundle,
     coupon: CouponId,
