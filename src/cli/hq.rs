@@ -20,6 +20,7 @@ use crate::hq::{chain, init, staff, token};
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
+use crate::wire::staff::Role;
 
 mod audit;
 mod certificate;
@@ -71,6 +72,11 @@ const CHAIN: Word = Word::operand(
 );
 const STAFF_NAME: Word =
     Word::option("name", "NAME", "A short name, as shown at the till").required();
+
+const MANAGER: Word = Word::flag(
+    "manager",
+    "Their PIN also takes back what others redeemed, up to a week after the coupon has ended",
+);
 
 /// A store means something else to each command.
 const fn store(about: &'static str) -> Word {
@@ -193,7 +199,7 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
             &[syntax::Command::new(
                 "add",
                 "Add a member of staff, or give one a new PIN; the PIN is printed once",
-                &[STAFF_STORE, STAFF_NAME],
+                &[STAFF_STORE, STAFF_NAME, MANAGER],
                 add_staff,
             )],
         ),
@@ -244,7 +250,8 @@ fn ask(text: &str) -> Result<Command, &'static str> {
 
 fn add_staff(given: &Given) -> anyhow::Result<()> {
     let (store, name) = (given.value(&STAFF_STORE)?, given.value(&STAFF_NAME)?);
-    let pin = staff::add(&settings(given)?.chain_dir, &store, name)?;
+    let role = given.has(&MANAGER).then_some(Role::Manager);
+    let pin = staff::add(&settings(given)?.chain_dir, &store, name, role)?;
     print::line(format_args!("PIN: {pin}"));
     print::line("it is shown this once; the store's till knows it within a minute");
     Ok(())

@@ -259,11 +259,22 @@ impl TillRefused {
     }
 }
 
+/// Who takes a redemption back at the till.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undoer<'a> {
+    /// Their own, within ten minutes.
+    Staff(&'a StaffName),
+    /// Everybody's, for as long as it is remembered: a week after the coupon has ended.
+    Manager(&'a StaffName),
+}
+
 /// Why a redemption stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UndoRefused {
     /// Not redeemed here, or taken back before.
     Unknown,
+    /// Somebody else redeemed it.
+    NotTheirs,
     TooLate,
 }
 
@@ -525,16 +536,20 @@ impl Wallet {
     pub fn undo(
         &self,
         redemption: RedemptionId,
-        staff: &StaffName,
+        by: Undoer<'_>,
         now: Timestamp,
     ) -> Result<RedeemUndone, UndoRefused> {
         let found = self
             .redemption_by_id(redemption)
             .ok_or(UndoRefused::Unknown)?;
-        if now.duration_since(found.at) > UNDO_WITHIN {
-            return Err(UndoRefused::TooLate);
+        match by {
+            Undoer::Manager(manager) => Ok(undone(found, manager)),
+            Undoer::Staff(_) if now.duration_since(found.at) > UNDO_WITHIN => {
+                Err(UndoRefused::TooLate)
+            }
+            Undoer::Staff(staff) if *staff != found.redeem.staff => Err(UndoRefused::NotTheirs),
+            Undoer::Staff(staff) => Ok(undone(found, staff)),
         }
-        Ok(undone(found, staff))
     }
 
     /// Takes back a coupon's redemption for headquarters, however long ago it was; none if there is none here.

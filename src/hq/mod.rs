@@ -31,6 +31,7 @@ mod secret;
 pub mod server;
 pub mod staff;
 pub mod state;
+mod store_file;
 #[cfg(test)]
 mod testing;
 pub mod token;

@@ -73,6 +73,7 @@ texts! {
         unknown_code street_code bad_token other_store already_redeemed voided not_yet expired
         outside_hours staff_only staff_only_text
         camera camera_stop no_camera claimed_ago minutes hours days
+        undo_theirs manager no_manager undo_this
         paid_title party party_more party_number amount amount_hint note noted noted_party bad_party bad_amount
     }
     counter Counter {

@@ -203,3 +203,58 @@ async fn after_green_a_party_and_its_bill_are_noted_and_what_cannot_be_is_said_a
     let totals = chain.totals_with(1).await;
     assert_eq!(totals.quarantined, 0, "headquarters reads all of it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_redeemed_is_undone_by_a_managers_pin_and_wrong_ones_wait() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let add = |name: &str, more: &[&str]| {
+        let words = ["staff", "add", "--store", "SZ01", "--name", name];
+        let said = chain.hq(&[&words, more].concat());
+        let pin = said.lines().next().unwrap().strip_prefix("PIN: ").unwrap();
+        pin.to_owned()
+    };
+    let (boss, wang) = (add("boss", &["--manager"]), add("wang", &[]));
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut till = Till::open(&store, &pin).await;
+    till.redeem(&coupon.code).await;
+
+    // Somebody else signs in on the same device.
+    let fields = [("name", "wang"), ("pin", wang.as_str())];
+    till.phone.post("/till/sign-in", &fields).await.unwrap();
+    let no = till.redeem(&coupon.code).await;
+    assert!(no.html.contains("撤销这次核销"), "{}", no.html);
+    let undo = no.html.split_once("action=\"/till/undo\"").unwrap().1;
+    let redemption = undo.split_once("value=\"").unwrap().1;
+    let redemption = redemption.split_once('"').unwrap().0;
+    let asked = till
+        .phone
+        .post("/till/undo", &[("redemption", redemption)])
+        .await
+        .unwrap();
+    assert_eq!(asked.status, StatusCode::CONFLICT);
+    assert!(asked.html.contains("需店长撤销"), "{}", asked.html);
+    assert!(
+        asked.html.contains("<option>boss</option></select>"),
+        "only managers"
+    );
+    let mut try_pin = async |name: &str, pin: &str| {
+        let fields = [("redemption", redemption), ("name", name), ("pin", pin)];
+        let page = till.phone.post("/till/undo/manager", &fields).await;
+        page.unwrap()
+    };
+    let wrong = try_pin("wang", &wang).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN, "no manager");
+    assert!(wrong.html.contains("姓名或 PIN 不对"), "{}", wrong.html);
+    let undone = try_pin("boss", &boss).await;
+    assert!(undone.html.contains("券可以再次使用"), "{}", undone.html);
+    let before = try_pin("boss", &boss).await;
+    assert!(before.html.contains("已经撤销过"), "{}", before.html);
+    for _ in 0..2 {
+        try_pin("boss", "0").await;
+    }
+    let waits = try_pin("boss", &boss).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(waits.html.contains("请等到"), "{}", waits.html);
+}

@@ -133,7 +133,7 @@ impl DemoChain {
         let folder = super::super::gateway::read_folder(&chain_dir)?;
         let mut pins = Vec::new();
         for id in folder.stores.keys() {
-            pins.push(staff::add(&chain_dir, id, staff.clone())?);
+            pins.push(staff::add(&chain_dir, id, staff.clone(), None)?);
         }
         let made = init::init(&dir.join("hq"), &[], &SystemClock).await?;
         let hq_tasks = Tasks::new();

@@ -57,7 +57,7 @@ mod tests {
 
     use super::super::packed::Millis;
     use super::super::tests::{TestShop, restarted};
-    use super::super::{Event, Presented, TapRefused, Tapped};
+    use super::super::{Event, Presented, TapRefused, Tapped, Undoer};
 
     #[test]
     fn a_coupon_that_runs_out_unused_comes_back_to_its_slice_once() {
@@ -102,7 +102,9 @@ mod tests {
         shop.now = claim.not_after;
         shop.later(-1);
         let redeem = shop.show(&Presented::Code(claim.code)).unwrap();
-        let undone = shop.wallet.undo(redeem.redemption, &shop.staff, shop.now);
+        let undone = shop
+            .wallet
+            .undo(redeem.redemption, Undoer::Staff(&shop.staff), shop.now);
         shop.happen(Event::RedeemUndone(undone.unwrap()));
         assert_eq!(shop.tap(2, None), Err(TapRefused::CampaignIsDone));
         shop.later(3);

@@ -276,20 +276,47 @@ fn a_coupon_for_the_next_visit_begins_with_the_next_business_day_and_lasts_from_
 fn a_slip_is_undone_within_ten_minutes_and_the_coupon_lives_again() {
     let mut shop = TestShop::open();
     let code = Presented::Code(shop.claim(1).code);
-    let staff = StaffName::parse("manager").unwrap();
+    let staff = shop.staff.clone();
     let redeem = shop.show(&code).unwrap();
     shop.later(10);
     let undone = shop
         .wallet
-        .undo(redeem.redemption, &staff, shop.now)
+        .undo(redeem.redemption, Undoer::Staff(&staff), shop.now)
         .unwrap();
     shop.happen(Event::RedeemUndone(undone));
     let again = shop.show(&code).unwrap();
 
     shop.later(11);
     assert_eq!(
-        shop.wallet.undo(again.redemption, &staff, shop.now),
+        shop.wallet
+            .undo(again.redemption, Undoer::Staff(&staff), shop.now),
         Err(UndoRefused::TooLate)
+    );
+}
+
+#[test]
+fn what_others_redeemed_or_what_is_old_takes_a_manager() {
+    let mut shop = TestShop::open();
+    let code = Presented::Code(shop.claim(1).code);
+    let [other, manager] = ["wang", "boss"].map(|name| StaffName::parse(name).unwrap());
+    let redemption = shop.show(&code).unwrap().redemption;
+    assert_eq!(
+        shop.wallet
+            .undo(redemption, Undoer::Staff(&other), shop.now),
+        Err(UndoRefused::NotTheirs)
+    );
+    // A week after the coupon's end it is still remembered.
+    shop.weeks_of_ordinary_life(1);
+    let undone = shop
+        .wallet
+        .undo(redemption, Undoer::Manager(&manager), shop.now)
+        .unwrap();
+    assert_eq!(undone.staff, manager);
+    shop.happen(Event::RedeemUndone(undone));
+    assert_eq!(
+        shop.wallet
+            .undo(redemption, Undoer::Manager(&manager), shop.now),
+        Err(UndoRefused::Unknown)
     );
 }
 
@@ -508,7 +535,7 @@ fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
 
     let undone = shop
         .wallet
-        .undo(redeem.redemption, &staff, shop.now)
+        .undo(redeem.redemption, Undoer::Staff(&staff), shop.now)
         .unwrap();
     shop.happen(Event::RedeemUndone(undone));
     shop.wallet = restarted(&mut shop.wallet, &mut kept);

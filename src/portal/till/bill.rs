@@ -142,7 +142,9 @@ impl Paid {
         let (noted, fault) = match outcome {
             Outcome::Redeemed(_) => (Noted::default(), None),
             Outcome::Noted(said) => (said.noted.clone(), said.fault.clone()),
-            Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) => return None,
+            Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) | Outcome::NeedsManager(_) => {
+                return None;
+            }
         };
         Some(Self {
             redemption: redeem.redemption,

@@ -9,6 +9,7 @@ pub(super) mod pairing;
 mod redeem;
 pub(super) mod script;
 mod sign_in;
+mod undo;
 
 pub(super) use sign_in::address_to_pair;
 
@@ -41,7 +42,8 @@ pub(super) fn routes() -> Router<State> {
         .route("/sign-in", post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/redeem", post(redeem::redeem))
-        .route("/undo", post(redeem::undo))
+        .route("/undo", post(undo::undo))
+        .route("/undo/manager", post(undo::by_manager))
         .route("/bill", post(bill::note))
         .route(script::ROUTE, get(script::send))
 }
@@ -173,9 +175,10 @@ fn fields<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Apology> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::staff::Role;
 
     fn staff(name: &str, pin: &str) -> Staff {
-        Staff::new(StaffName::parse(name).unwrap(), pin, [7; 16])
+        Staff::new(StaffName::parse(name).unwrap(), Role::Staff, pin, [7; 16])
     }
 
     #[test]

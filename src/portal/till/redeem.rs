@@ -1,4 +1,4 @@
-//! Green or red: a code is redeemed once, and a slip is taken back within ten minutes.
+//! Green or red: a code is redeemed once.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::about::About;
 use super::bill::{self, Paid};
+use super::undo::{self, AskManager};
 use super::{AtTill, fields, script, sign_in};
 use crate::domain::calendar::clock;
 use crate::domain::event::{Event, RedeemRefused, RefusalReason};
@@ -43,6 +44,8 @@ pub(super) enum Outcome {
     Redeemed(Option<Text>),
     Refused(No),
     Undone(Result<(), UndoRefused>),
+    /// Only a manager may take it back.
+    NeedsManager(undo::Ask),
     /// Something was said of the party, or could not be.
     Noted(bill::Said),
 }
@@ -103,9 +106,11 @@ pub(super) async fn redeem(
         Ok(outcome) => {
             metrics::count(match outcome {
                 Outcome::Redeemed(_) => metrics::REDEMPTIONS,
-                Outcome::None | Outcome::Refused(_) | Outcome::Undone(_) | Outcome::Noted(_) => {
-                    metrics::REDEMPTIONS_REFUSED
-                }
+                Outcome::None
+                | Outcome::Refused(_)
+                | Outcome::Undone(_)
+                | Outcome::NeedsManager(_)
+                | Outcome::Noted(_) => metrics::REDEMPTIONS_REFUSED,
             });
             page(&state, visitor, &staff, outcome, coupon)
         }
@@ -228,50 +233,6 @@ pub(in crate::portal) fn gift(
         .or_else(|| Some(bundle.campaign(campaign)?.offer.gift.text()))
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct UndoForm {
-    redemption: RedemptionId,
-}
-
-/// `POST /till/undo`
-pub(super) async fn undo(
-    axum::extract::State(state): axum::extract::State<State>,
-    at_till: AtTill,
-    form: Result<Form<UndoForm>, FormRejection>,
-) -> Response {
-    let visitor = &at_till.visitor;
-    let form = match fields(form) {
-        Ok(form) => form,
-        Err(apology) => return apology.page(visitor),
-    };
-    let Some(staff) = at_till.staff else {
-        return sign_in::page(&state, visitor, StatusCode::FORBIDDEN, None);
-    };
-    let bundle = state.bundle();
-    let Some(folder) = state.own_store(&bundle) else {
-        return Apology::NoSuchPage.page(visitor);
-    };
-    let (store, by) = (folder.store.clone(), staff.clone());
-    let (clock, boot_time) = (Arc::clone(&state.clock), state.boot_time());
-    let undone = state
-        .journal
-        .commit(move |ledger| {
-            let now = clock.now();
-            match ledger.wallet().undo(form.redemption, &by, now) {
-                Ok(undone) => {
-                    let occurrence = happening(&store, now, Event::RedeemUndone(undone));
-                    write(boot_time, occurrence, Ok(()))
-                }
-                Err(refused) => only_say(Err(refused)),
-            }
-        })
-        .await;
-    match undone {
-        Ok(undone) => page(&state, visitor, &staff, Outcome::Undone(undone), None),
-        Err(error) => not_kept(&error).page(visitor),
-    }
-}
-
 /// The till's page, with what has just happened on top, and to which coupon.
 pub(super) fn page(
     state: &State,
@@ -295,6 +256,14 @@ pub(super) fn page(
     let paid = coupon
         .and_then(|coupon| wallet.redemption(coupon))
         .and_then(|done| Paid::after(&outcome, &done.redeem));
+    let ask = match &outcome {
+        Outcome::NeedsManager(ask) => Some(AskManager::of(ask, folder)),
+        Outcome::None
+        | Outcome::Redeemed(_)
+        | Outcome::Refused(_)
+        | Outcome::Undone(_)
+        | Outcome::Noted(_) => None,
+    };
     let said = said(outcome, shell.t, language, wall);
     let recent = wallet
         .undoable(state.now())
@@ -312,7 +281,14 @@ pub(super) fn page(
         Said::Noted { .. } if paid.as_ref().is_some_and(Paid::has_fault) => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        Said::Nothing | Said::Yes { .. } | Said::Noted { .. } | Said::Note { .. } => StatusCode::OK,
+        Said::Nothing | Said::Yes { .. } | Said::Noted { .. } | Said::Note { .. } => {
+            ask.as_ref().map_or(StatusCode::OK, AskManager::status)
+        }
+    };
+    let done = coupon.and_then(|coupon| wallet.redemption(coupon));
+    let undoable = match said {
+        Said::No { .. } => done.map(|done| done.redeem.redemption),
+        Said::Nothing | Said::Yes { .. } | Said::Noted { .. } | Said::Note { .. } => None,
     };
     let coupon = coupon.and_then(|coupon| wallet.coupon(coupon));
     let html = render(&TillPage {
@@ -323,6 +299,8 @@ pub(super) fn page(
         about: coupon.map(|coupon| About::of(&coupon, &bundle, state.now(), language)),
         said,
         paid,
+        ask,
+        undoable,
         recent,
         script: script::address(),
     });
@@ -396,11 +374,13 @@ fn said(
                 .gift
                 .map_or_else(String::new, |gift| gift.of(language).to_owned()),
         },
+        Outcome::NeedsManager(ask) => Said::Note {
+            words: ask.why(t).to_owned(),
+        },
         Outcome::Undone(undone) => Said::Note {
             words: match undone {
                 Ok(()) => t.undone.clone(),
-                Err(UndoRefused::Unknown) => t.undo_unknown.clone(),
-                Err(UndoRefused::TooLate) => t.undo_late.clone(),
+                Err(refused) => undo::refusal(refused, t).to_owned(),
             },
         },
     }
@@ -418,6 +398,10 @@ struct TillPage<'a> {
     about: Option<About>,
     /// The questions after green.
     paid: Option<Paid>,
+    /// The manager's PIN.
+    ask: Option<AskManager>,
+    /// The redemption that is in the way, where it was here.
+    undoable: Option<RedemptionId>,
     recent: Vec<Row>,
     script: &'static str,
 }

@@ -106,8 +106,8 @@ pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> R
 
 #[derive(Debug, Deserialize)]
 pub(super) struct SignInForm {
-    name: StaffName,
-    pin: String,
+    pub(super) name: StaffName,
+    pub(super) pin: String,
 }
 
 /// `POST /till/sign-in`
@@ -124,24 +124,49 @@ pub(super) async fn sign_in(
     let Some(device) = at_till.device else {
         return pair_page(&state, visitor, Pairing::Asked);
     };
+    match try_pin(&state, visitor, device, form, |_| true).await {
+        Ok(staff) => {
+            let until = state.now().as_second() + i64::from(cookie::STAFF.max_age_seconds);
+            let value = Shift::begin(device, &staff, until).to_string();
+            let mut response = see_other("/till");
+            let cookie = state.signer.set(cookie::STAFF, &value);
+            response.headers_mut().append(SET_COOKIE, cookie);
+            response
+        }
+        Err(PinRefused::NotKept(apology)) => apology.page(visitor),
+        Err(PinRefused::Said(status, fault)) => page(&state, visitor, status, Some(fault)),
+    }
+}
+
+/// Why a PIN does not help.
+pub(super) enum PinRefused {
+    /// It is wrong, or it is not its time: what stands at the field.
+    Said(StatusCode, String),
+    /// That it was wrong could not be written down.
+    NotKept(Apology),
+}
+
+/// The member of staff who `may`, if the PIN is theirs. A wrong one counts on this device.
+pub(super) async fn try_pin(
+    state: &State,
+    visitor: &Visitor,
+    device: DeviceId,
+    typed: SignInForm,
+    may: fn(&Staff) -> bool,
+) -> Result<Staff, PinRefused> {
     // One at a time: tries sent all at once would otherwise all pass the wait before the first counts.
     let _turn = state.pin_turn.lock().await;
-    if let Some(fault) = must_wait(&state, device, visitor) {
-        return page(&state, visitor, StatusCode::TOO_MANY_REQUESTS, Some(fault));
+    if let Some(fault) = must_wait(state, device, visitor) {
+        return Err(PinRefused::Said(StatusCode::TOO_MANY_REQUESTS, fault));
     }
-    if let Some(staff) = with_pin(&state, form).await {
-        let until = state.now().as_second() + i64::from(cookie::STAFF.max_age_seconds);
-        let value = Shift::begin(device, &staff, until).to_string();
-        let mut response = see_other("/till");
-        let cookie = state.signer.set(cookie::STAFF, &value);
-        response.headers_mut().append(SET_COOKIE, cookie);
-        return response;
+    if let Some(staff) = with_pin(state, typed, may).await {
+        return Ok(staff);
     }
-    if let Err(apology) = count_wrong_pin(&state, device).await {
-        return apology.page(visitor);
-    }
+    count_wrong_pin(state, device)
+        .await
+        .map_err(PinRefused::NotKept)?;
     let fault = texts(visitor.language).till.pin_wrong.clone();
-    page(&state, visitor, StatusCode::FORBIDDEN, Some(fault))
+    Err(PinRefused::Said(StatusCode::FORBIDDEN, fault))
 }
 
 /// The sentence that says until when this device waits.
@@ -158,10 +183,11 @@ fn must_wait(state: &State, device: DeviceId, visitor: &Visitor) -> Option<Strin
 }
 
 /// The member of staff whose name and PIN these are.
-async fn with_pin(state: &State, form: SignInForm) -> Option<Staff> {
+async fn with_pin(state: &State, form: SignInForm, may: fn(&Staff) -> bool) -> Option<Staff> {
     let bundle = state.bundle();
     let mut staff = state.own_store(&bundle)?.staff.iter();
-    let staff = staff.find(|staff| staff.name == form.name)?.clone();
+    let staff = staff.find(|staff| staff.name == form.name && may(staff))?;
+    let staff = staff.clone();
     // Twenty milliseconds of hashing are too long for an async thread.
     tokio::task::spawn_blocking(move || staff.knows(&form.pin).then_some(staff))
         .await
