@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bill::{BillNumber, Fen, Party};
 use super::command::CommandDone;
+use super::feedback::inbox::Standing;
+use super::feedback::{Call, Rating, Words};
 use super::floor::HalfHour;
 use super::ids::{
-    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, Slug, StaffName, StoreId, TapId,
-    TouchpointCode, Vid,
+    CampaignId, CouponId, DeviceId, RedemptionId, RequestId, ShortCode, Slug, StaffName, StoreId,
+    TapId, TouchpointCode, Vid,
 };
 use super::places::{TouchpointBound, WalkFinished};
 use super::text::Text;
@@ -91,6 +93,8 @@ registry! {
         30 CommandDone "command_done",
         31 CouponVoided "coupon_voided",
         32 CouponKnown "coupon_known",
+        36 StaffCalled "staff_called",
+        37 GuestAnswered "guest_answered",
         38 TouchpointBound "touchpoint_bound",
         39 WalkFinished "walk_finished",
     }
@@ -156,6 +160,9 @@ pub enum Event {
     GroupIntent(Intent),
     TouchpointBound(TouchpointBound),
     WalkFinished(WalkFinished),
+    Feedback(Feedback),
+    StaffCalled(StaffCalled),
+    GuestAnswered(GuestAnswered),
 }
 
 impl Event {
@@ -184,6 +191,9 @@ impl Event {
             Self::GroupIntent(_) => Kind::GroupIntent,
             Self::TouchpointBound(_) => Kind::TouchpointBound,
             Self::WalkFinished(_) => Kind::WalkFinished,
+            Self::Feedback(_) => Kind::Feedback,
+            Self::StaffCalled(_) => Kind::StaffCalled,
+            Self::GuestAnswered(_) => Kind::GuestAnswered,
         }
     }
 }
@@ -444,6 +454,45 @@ pub struct Bill {
     pub staff: StaffName,
     #[serde(rename = "dev")]
     pub device: DeviceId,
+}
+
+/// A guest said how it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    #[serde(rename = "rq")]
+    pub id: RequestId,
+    /// The place whose code they scanned, where there is one.
+    #[serde(rename = "tp", default, skip_serializing_if = "Option::is_none")]
+    pub touchpoint: Option<TouchpointCode>,
+    pub vid: Vid,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
+}
+
+/// A guest called for staff, or once more where the call has been waiting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaffCalled {
+    #[serde(rename = "rq")]
+    pub id: RequestId,
+    #[serde(rename = "tp")]
+    pub touchpoint: TouchpointCode,
+    pub what: Call,
+    pub vid: Vid,
+}
+
+/// Staff saw to what a guest asked or said, answered it, or found that it is not done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestAnswered {
+    #[serde(rename = "rq")]
+    pub of: RequestId,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+    #[serde(rename = "is")]
+    pub standing: Standing,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
 }
 
 #[expect(

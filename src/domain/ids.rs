@@ -372,6 +372,11 @@ random_id!(
     "binding id"
 );
 random_id!(
+    /// Something that a guest asked of the shop or said to it.
+    RequestId,
+    "request id"
+);
+random_id!(
     /// A till device that has been paired with this gateway.
     DeviceId,
     "device id"

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod campaign;
 pub mod command;
 pub mod event;
+pub mod feedback;
 pub mod floor;
 pub mod ids;
 pub mod invitation;

@@ -99,6 +99,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         Event::FollowIntent(intent) | Event::ContactIntent(intent) | Event::GroupIntent(intent) => {
             (Vec::new(), Some(intent.vid))
         }
+        Event::Feedback(feedback) => (Vec::new(), Some(feedback.vid)),
+        Event::StaffCalled(called) => (Vec::new(), Some(called.vid)),
         // A coupon that is void was claimed all the same, and one that is passed down counted where it was issued.
         Event::Admitted(_)
         | Event::AdmissionEnded(_)
@@ -111,7 +113,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::CoversCounted(_)
         | Event::Bill(_)
         | Event::TouchpointBound(_)
-        | Event::WalkFinished(_) => (Vec::new(), None),
+        | Event::WalkFinished(_)
+        | Event::GuestAnswered(_) => (Vec::new(), None),
     };
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),

@@ -656,7 +656,10 @@ impl Wallet {
             | Event::Bill(_)
             | Event::CommandDone(_)
             | Event::TouchpointBound(_)
-            | Event::WalkFinished(_) => {}
+            | Event::WalkFinished(_)
+            | Event::Feedback(_)
+            | Event::StaffCalled(_)
+            | Event::GuestAnswered(_) => {}
         }
     }
 
@@ -680,6 +683,11 @@ impl Wallet {
         }
         self.run_out_until = steady.min(at);
         self.give_back_what_ran_out();
+    }
+
+    /// The time that forgetting goes by.
+    pub const fn steady(&self) -> Timestamp {
+        self.steady
     }
 
     fn issue(&mut self, coupon: &Coupon) {

@@ -161,6 +161,9 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
             (None, Some(x.coupon), Some(x.vid))
         }
+        Event::Feedback(x) => (None, None, Some(x.vid)),
+        Event::StaffCalled(x) => (None, None, Some(x.vid)),
+        Event::GuestAnswered(_) => (None, None, None),
     }
 }
 

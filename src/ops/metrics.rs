@@ -19,6 +19,9 @@ pub const TAPS: &str = "portal_taps_total";
 pub const CODES_UNKNOWN: &str = "portal_codes_unknown_total";
 pub const CLAIMS: &str = "portal_claims_total";
 pub const CLAIMS_REFUSED: &str = "portal_claims_refused_total";
+/// Calls for staff, and ratings with or without words, that were taken; echoes among them.
+pub const STAFF_CALLS: &str = "portal_staff_calls_total";
+pub const FEEDBACK: &str = "portal_feedback_total";
 /// When the certificate that phones are shown ends, in Unix seconds; not there while there is none.
 pub const PORTAL_CERTIFICATE_NOT_AFTER_SECONDS: &str = "portal_certificate_not_after_seconds";
 pub const REDEMPTIONS: &str = "portal_redemptions_total";

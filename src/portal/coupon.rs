@@ -18,7 +18,7 @@ use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
 use crate::domain::calendar::day_and_clock;
 use crate::domain::event::{Consent, Event, Purpose};
-use crate::domain::ids::CouponId;
+use crate::domain::ids::{CouponId, TouchpointCode};
 use crate::domain::store::{Store, TouchpointKind};
 use crate::domain::text::Language;
 use crate::domain::wallet::{Coupon, TokenClaims};
@@ -81,6 +81,7 @@ fn draw(
     render(&CouponPage {
         shell: Shell::new(language, visitor.language_link(), Some(store)),
         id: claim.coupon,
+        touchpoint: claim.touchpoint,
         gift: claim.gift.of(language),
         code,
         // A screen reader would read "7K3F" as a word.
@@ -236,6 +237,7 @@ pub(super) async fn notice(
 struct CouponPage<'a> {
     shell: Shell,
     id: CouponId,
+    touchpoint: TouchpointCode,
     gift: &'a str,
     code: &'a str,
     spelled: String,

@@ -20,6 +20,8 @@ pub(super) enum Apology {
     SoldOut,
     /// The journal cannot keep something else than a claim.
     NotSaved,
+    /// More calls or feedback than the counter takes from one guest, or one place.
+    Enough,
     /// An invitation whose people are away, or that is there no more.
     NobodyThere,
     /// The journal cannot keep a capture, so nothing is promised.
@@ -53,7 +55,7 @@ impl Apology {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::StaffOnly | Self::WifiClosed | Self::WifiBlocked => StatusCode::FORBIDDEN,
-            Self::WifiSpent | Self::WifiPassesSpent => StatusCode::TOO_MANY_REQUESTS,
+            Self::WifiSpent | Self::WifiPassesSpent | Self::Enough => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -68,6 +70,7 @@ impl Apology {
             Self::NobodyThere => Some("/me".to_owned()),
             Self::UnknownCode
             | Self::UnknownCoupon
+            | Self::Enough
             | Self::Incomplete
             | Self::OfferClosed
             | Self::SoldOut
@@ -91,6 +94,10 @@ impl Apology {
             Self::Incomplete => (&error.form_title, &error.form_text),
             Self::OfferClosed => (&error.closed_title, &error.closed_text),
             Self::SoldOut => (&error.sold_out_title, &error.sold_out_text),
+            Self::Enough => (
+                &shell.t.feedback.enough_title,
+                &shell.t.feedback.enough_text,
+            ),
             Self::NotSaved => (&error.unsaved_title, &error.unsaved_text),
             Self::NobodyThere => (&shell.t.invite.nobody_title, &shell.t.invite.nobody_text),
             Self::CannotKeep => (&error.busy_title, &error.busy_text),

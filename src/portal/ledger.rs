@@ -1,7 +1,7 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
-//! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, and
-//! what the floor says by hand, and where staff said that stickers are.
+//! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
+//! they asked of the shop and said to it, what the floor says by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
+use crate::domain::feedback::inbox::Inbox;
 use crate::domain::floor::Floor;
 use crate::domain::ids::{FramePlace, StoreId};
 use crate::domain::invitation::Intents;
@@ -31,6 +32,8 @@ const INTENTS: &[u8] = b"intents";
 
 /// The checkpoint's key of what staff said of stickers.
 const PLACES: &[u8] = b"places";
+/// What stands before the keys of the inbox.
+const INBOX: &[u8] = b"inbox ";
 
 /// What stands before the keys of the day book's lines.
 const DAY: &[u8] = b"day ";
@@ -82,6 +85,7 @@ pub struct Ledger {
     floor: Floor,
     places: SharedPlaces,
     places_have_changed: bool,
+    inbox: Inbox,
 }
 
 impl Ledger {
@@ -112,6 +116,11 @@ impl Ledger {
     /// Guests by the half-hour, and what they paid.
     pub(super) const fn floor(&self) -> &Floor {
         &self.floor
+    }
+
+    /// What guests asked and said in the last days.
+    pub(super) const fn inbox(&self) -> &Inbox {
+        &self.inbox
     }
 
     /// How far this box has come with the commands of headquarters.
@@ -157,6 +166,7 @@ impl Book for Ledger {
         self.floor = Floor::default();
         self.places.put_back(Places::default());
         self.places_have_changed = false;
+        self.inbox = Inbox::default();
         self.days.write().reset();
     }
 
@@ -179,6 +189,8 @@ impl Book for Ledger {
             serde_json::from_slice(value).map(|intents| self.intents = intents)
         } else if key == PLACES {
             serde_json::from_slice(value).map(|places| self.places.put_back(places))
+        } else if key.starts_with(INBOX) {
+            serde_json::from_slice(value).map(|request| self.inbox.restore(request))
         } else {
             serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
         };
@@ -197,6 +209,7 @@ impl Book for Ledger {
             self.intents_have_changed |= self.intents.apply(occurrence);
             self.floor.apply(occurrence);
             self.places_have_changed |= self.places.apply(&occurrence.event);
+            self.inbox.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -251,6 +264,17 @@ impl Book for Ledger {
                 Some(said) => Change::Put {
                     key,
                     value: serde_json::to_vec(said).expect("numbers are plain data"),
+                },
+                None => Change::Delete { key },
+            });
+        }
+        let steady = self.wallet().steady();
+        for (id, request) in self.inbox.take_changes(steady) {
+            let key = [INBOX, id.to_string().as_bytes()].concat();
+            take(match request {
+                Some(request) => Change::Put {
+                    key,
+                    value: serde_json::to_vec(request).expect("a request is plain data"),
                 },
                 None => Change::Delete { key },
             });

@@ -9,6 +9,7 @@
 //! | [`table`] | `GET /t/{code}`, `GET /` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
+//! | [`feedback`] | `GET /feedback` and what is under it |
 //! | [`me`] | `GET /me` |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
@@ -25,6 +26,7 @@ mod coupon;
 mod doors;
 mod endings;
 mod error;
+mod feedback;
 mod guest;
 pub mod https;
 mod invite;
@@ -219,6 +221,7 @@ fn pages() -> Router<State> {
         .route("/admit", post(admit::admit))
         .route("/pass", post(admit::pass))
         .route("/online", get(admit::online))
+        .nest("/feedback", feedback::routes())
         .nest("/till", till::routes())
         .nest("/counter", counter::routes())
         .fallback(probe::answer)

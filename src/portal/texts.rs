@@ -67,6 +67,12 @@ texts! {
     invite Invite {
         title optional how open needs_internet away nobody_title nobody_text
     }
+    feedback Feedback {
+        link title call_title call_text waiter bill water no_call no_call_street
+        rate_title rate_scale words words_hint send empty too_long reach said
+        yours waiting answer called called_text thanks thanks_text thanks_street bad_text
+        enough_title enough_text
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent
@@ -84,6 +90,10 @@ texts! {
         bills_sum parties_sum recent recent_none
         link waiting all_sent oldest kept alone unknown online clock_bad offline hq_down cert_bad
         upstream_captive
+    }
+    inbox Inbox {
+        title alert done reply nothing settled open_again held renews hold go_on times waited no_place
+        was_done was_opened reply_label reply_hint reply_send
     }
     error Error {
         unsaved_title unsaved_text

@@ -123,6 +123,9 @@ fn payload(event: &Event) -> Box<RawValue> {
         }
         Event::TouchpointBound(x) => serde_json::value::to_raw_value(x),
         Event::WalkFinished(x) => serde_json::value::to_raw_value(x),
+        Event::Feedback(x) => serde_json::value::to_raw_value(x),
+        Event::StaffCalled(x) => serde_json::value::to_raw_value(x),
+        Event::GuestAnswered(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -236,6 +239,9 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::GroupIntent => Event::GroupIntent(read(payload)?),
         Kind::TouchpointBound => Event::TouchpointBound(read(payload)?),
         Kind::WalkFinished => Event::WalkFinished(read(payload)?),
+        Kind::Feedback => Event::Feedback(read(payload)?),
+        Kind::StaffCalled => Event::StaffCalled(read(payload)?),
+        Kind::GuestAnswered => Event::GuestAnswered(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

@@ -11,6 +11,7 @@ const narrow = { width: 360, height: 640 };
 
 // Table A01 of the demo's chain.
 const table = '/t/Q3UXJ5J5';
+const feedback = '/feedback/Q3UXJ5J5';
 
 let chain, browser;
 before(async () => {
@@ -62,6 +63,20 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await open('/me', 'my-coupons');
         assert.equal(await page.locator('section.card a.button').count(), 1, 'the coupon that was claimed');
 
+        await open(feedback, 'feedback');
+        await tap(page.locator('button[value=waiter]'));
+        await look('called');
+        await open(feedback, 'feedback-called');
+        // The words beside a radio button are what a thumb hits.
+        await page.locator('.star', { hasText: '1' }).tap();
+        await page.locator('textarea').fill('13800138000');
+        await tap(page.locator('form[action="/feedback"] button'));
+        await look('feedback-refused');
+        assert.equal(await page.locator('[name=rating][value="1"]').isChecked(), true, 'what was chosen stays');
+        await page.locator('textarea').fill('The soup was cold. 汤是凉的。');
+        await tap(page.locator('form[action="/feedback"] button'));
+        await look('said');
+
         await open('/till', 'till-pair');
         await page.locator('[name=code]').fill(await chain.pairingCode());
         await tap(page.locator('button'));
@@ -72,6 +87,16 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await page.locator('[name=code]').fill('2222');
         await tapAndStay(page.locator('form[action="/till/redeem"] button'));
         await look('till-no');
+        await open('/counter/inbox?hold', 'inbox');
+        assert.match(await page.locator('.alert').first().innerText(), /汤是凉的/, 'a bad rating stands on top');
+        await tap(page.locator('.alert a.button').first());
+        await look('answer');
+        await page.locator('textarea').fill('A new bowl is on its way. 马上换一碗。');
+        await tap(page.locator('main > form button'));
+        await look('inbox-answered');
+        assert.equal(await page.locator('.alert').count(), 0);
+        await open(feedback, 'feedback-answered');
+        assert.match(await page.locator('main').innerText(), /马上换一碗/, 'the guest reads the answer');
         await open('/counter', 'counter');
         const claimed = page.locator('tr', { hasText: locale.startsWith('zh') ? '领券' : 'Coupons claimed' }).first();
         assert.ok(Number(await claimed.locator('td').first().innerText()) > 0, 'the coupon of this phone is counted');
@@ -112,6 +137,30 @@ test('on the Wi-Fi page the way to the Internet is as large as the offer, and bo
     await tap(page.locator('button[formaction="/admit"]'));
     assert.equal(page.url(), `${chain.portal}/online`);
     assert.match(await page.locator('h1').innerText(), /已连接/);
+  });
+});
+
+test('the list of calls comes again by itself, also without a script', async () => {
+  await onPhone({ javaScriptEnabled: false }, async (page, { asked }) => {
+    await page.goto(chain.portal + feedback);
+    await tap(page.locator('button[value=bill]'));
+    await page.goto(`${chain.portal}/till`);
+    await page.locator('[name=code]').fill(await chain.pairingCode());
+    await tap(page.locator('button'));
+    await page.locator('[name=pin]').fill(chain.staff.pin);
+    await tap(page.locator('button'));
+    const [list] = await Promise.all([
+      page.waitForResponse(`${chain.portal}/counter/inbox`),
+      page.goto(`${chain.portal}/counter/inbox`),
+    ]);
+    assert.equal(list.headers().refresh, '15');
+    asked.length = 0;
+    await page.waitForRequest(`${chain.portal}/counter/inbox`, { timeout: 30_000 });
+    await page.goto(`${chain.portal}/counter/inbox?hold`);
+    const call = page.locator('.card', { hasText: '请结账' });
+    await tap(call.locator('button[value=done]').first());
+    await page.goto(`${chain.portal}/counter/inbox?hold`);
+    assert.equal(await page.locator('button[value=open]').count() > 0, true, 'what was a mistake can be taken back');
   });
 });
 

@@ -13,6 +13,7 @@ mod commands;
 mod configuration;
 mod counter;
 mod disk_full;
+mod feedback;
 mod golden_state;
 mod headquarters_away;
 mod https;

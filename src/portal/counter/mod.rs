@@ -4,10 +4,11 @@
 //! figures are those of this box, by the same `fold` as headquarters', and need no Internet: today's beside
 //! yesterday's, and each campaign's where there are several. They are counts and no rates, because page opens
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
-//! headquarters and why, and what can be done about it here. Under the figures staff say what is sold out
-//! ([`offers`]).
+//! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
+//! under the figures staff say what is sold out ([`offers`]).
 
 mod covers;
+mod inbox;
 mod offers;
 mod pair;
 mod recent;
@@ -38,6 +39,8 @@ use crate::wire::link::LinkState;
 pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/", get(show))
+        .route("/inbox", get(inbox::list).post(inbox::answer))
+        .route("/inbox/{id}", get(inbox::one))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
         .route("/pair", post(pair::give_out))
@@ -50,6 +53,7 @@ struct CounterPage<'a> {
     shell: Shell,
     store: &'a str,
     staff: &'a StaffName,
+    inbox: inbox::Shown,
     /// None beside headquarters, where no store's day is.
     figures: Option<Figures>,
     /// Guests and redemptions by the half-hour; none beside headquarters.
@@ -96,7 +100,8 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         return see_other("/till");
     };
     let bundle = state.bundle();
-    let store = state.own_store(&bundle).map(|folder| &folder.store);
+    let folder = state.own_store(&bundle);
+    let store = folder.map(|folder| &folder.store);
     let shell = Shell::new(visitor.language, LanguageLink::Here, store);
     let (waiting, oldest_ms) = {
         let depths = state.outbox.depths();
@@ -118,6 +123,10 @@ async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
         covers,
         recent,
         script: script::address(),
+        inbox: match folder {
+            Some(folder) => inbox::shown(&state, folder, visitor.language).await,
+            None => inbox::Shown::default(),
+        },
         figures: store.map(|store| figures(&state, &bundle, store, visitor.language)),
         offers: store
             .map(|store| offers::today(&state, &bundle, store, visitor.language))
