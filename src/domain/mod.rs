@@ -14,6 +14,7 @@ pub mod places;
 pub mod store;
 pub mod text;
 pub mod uptake;
+pub mod walk;
 pub mod wallet;
 pub mod wifi;
 pub mod written;

@@ -3,7 +3,7 @@
 //! The word of staff holds in their store at once and stands over the bundle's table, until a bundle says that
 //! headquarters has heard it: from then on headquarters' order decides, also between two boxes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,53 @@ pub fn read_label(typed: &str) -> Option<String> {
     let label = typed.trim();
     let fits = (1..=LONGEST_LABEL).contains(&label.chars().count());
     (fits && !label.contains(char::is_control)).then(|| label.to_owned())
+}
+
+/// Names that a new sticker may be for: numbers that a row of places leaves out, and the next one of each row.
+pub fn suggestions<'l>(labels: impl Iterator<Item = &'l str>, most: usize) -> Vec<String> {
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+    for label in labels {
+        let name = label.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = &label[name.len()..];
+        if let Ok(number) = digits.parse() {
+            let row = rows.entry(name).or_default();
+            row.numbers.insert(number);
+            if digits.starts_with('0') {
+                row.width = row.width.max(digits.len());
+            }
+        }
+    }
+    let gaps = rows
+        .iter()
+        .flat_map(|(name, row)| row.gaps().map(|number| row.label(name, number)));
+    let next = rows.iter().filter_map(|(name, row)| {
+        let next = row.numbers.last()?.checked_add(1)?;
+        Some(row.label(name, next))
+    });
+    // With fewer gaps than room there is room for each row's next one, which is what most stickers are for.
+    let (next, gaps): (Vec<_>, Vec<_>) = (next.take(most).collect(), gaps.take(most).collect());
+    let room = most - next.len();
+    gaps.into_iter().take(room).chain(next).collect()
+}
+
+/// Places that are told apart by a number: A01, A02.
+#[derive(Debug, Default)]
+struct Row {
+    numbers: BTreeSet<u32>,
+    /// To how many digits a number is filled up with noughts.
+    width: usize,
+}
+
+impl Row {
+    fn gaps(&self) -> impl Iterator<Item = u32> {
+        let pairs = self.numbers.iter().zip(self.numbers.iter().skip(1));
+        pairs.flat_map(|(before, after)| before + 1..*after)
+    }
+
+    fn label(&self, name: &str, number: u32) -> String {
+        let width = self.width;
+        format!("{name}{number:0width$}")
+    }
 }
 
 /// Staff said where a sticker is.
@@ -93,6 +140,12 @@ impl Places {
     }
 }
 
+impl FromIterator<(TouchpointCode, Bound)> for Places {
+    fn from_iter<I: IntoIterator<Item = (TouchpointCode, Bound)>>(bound: I) -> Self {
+        Self(bound.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +171,15 @@ mod tests {
             .map(|(_, bound)| bound.label.as_str())
             .collect();
         assert_eq!(words, ["B3"]);
+    }
+
+    #[test]
+    fn a_new_sticker_is_for_what_a_row_leaves_out_or_for_its_next_place() {
+        let of = |labels: &[&str]| suggestions(labels.iter().copied(), 4);
+        assert_eq!(of(&["A01", "A02", "A04"]), ["A03", "A05"]);
+        assert_eq!(of(&["1", "2", "包间1"]), ["3", "包间2"]);
+        assert_eq!(of(&["A1", "A900"]).len(), 4);
+        assert_eq!(of(&["Door", "99999999999999"]), Vec::<String>::new());
     }
 
     #[test]

@@ -100,6 +100,39 @@ pub enum TouchpointKind {
     Creator,
 }
 
+impl TouchpointKind {
+    pub const ALL: [Self; 9] = [
+        Self::Table,
+        Self::Wifi,
+        Self::Door,
+        Self::Till,
+        Self::Receipt,
+        Self::Queue,
+        Self::Delivery,
+        Self::Tissue,
+        Self::Creator,
+    ];
+
+    /// As it is written in `touchpoints.csv`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Wifi => "wifi",
+            Self::Door => "door",
+            Self::Till => "till",
+            Self::Receipt => "receipt",
+            Self::Queue => "queue",
+            Self::Delivery => "delivery",
+            Self::Tissue => "tissue",
+            Self::Creator => "creator",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// A printed code and where it hangs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touchpoint {
@@ -137,6 +170,15 @@ mod tests {
             prop_assert_eq!((local.hour(), local.minute()), (4, 0));
             let today = business_day(store.local(now));
             prop_assert_eq!(business_day(local), today.tomorrow().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_kind_is_called_as_it_is_written() {
+        for kind in TouchpointKind::ALL {
+            assert_eq!(TouchpointKind::named(kind.name()), Some(kind));
+            let written = serde_json::to_string(&kind).unwrap();
+            assert_eq!(written, format!("\"{}\"", kind.name()));
         }
     }
 }

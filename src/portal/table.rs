@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use askama::Template;
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::State;
+use super::counter::places;
 use super::doors::Doors;
 use super::error::Apology;
 use super::guest::Guest;
@@ -41,15 +42,16 @@ pub(super) async fn landing(
     axum::extract::State(state): axum::extract::State<State>,
     visitor: Visitor,
     code: Result<Path<TouchpointCode>, PathRejection>,
+    request: Request,
 ) -> Response {
     let bundle = state.bundle();
+    let code = code.ok().map(|Path(code)| code);
     let found = code
-        .ok()
-        .and_then(|Path(code)| bundle.touchpoint(code))
+        .and_then(|code| bundle.touchpoint(code))
         .filter(|(_, touchpoint)| touchpoint.is_bound());
     let Some((folder, touchpoint)) = found else {
         metrics::count(metrics::CODES_UNKNOWN);
-        return Apology::UnknownCode.page(&visitor);
+        return places::unbound(&state, code, &visitor, request).await;
     };
     if visitor.only_looks {
         return just_looking(folder, touchpoint, &visitor);

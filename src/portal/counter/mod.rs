@@ -5,12 +5,14 @@
 //! yesterday's, and each campaign's where there are several. They are counts and no rates, because page opens
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
 //! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
-//! under the figures staff say what is sold out ([`offers`]).
+//! under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
+//! ([`places`]).
 
 mod covers;
 mod inbox;
 mod offers;
 mod pair;
+pub(super) mod places;
 mod recent;
 
 use askama::Template;
@@ -45,6 +47,9 @@ pub(super) fn routes() -> Router<State> {
         .route("/switch", post(offers::switch))
         .route("/pair", post(pair::give_out))
         .route("/covers", post(covers::count))
+        .route("/places", get(places::list))
+        .route("/places/{code}", get(places::show).post(places::bind))
+        .route("/places/{code}/free", post(places::free))
 }
 
 #[derive(Template)]
