@@ -22,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 use super::chain::{self, Chain};
 use super::db::{Gateway, Ledger, Published};
 use super::identity::Identity;
+use super::places;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{CampaignId, GatewayId};
 use crate::domain::written::BadFile;
@@ -160,6 +161,10 @@ pub struct Publisher {
     identity: Arc<Identity>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
+    /// The folder as it was last read without mistakes.
+    written: Option<Arc<Chain>>,
+    /// The last word on a sticker that was laid over it.
+    last_word: Option<u64>,
     /// Of the folder at the look before.
     glimpsed: Option<u64>,
     /// Of the folder and of the register, as last published.
@@ -189,6 +194,8 @@ impl Publisher {
             identity,
             ledger,
             clock,
+            written: None,
+            last_word: None,
             glimpsed: None,
             read: None,
             register: None,
@@ -207,6 +214,7 @@ impl Publisher {
         let gateways = self.ledger.gateways().await?;
         bundles.tell_of_commands(&gateways);
         let register = register_stamp(&gateways, &bundles.shelf.load());
+        let last_word = self.ledger.last_word().await?;
         let stamp = self.folder_stamp().await?;
         let newly_read = match at {
             At::Folder => self.read_settled_folder(bundles, stamp).await?,
@@ -216,15 +224,42 @@ impl Publisher {
             // An edit is on its way: a new gateway's first bundle, a look or two from now, has it.
             return Ok(());
         }
-        if newly_read.is_none() && self.register.as_ref() == Some(&register) {
+        let something_was_said = self.last_word != Some(last_word);
+        let register_is_same = self.register.as_ref() == Some(&register);
+        if newly_read.is_none() && register_is_same && !something_was_said {
             return Ok(());
+        }
+        if newly_read.is_some() || something_was_said {
+            let faults = match newly_read {
+                Some(_) => Vec::new(),
+                None => bundles.known().faults.clone(),
+            };
+            self.tell_of_the_chain(bundles, faults).await?;
         }
         if let Some(chain) = bundles.chain() {
             self.publish_all(bundles, &chain, &gateways).await?;
         }
         // Only now: whatever failed on the way is tried again at the next look.
         self.register = Some(register);
+        self.last_word = Some(last_word);
         self.read = newly_read.or(self.read);
+        Ok(())
+    }
+
+    /// Makes of the folder what the chain is in its shops.
+    async fn tell_of_the_chain(
+        &self,
+        bundles: &Bundles,
+        faults: Vec<String>,
+    ) -> anyhow::Result<()> {
+        let Some(written) = &self.written else {
+            return Ok(());
+        };
+        let words = self.ledger.words().await?;
+        bundles.tell(Known {
+            chain: Some(places::lay_over(written, &words)),
+            faults,
+        });
         Ok(())
     }
 
@@ -245,9 +280,7 @@ impl Publisher {
         }
         match read {
             Ok(chain) => {
-                let chain = Some(Arc::new(chain));
-                let faults = Vec::new();
-                bundles.tell(Known { chain, faults });
+                self.written = Some(Arc::new(chain));
                 Ok(Some(stamp))
             }
             Err(faults) => {
@@ -392,8 +425,10 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
                 *id == own.store.id.as_str() && !is_of_another_box(file, gateway.id)
             }
             // A street gateway has no till, so no PIN's verifier goes out to it; nor a store's certificate,
-            // whose key is in the store.
-            (["stores", _, file], None) => *file != "staff.toml" && Certified::by(file).is_none(),
+            // whose key is in the store, nor what its boxes said of stickers, which only they ask.
+            (["stores", _, file], None) => {
+                !["staff.toml", "bindings.toml"].contains(file) && Certified::by(file).is_none()
+            }
             (["campaigns", name], _) => name
                 .strip_suffix(".toml")
                 .and_then(|id| CampaignId::parse(id).ok())
@@ -475,7 +510,13 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::hq::testing::{Kind, Scratch, at_store, chain_folder, identity, now, open_store};
+    use crate::domain::event::Event;
+    use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
+    use crate::domain::places::{Places, TouchpointBound};
+    use crate::domain::store::TouchpointKind;
+    use crate::hq::testing::{
+        Kind, Scratch, at_store, chain_folder, delivery, frames, identity, now, open_store, stream,
+    };
     use crate::ops::clock::TestClock;
     use crate::wire::bundle::{Bundle, open};
     use crate::wire::link::BundleState;
@@ -658,6 +699,48 @@ mod tests {
             let bundle = test.opened(&bundles, gateway);
             assert_eq!(bundle.certificates(Some(&store)), expected, "{gateway}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_staff_said_of_a_sticker_is_in_the_next_bundle_of_store_and_street() {
+        let test = TestPublisher::new(&["SZ02"]).await;
+        let (own, _) = test.hq.enrol(at_store("SZ01")).await;
+        let (other, _) = test.hq.enrol(at_store("SZ02")).await;
+        let (street, _) = test.hq.enrol(Serves::Street).await;
+        let (mut publisher, bundles) = (test.publisher(), Bundles::none());
+        publisher.look(&bundles, At::Folder).await;
+        let blank = TouchpointCode::parse("C6ACKWGQ").unwrap();
+        let label = |gateway| {
+            let bundle = test.opened(&bundles, gateway);
+            bundle.touchpoint(blank).unwrap().1.label.clone()
+        };
+        assert_eq!(label(own), "");
+
+        let bound = |id: u8, label: &str| {
+            Event::TouchpointBound(TouchpointBound {
+                code: blank,
+                id: BindingId::from_entropy([id; 16]),
+                kind: TouchpointKind::Table,
+                label: label.to_owned(),
+                staff: StaffName::parse("lin").unwrap(),
+            })
+        };
+        let told = delivery(own, stream(1), frames(1, vec![bound(1, "B1")]));
+        test.hq.ledger.ingest(told).await.unwrap();
+        publisher.look(&bundles, At::Folder).await;
+        assert_eq!([label(own), label(street)], ["B1", "B1"]);
+        assert_eq!(bundles.pointer(other).unwrap().v, 1, "not its business");
+        assert_eq!(bundles.pointer(own).unwrap().v, 2);
+
+        // The box's own word, which it has laid over its table, gives way to the bundle that has heard it.
+        let mut opened = test.opened(&bundles, own);
+        let mut places = Places::default();
+        places.apply(&bound(1, "B9"));
+        opened.lay_over(&crate::hq::testing::store("SZ01"), &places);
+        assert_eq!(opened.touchpoint(blank).unwrap().1.label, "B1");
+        places.apply(&bound(2, "B9"));
+        opened.lay_over(&crate::hq::testing::store("SZ01"), &places);
+        assert_eq!(opened.touchpoint(blank).unwrap().1.label, "B9");
     }
 
     #[tokio::test]

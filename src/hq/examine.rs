@@ -9,12 +9,14 @@ use jiff::civil::Date;
 
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{CampaignId, CouponId, FrameId, Vid};
+use crate::domain::places::read_label;
 use crate::domain::uptake::{Cell, Fact, fold};
 use crate::wire::batch::{Line, Time, TimeQuality, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
 use super::db::notice::Notice;
+use super::db::places::Told;
 use super::db::{Entry, EventRow, Frame, PutAside};
 
 /// The years in which an event can be counted: what any database can keep. A box without a clock says 1970.
@@ -48,6 +50,7 @@ pub fn examine_frame(
         uncertain: Vec::new(),
         notices: Vec::new(),
         commands_done: Vec::new(),
+        told: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -90,6 +93,7 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
             frame.commands_done.push((done.cursor.id, done.outcome));
         }
         frame.notices.extend(Notice::of(serves, &occurrence));
+        frame.told.extend(told(&occurrence));
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);
     }
@@ -100,6 +104,19 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
     });
     frame.put_aside.extend(unknown);
     frame.store = Some(decoded.store);
+}
+
+/// What it says of stickers. A name that no box of ours would send is kept in its frame and nowhere else.
+fn told(occurrence: &Occurrence) -> Option<(Timestamp, Told)> {
+    let told = if let Event::TouchpointBound(bound) = &occurrence.event {
+        let is_name = bound.label.is_empty() || read_label(&bound.label).is_some();
+        Told::Bound(is_name.then(|| bound.clone())?)
+    } else if let Event::WalkFinished(finished) = &occurrence.event {
+        Told::Walked(finished.clone())
+    } else {
+        return None;
+    };
+    Some((occurrence.moment.at, told))
 }
 
 fn year(time: Timestamp) -> i16 {

@@ -491,6 +491,17 @@ fn read_touchpoints(
     Ok(touchpoints)
 }
 
+/// Writes a store's `touchpoints.csv`.
+pub fn touchpoints_file(folder: &StoreFolder) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for touchpoint in folder.touchpoints.values() {
+        let row = writer.serialize(touchpoint);
+        row.expect("a touchpoint is a flat row, and memory takes it");
+    }
+    let bytes = writer.into_inner().expect("memory takes it");
+    String::from_utf8(bytes).expect("codes, words and labels are text")
+}
+
 /// Writes `bindings.toml`.
 pub fn bindings_file(heard: BTreeSet<BindingId>) -> String {
     toml::to_string(&Heard { heard }).expect("ids are plain data")

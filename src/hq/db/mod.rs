@@ -10,6 +10,7 @@
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
 //! | [`notice`] | what the boxes of a store are told of coupons |
+//! | [`places`] | what was said of stickers, and how stores were walked |
 //! | `runs` | which frames are stored under which numbers |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
@@ -38,6 +39,7 @@ pub mod commands;
 mod embedded;
 mod greet;
 pub mod notice;
+pub mod places;
 pub mod plan;
 mod postgres;
 mod row;
@@ -52,6 +54,7 @@ mod tests;
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
 use notice::Notice;
+use places::{Told, Walked, Word};
 use plan::Disagreement;
 
 /// Where the ledger of a headquarters is.
@@ -185,6 +188,15 @@ pub trait Ledger: Send + Sync {
     /// A gateway's commands in the order of their numbers, with what became of them.
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>>;
 
+    /// An operator's word on a sticker; staff's come with their frames. The audit has it.
+    async fn say(&self, word: Word) -> Answer<()>;
+    /// The number of the last word on any sticker; 0 before the first.
+    async fn last_word(&self) -> Answer<u64>;
+    /// What was last said of each sticker, in the order of headquarters.
+    async fn words(&self) -> Answer<Vec<Word>>;
+    /// The last walk of each store.
+    async fn walks(&self) -> Answer<Vec<Walked>>;
+
     /// The bundle last published for a gateway.
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
     async fn publish(&self, gateway: GatewayId, published: Published) -> Answer<()>;
@@ -266,6 +278,8 @@ pub struct Frame {
     pub notices: Vec<Notice>,
     /// Commands that it says have been dealt with.
     pub commands_done: Vec<(CommandId, Outcome)>,
+    /// What it tells of stickers.
+    pub told: Vec<(Timestamp, Told)>,
     pub put_aside: Vec<PutAside>,
 }
 

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::notice::Notice;
+use super::places::NewTold;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
 use super::runs::{Run, runs};
@@ -192,6 +193,7 @@ pub(super) struct Settlement<'a> {
     pub(super) gaps: Vec<NewGap>,
     pub(super) notices: Vec<NewNotice<'a>>,
     pub(super) commands_done: Vec<NewOutcome>,
+    pub(super) told: Vec<NewTold>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
     /// Of frames that are stored and may come under another number, those of this group included.
@@ -311,6 +313,7 @@ impl<'a> Settlement<'a> {
                     notice,
                     received: delivery.received,
                 }));
+            self.told.extend(told(delivery.gateway, frame));
         }
         if taken.resent == 0 {
             self.tally.merge(&prepared.tally);
@@ -360,6 +363,18 @@ fn outcomes(gateway: GatewayId, frame: &Frame) -> impl Iterator<Item = NewOutcom
             command,
             outcome,
         })
+}
+
+fn told(gateway: GatewayId, frame: &Frame) -> impl Iterator<Item = NewTold> {
+    let of_a_store = frame.store.iter();
+    of_a_store.flat_map(move |store| {
+        frame.told.iter().map(move |(at, told)| NewTold {
+            gateway,
+            store: store.clone(),
+            at: *at,
+            told: told.clone(),
+        })
+    })
 }
 
 /// As on the wire.

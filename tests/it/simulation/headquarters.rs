@@ -130,6 +130,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             uncertain: Vec::new(),
             notices: Vec::new(),
             commands_done: Vec::new(),
+            told: Vec::new(),
             put_aside: Vec::new(),
         }),
         What::Gap(gap) => Entry::Gap {

@@ -23,6 +23,7 @@ mod figures;
 mod fleet;
 mod ingest;
 mod people;
+mod places;
 mod streams;
 mod migrations {
     refinery::embed_migrations!("src/hq/db/embedded/migrations");
@@ -266,6 +267,22 @@ impl Ledger for Embedded {
 
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
         self.run(move |db| commands::all(db, gateway)).await
+    }
+
+    async fn say(&self, word: Word) -> Answer<()> {
+        self.run(move |db| places::say(db, &word)).await
+    }
+
+    async fn last_word(&self) -> Answer<u64> {
+        self.run(|db| places::last_word(db)).await
+    }
+
+    async fn words(&self) -> Answer<Vec<Word>> {
+        self.run(|db| places::words(db)).await
+    }
+
+    async fn walks(&self) -> Answer<Vec<Walked>> {
+        self.run(|db| places::walks(db)).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

@@ -1,7 +1,8 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
-//! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id,
-//! then cells of figures by key, then visits by key. So two writers, or two headquarters, wait for each other and never in a circle.
+//! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id, then the
+//! words on stickers, then cells of figures by key, then visits by key. So two writers, or two headquarters, wait for
+//! each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,9 @@ use super::copy::{self, Copy};
 use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
-use super::{Answer, Sql, all, commands, figures_in, number, people, run, signed, unsigned};
+use super::{
+    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, unsigned,
+};
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
 use crate::hq::db::row::Prepared;
@@ -192,6 +195,9 @@ async fn write_seldom(
     commands::notify(tx, &settlement.notices).await?;
     for done in &settlement.commands_done {
         commands::record_outcome(tx, done).await?;
+    }
+    for told in &settlement.told {
+        places::record(tx, told).await?;
     }
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;

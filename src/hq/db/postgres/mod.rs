@@ -29,6 +29,7 @@ mod fleet;
 mod ingest;
 mod partitions;
 mod people;
+mod places;
 mod rows;
 mod streams;
 mod writing;
@@ -371,6 +372,22 @@ impl Ledger for Postgres {
 
     async fn commands(&self, gateway: GatewayId) -> Answer<Vec<Given>> {
         commands::given(&self.client().await?, gateway).await
+    }
+
+    async fn say(&self, word: Word) -> Answer<()> {
+        places::say(&mut self.client().await?, &word).await
+    }
+
+    async fn last_word(&self) -> Answer<u64> {
+        places::last_word(&self.client().await?).await
+    }
+
+    async fn words(&self) -> Answer<Vec<Word>> {
+        places::words(&self.client().await?).await
+    }
+
+    async fn walks(&self) -> Answer<Vec<Walked>> {
+        places::walks(&self.client().await?).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {
