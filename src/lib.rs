@@ -41,7 +41,6 @@ pub mod control;
 pub mod doctor;
 
 // and codes to print.
-#[cfg(feature = "hq")]
 pub mod sheet;
 
 // On top: the only place where parts are put together.

@@ -21,12 +21,23 @@ pub fn read_label(typed: &str) -> Option<String> {
     (fits && !label.contains(char::is_control)).then(|| label.to_owned())
 }
 
+/// What labels are sorted by: A2 before A10.
+pub fn natural(label: &str) -> (&str, u64) {
+    let (name, digits) = numbered(label);
+    (name, digits.parse().unwrap_or_default())
+}
+
+/// A label and the number at its end.
+fn numbered(label: &str) -> (&str, &str) {
+    let name = label.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name, &label[name.len()..])
+}
+
 /// Names that a new sticker may be for: numbers that a row of places leaves out, and the next one of each row.
 pub fn suggestions<'l>(labels: impl Iterator<Item = &'l str>, most: usize) -> Vec<String> {
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     for label in labels {
-        let name = label.trim_end_matches(|c: char| c.is_ascii_digit());
-        let digits = &label[name.len()..];
+        let (name, digits) = numbered(label);
         if let Ok(number) = digits.parse() {
             let row = rows.entry(name).or_default();
             row.numbers.insert(number);
@@ -180,6 +191,13 @@ mod tests {
         assert_eq!(of(&["1", "2", "包间1"]), ["3", "包间2"]);
         assert_eq!(of(&["A1", "A900"]).len(), 4);
         assert_eq!(of(&["Door", "99999999999999"]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn labels_stand_in_the_order_of_their_numbers() {
+        let mut labels = ["B1", "A10", "A2", "Door"];
+        labels.sort_by_key(|label| natural(label));
+        assert_eq!(labels, ["A2", "A10", "B1", "Door"]);
     }
 
     #[test]

@@ -3,11 +3,32 @@
 use rqrr::PreparedImage;
 
 use super::CannotPrint;
-use super::drawing::{DrawnCode, Op, Sticker};
-use super::layout::Area;
+use super::code::Code;
+use super::compose::{Brand, compose};
+use super::drawing::{DrawnCode, Op, Sheet, Sticker};
+use super::layout::{Area, Layout};
+use crate::domain::text::Language;
 
 /// Pixels a module: as few as a camera has at the distance a layout is for.
 const PIXELS: u8 = 4;
+
+/// Draws `codes` and reads each one again; `read_again` is told after each.
+pub fn compose_checked(
+    layout: &Layout,
+    brand: &Brand,
+    first: Language,
+    codes: &[Code],
+    mut read_again: impl FnMut(),
+) -> Result<Sheet, CannotPrint> {
+    let sheet = compose(layout, brand, first, codes)?;
+    let stickers = sheet.pages.iter().flat_map(|page| &page.stickers);
+    // The two faces of a tent are one and the same.
+    for placed in stickers.filter(|placed| !placed.is_turned) {
+        check(&placed.sticker)?;
+        read_again();
+    }
+    Ok(sheet)
+}
 
 /// Reads the codes of `sticker`, with whatever is drawn over them.
 pub fn check(sticker: &Sticker) -> Result<(), CannotPrint> {
@@ -72,14 +93,11 @@ fn cover(dark: &mut [bool], side: usize, code: &DrawnCode, area: &Area, is_dark:
 
 #[cfg(test)]
 mod tests {
-    use super::super::code::Code;
-    use super::super::compose::{Brand, compose};
     use super::super::drawing::Rgb;
-    use super::super::layout::Layout;
     use super::*;
     use crate::domain::ids::TouchpointCode;
     use crate::domain::store::{Brand as Colours, Touchpoint, TouchpointKind};
-    use crate::domain::text::{Language, Text};
+    use crate::domain::text::Text;
 
     fn sticker() -> Sticker {
         let touchpoint = Touchpoint {

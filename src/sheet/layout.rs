@@ -5,6 +5,7 @@
 //! because a module of 7.6 dots is printed as sometimes 7 and sometimes 8, and a phone sees a smear.
 
 use crate::domain::store::TouchpointKind;
+use crate::domain::text::Language;
 
 pub use super::layouts::all;
 
@@ -42,7 +43,7 @@ pub struct Layout {
     /// As it is named on the command line.
     pub name: &'static str,
     /// What it is and from how far it is read.
-    pub about: &'static str,
+    pub about: About,
     pub page: Size,
     pub printer: Printer,
     pub grid: Grid,
@@ -54,6 +55,23 @@ pub struct Layout {
     pub texts: &'static [TextBox],
     /// Whose codes it is for, where nobody says: none for all of them.
     pub meant_for: &'static [TouchpointKind],
+}
+
+/// A sentence for whoever chooses.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    pub zh: &'static str,
+    pub en: &'static str,
+}
+
+impl About {
+    pub fn of(self, language: Language) -> &'static str {
+        if language == Language::English {
+            self.en
+        } else {
+            self.zh
+        }
+    }
 }
 
 impl Layout {

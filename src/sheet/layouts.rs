@@ -1,7 +1,7 @@
 //! The layouts, each a picture in numbers: a line a box. Whoever moves something prints it and looks at it.
 
 use super::layout::{
-    Align, Area, CodeBox, Face, Grid, Ink, Layout, Mm, Patch, Printer, Say, Size, TextBox,
+    About, Align, Area, CodeBox, Face, Grid, Ink, Layout, Mm, Patch, Printer, Say, Size, TextBox,
 };
 use crate::domain::store::TouchpointKind;
 
@@ -25,7 +25,7 @@ pub fn all() -> &'static [Layout] {
 #[rustfmt::skip]
 const LABEL_50X50: Layout = Layout {
     name: "label-50x50",
-    about: "the table sticker of a label printer, 50 x 50 mm",
+    about: about("标签打印机的桌贴，50 x 50 毫米", "the table sticker of a label printer, 50 x 50 mm"),
     code: code(6.5, 7.0, 8),
     patches: &[patch(2.0, 1.2, 46.0, 5.7, 1.2, Ink::Black)],
     texts: &[
@@ -42,7 +42,7 @@ const LABEL_50X50: Layout = Layout {
 #[rustfmt::skip]
 const LABEL_60X40: Layout = Layout {
     name: "label-60x40",
-    about: "the same with its words at the side, 60 x 40 mm",
+    about: about("同上，文字在旁，60 x 40 毫米", "the same with its words at the side, 60 x 40 mm"),
     code: code(2.0, 3.75, 7),
     patches: &[patch(35.6, 3.4, 22.2, 8.2, 1.4, Ink::Black)],
     texts: &[
@@ -59,7 +59,7 @@ const LABEL_60X40: Layout = Layout {
 #[rustfmt::skip]
 const LABEL_40X30: Layout = Layout {
     name: "label-40x30",
-    about: "a small label to read at arm's length, 40 x 30 mm",
+    about: about("近距离扫的小标签，40 x 30 毫米", "a small label to read at arm's length, 40 x 30 mm"),
     code: code(1.0, 3.5, 5),
     patches: &[patch(24.6, 2.6, 14.0, 6.4, 1.0, Ink::Black)],
     texts: &[
@@ -76,7 +76,7 @@ const LABEL_40X30: Layout = Layout {
 #[rustfmt::skip]
 const A4_2X4: Layout = Layout {
     name: "a4-2x4",
-    about: "8 table cards on A4, 99.1 x 67.7 mm, to stick or to cut",
+    about: about("A4 纸 8 张桌卡，99.1 x 67.7 毫米，可贴可裁", "8 table cards on A4, 99.1 x 67.7 mm, to stick or to cut"),
     code: code(5.0, 11.1, 29).with_logo(),
     patches: &[patch(53.5, 44.6, 40.0, 11.6, 2.0, Ink::Brand)],
     texts: &[
@@ -95,7 +95,7 @@ const A4_2X4: Layout = Layout {
 #[rustfmt::skip]
 const A4_3X8: Layout = Layout {
     name: "a4-3x8",
-    about: "24 small stickers on A4, 63.5 x 33.9 mm",
+    about: about("A4 纸 24 张小贴纸，63.5 x 33.9 毫米", "24 small stickers on A4, 63.5 x 33.9 mm"),
     code: code(2.0, 2.85, 18).with_logo(),
     patches: &[patch(31.4, 20.8, 29.6, 6.6, 1.2, Ink::Brand)],
     texts: &[
@@ -114,7 +114,7 @@ const A4_3X8: Layout = Layout {
 #[rustfmt::skip]
 const TENT_A6: Layout = Layout {
     name: "tent-a6",
-    about: "2 table tents on A4, each with two A6 faces; read from 0.6 m",
+    about: about("A4 纸 2 个桌面立牌，正反两面 A6；0.6 米内可扫", "2 table tents on A4, each with two A6 faces; read from 0.6 m"),
     page: A4,
     grid: Grid {
         columns: 2,
@@ -145,7 +145,7 @@ const TENT_A6: Layout = Layout {
 #[rustfmt::skip]
 const STAND_A5: Layout = Layout {
     name: "stand-a5",
-    about: "a card for a stand on the counter, A5; read from 0.8 m",
+    about: about("台面立牌插页，A5；0.8 米内可扫", "a card for a stand on the counter, A5; read from 0.8 m"),
     code: code(34.0, 76.5, 51).with_logo(),
     patches: &[patch(10.0, 10.0, 128.0, 63.0, 5.0, Ink::Brand)],
     texts: &[
@@ -164,7 +164,7 @@ const STAND_A5: Layout = Layout {
 #[rustfmt::skip]
 const DOOR_A4: Layout = Layout {
     name: "door-a4",
-    about: "a poster for the door, A4; read from 1.5 m",
+    about: about("门口海报，A4；1.5 米内可扫", "a poster for the door, A4; read from 1.5 m"),
     code: code(29.8, 97.0, 96).with_logo(),
     patches: &[patch(12.0, 12.0, 186.0, 82.0, 7.0, Ink::Brand)],
     texts: &[
@@ -184,7 +184,7 @@ const DOOR_A4: Layout = Layout {
 #[rustfmt::skip]
 const ROLL_UP: Layout = Layout {
     name: "roll-up",
-    about: "a roll-up for the street, 0.8 x 2 m, for a print shop; read from 3.5 m",
+    about: about("易拉宝，0.8 x 2 米，由图文店制作；3.5 米内可扫", "a roll-up for the street, 0.8 x 2 m, for a print shop; read from 3.5 m"),
     printer: Printer::Large,
     code: code(221.0, 721.0, 38).with_logo(),
     patches: &[
@@ -210,7 +210,7 @@ const ROLL_UP: Layout = Layout {
 #[rustfmt::skip]
 const RECEIPT_58: Layout = Layout {
     name: "receipt-58",
-    about: "a slip of a receipt printer with 58 mm paper, 384 dots",
+    about: about("58 毫米小票机的小票，384 点", "a slip of a receipt printer with 58 mm paper, 384 dots"),
     code: code(5.5, 20.0, 8),
     patches: &[patch(0.0, 8.4, 48.0, 0.375, 0.0, Ink::Black)],
     texts: &[
@@ -229,7 +229,7 @@ const RECEIPT_58: Layout = Layout {
 #[rustfmt::skip]
 const RECEIPT_80: Layout = Layout {
     name: "receipt-80",
-    about: "the same with 80 mm paper, 576 dots",
+    about: about("80 毫米小票机的小票，576 点", "the same with 80 mm paper, 576 dots"),
     code: code(8.25, 28.0, 12),
     patches: &[patch(0.0, 11.75, 72.0, 0.5, 0.0, Ink::Black)],
     texts: &[
@@ -254,7 +254,7 @@ const A4: Size = Size {
 const fn label(width: Mm, height: Mm) -> Layout {
     Layout {
         name: "",
-        about: "",
+        about: about("", ""),
         page: Size { width, height },
         printer: Printer::Thermal,
         grid: Grid::ONE,
@@ -371,4 +371,8 @@ impl TextBox {
     const fn ink(self, ink: Ink) -> Self {
         Self { ink, ..self }
     }
+}
+
+const fn about(zh: &'static str, en: &'static str) -> About {
+    About { zh, en }
 }

@@ -2,11 +2,11 @@
 //!
 //! A [layout] says in millimetres what stands where; [`compose`](compose::compose) turns it, a shop's
 //! brand and its codes into drawing operations; HTML, and at headquarters PDF and PNG, are drawn from those and
-//! from nothing else. Headquarters reads every code again as a camera would before a file is written. Nothing
+//! from nothing else. Every code is read again as a camera would before a sheet is given out. Nothing
 //! here reads or writes a file, or fetches a font or a picture from outside.
 
-#[cfg(feature = "hq")]
 pub mod check;
+pub mod choice;
 pub mod code;
 pub mod compose;
 #[cfg(feature = "hq")]

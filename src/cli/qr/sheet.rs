@@ -12,9 +12,10 @@ use super::super::syntax::{Command, Given, Word};
 use super::{STORE_DIR, kind, read_store, read_touchpoints, touchpoints_file};
 use crate::domain::store::{Store, Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
-use crate::sheet::check::check;
+use crate::sheet::check::compose_checked;
+use crate::sheet::choice::Choice;
 use crate::sheet::code::Code;
-use crate::sheet::compose::{Brand, compose};
+use crate::sheet::compose::Brand;
 use crate::sheet::drawing::Sheet;
 use crate::sheet::fonts::{FILES, Fonts};
 use crate::sheet::html::html;
@@ -87,7 +88,7 @@ pub(super) const COMMAND: Command = Command::new(
 
 pub(super) const LAYOUTS: Command = Command::new("layouts", "List the layouts", &[], |_| {
     for layout in layout::all() {
-        print::line(format_args!("{:<12} {}", layout.name, layout.about));
+        print::line(format_args!("{:<12} {}", layout.name, layout.about.en));
     }
     Ok(())
 });
@@ -121,35 +122,34 @@ struct Wanted {
 impl Wanted {
     fn codes(&self, store_dir: &Path, store: &Store, layout: &Layout) -> anyhow::Result<Vec<Code>> {
         let all = read_touchpoints(store_dir)?;
-        let only: Option<Vec<&str>> = self
-            .only
-            .as_ref()
-            .map(|only| only.split(',').map(str::trim).collect());
-        for label in only.iter().flatten() {
-            if !all
-                .iter()
-                .any(|place| place.is_bound() && place.label == **label)
-            {
-                bail!(
-                    "{} has no place {label}",
-                    touchpoints_file(store_dir).display()
-                );
-            }
-        }
-        let is_wanted = |place: &&Touchpoint| match (&only, self.kind) {
-            (Some(only), _) => only.contains(&place.label.as_str()),
-            (None, Some(kind)) => place.kind == kind,
-            (None, None) => layout.meant_for.is_empty() || layout.meant_for.contains(&place.kind),
-        };
-        let places = all.iter().filter(|place| place.is_bound() != self.is_blank);
-        let codes: Vec<_> = places
-            .filter(|place| self.is_blank || is_wanted(place))
-            .map(|place| Code::of(&store.host, place))
-            .collect();
+        let codes = self
+            .choice(store_dir, &all)?
+            .codes(store, all.iter(), layout);
         if codes.is_empty() {
             return Err(self.none(store_dir, layout));
         }
         Ok(codes)
+    }
+
+    fn choice(&self, store_dir: &Path, all: &[Touchpoint]) -> anyhow::Result<Choice> {
+        if self.is_blank {
+            return Ok(Choice::Blank);
+        }
+        let Some(only) = &self.only else {
+            return Ok(self.kind.map_or(Choice::Meant, Choice::Kind));
+        };
+        let labels: Vec<String> = only.split(',').map(|it| it.trim().to_owned()).collect();
+        let is_there = |label: &str| {
+            let mut places = all.iter().filter(|place| place.is_bound());
+            places.any(|place| place.label == label)
+        };
+        if let Some(label) = labels.iter().find(|label| !is_there(label)) {
+            bail!(
+                "{} has no place {label}",
+                touchpoints_file(store_dir).display()
+            );
+        }
+        Ok(Choice::Labels(labels))
     }
 
     fn none(&self, store_dir: &Path, layout: &Layout) -> anyhow::Error {
@@ -267,14 +267,9 @@ impl Order {
             colour: store.brand.colour.clone(),
             logo,
         };
-        let sheet = compose(self.layout, &brand, self.language, codes)?;
         let mut progress = Progress::new("codes read again", 100, codes.len());
-        let stickers = sheet.pages.iter().flat_map(|page| &page.stickers);
-        // The two faces of a tent are one and the same.
-        for placed in stickers.filter(|placed| !placed.is_turned) {
-            check(&placed.sticker)?;
-            progress.one_more();
-        }
+        let read_again = || progress.one_more();
+        let sheet = compose_checked(self.layout, &brand, self.language, codes, read_again)?;
         Ok(sheet)
     }
 
