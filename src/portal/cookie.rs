@@ -38,6 +38,14 @@ pub(super) const STAFF: Purpose = Purpose {
     same_site: "Strict",
 };
 
+/// A paired device that scans all stickers of the shop. It shows what they are and changes nothing else. Lax,
+/// because a scan opens the page from another app.
+pub(super) const WALK: Purpose = Purpose {
+    name: "walk",
+    max_age_seconds: 2 * 3600,
+    same_site: "Lax",
+};
+
 /// Signs and checks cookies.
 #[derive(Debug)]
 pub(super) struct Signer(hmac::Key);

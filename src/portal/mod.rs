@@ -44,6 +44,7 @@ mod texts;
 mod till;
 mod views;
 mod visitor;
+mod walk;
 
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ use places::SharedPlaces;
 use table::Landings;
 pub use till::pairing::Pairing;
 use views::Views;
+use walk::Rounds;
 
 /// The largest form a page sends is below 300 bytes.
 const MOST_BODY_BYTES: usize = 4 * 1024;
@@ -118,6 +120,10 @@ struct Shared {
     tapper: Tapper,
     views: Views,
     landings: Landings,
+    /// Walks past all stickers that are going on.
+    rounds: Rounds,
+    /// Whoever has a sheet drawn holds it: one at a time.
+    sheet_turn: tokio::sync::Mutex<()>,
     /// Whoever checks a PIN holds it: one at a time.
     pin_turn: tokio::sync::Mutex<()>,
 }
@@ -195,6 +201,8 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         tapper: Tapper::new(&parts.keys.cookie),
         views,
         landings: Landings::default(),
+        rounds: Rounds::default(),
+        sheet_turn: tokio::sync::Mutex::default(),
         pin_turn: tokio::sync::Mutex::default(),
         parts,
     }));

@@ -24,6 +24,7 @@ use super::probe::{self, Asked};
 use super::splice::SplicedPage;
 use super::texts::texts;
 use super::visitor::Visitor;
+use super::walk;
 use crate::domain::calendar::clock;
 use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
@@ -46,6 +47,9 @@ pub(super) async fn landing(
 ) -> Response {
     let bundle = state.bundle();
     let code = code.ok().map(|Path(code)| code);
+    if let Some(answer) = walk::step(&state, &visitor, code, &request) {
+        return answer;
+    }
     let found = code
         .and_then(|code| bundle.touchpoint(code))
         .filter(|(_, touchpoint)| touchpoint.is_bound());

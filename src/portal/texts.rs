@@ -104,6 +104,13 @@ texts! {
         title how blanks none no_place for_staff guest_text blank_title blank_text bound_text pick type_it
         kind label bind bad_label taken give_way stay free see
     }
+    walk Walk {
+        title how begin going_on next progress list finish finished complete found missing wrong doubled
+        blank other_store unknown again double expected version
+    }
+    sheets Sheets {
+        title how layout which meant blank from to show no_codes too_many cannot version
+    }
     kinds Kinds {
         table wifi door till receipt queue delivery tissue creator
     }

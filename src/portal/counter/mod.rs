@@ -6,7 +6,7 @@
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
 //! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
 //! under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
-//! ([`places`]).
+//! ([`places`]), the walk past them ([`walk`]) and their printing ([`sheets`]).
 
 mod covers;
 mod inbox;
@@ -14,6 +14,8 @@ mod offers;
 mod pair;
 pub(super) mod places;
 mod recent;
+mod sheets;
+mod walk;
 
 use askama::Template;
 use axum::Router;
@@ -47,6 +49,11 @@ pub(super) fn routes() -> Router<State> {
         .route("/switch", post(offers::switch))
         .route("/pair", post(pair::give_out))
         .route("/covers", post(covers::count))
+        .route("/walk", get(walk::show))
+        .route("/walk/begin", post(walk::begin))
+        .route("/walk/finish", post(walk::finish))
+        .route("/sheets", get(sheets::show))
+        .route("/sheets/print", get(sheets::print))
         .route("/places", get(places::list))
         .route("/places/{code}", get(places::show).post(places::bind))
         .route("/places/{code}/free", post(places::free))

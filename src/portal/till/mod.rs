@@ -51,7 +51,7 @@ pub(super) fn routes() -> Router<State> {
 /// A request from the staff network.
 pub(super) struct AtTill {
     pub(super) visitor: Visitor,
-    device: Option<DeviceId>,
+    pub(super) device: Option<DeviceId>,
     pub(super) staff: Option<StaffName>,
 }
 
