@@ -267,6 +267,18 @@ pub struct Redeem {
     pub remember_until: Timestamp,
     #[serde(rename = "off", default, skip_serializing_if = "is_false")]
     pub off_peak: bool,
+    /// Known where the coupon was issued by this gateway.
+    #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where and on which business day a coupon was claimed: what becomes of it counts for that place and day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    #[serde(rename = "tp")]
+    pub touchpoint: TouchpointCode,
+    #[serde(rename = "d")]
+    pub day: Date,
 }
 
 /// A redemption was a mistake and is taken back; the coupon can be used again.
@@ -285,6 +297,9 @@ pub struct RedeemUndone {
     pub redeemed_at: Timestamp,
     #[serde(rename = "off", default, skip_serializing_if = "is_false")]
     pub off_peak: bool,
+    /// As its redemption had it.
+    #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The till said no.
@@ -480,6 +495,9 @@ pub struct StaffCalled {
     pub touchpoint: TouchpointCode,
     pub what: Call,
     pub vid: Vid,
+    /// The same call, which has been waiting.
+    #[serde(rename = "ag", default, skip_serializing_if = "is_false")]
+    pub again: bool,
 }
 
 /// Staff saw to what a guest asked or said, answered it, or found that it is not done yet.

@@ -8,6 +8,7 @@ pub mod event;
 pub mod feedback;
 pub mod floor;
 pub mod ids;
+pub mod interval;
 pub mod invitation;
 pub mod offer;
 pub mod places;

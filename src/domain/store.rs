@@ -141,6 +141,10 @@ pub struct Touchpoint {
     /// What people call the place: `A12`. Empty while the sticker is not bound to a place yet.
     #[serde(default)]
     pub label: String,
+    /// What printing it, or having it posted, has cost: so that placements can be compared. Files of older
+    /// versions have no such column.
+    #[serde(default)]
+    pub cost_fen: Option<u32>,
 }
 
 impl Touchpoint {

@@ -5,12 +5,14 @@
 //! events change nothing.
 
 pub mod days;
+pub mod places;
+mod through;
 
 use jiff::civil::{Date, DateTime};
 
 use super::calendar::business_day;
-use super::event::{Event, Occurrence};
-use super::ids::{CampaignId, StoreId, Vid};
+use super::event::{Event, Occurrence, Origin};
+use super::ids::{CampaignId, StoreId, TouchpointCode, Vid};
 
 /// One row of figures: a store, an hour on its wall, and a campaign or none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,54 @@ impl Step {
     pub const COUNT: usize = Self::OffPeakRedeemed as usize + 1;
 }
 
+/// Declares what is counted by the business day, each with its name in tables and checkpoints, which is for ever.
+macro_rules! deeds {
+    ($($(#[$doc:meta])* $deed:ident $name:literal,)*) => {
+        /// What is counted by the business day, at a place where it has one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Deed { $($(#[$doc])* $deed,)* }
+
+        impl Deed {
+            pub const ALL: &'static [Self] = &[$(Self::$deed,)*];
+
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$deed => $name,)* }
+            }
+
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|deed| deed.name() == name)
+            }
+        }
+    };
+}
+
+deeds! {
+    /// The place's page was opened.
+    Seen "seen",
+    Claimed "claimed",
+    /// On the day of the claim, so that it is a part of what was claimed then.
+    Redeemed "redeemed",
+    FollowAsked "follow_asked",
+    ContactAsked "contact_asked",
+    GroupAsked "group_asked",
+    StockSet "stock_set",
+    Switched "switched",
+    Called "called",
+    /// Something was said, with a rating or without.
+    Said "said",
+    Rated "rated",
+    /// The sum of the ratings.
+    Stars "stars",
+}
+
+/// Where and when something is counted: a store, a business day, and a place or none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spot {
+    pub store: StoreId,
+    pub day: Date,
+    pub place: Option<TouchpointCode>,
+}
+
 /// One thing an event says about the figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -47,6 +97,15 @@ pub enum Fact {
     Add { cell: Cell, step: Step, by: i64 },
     /// This diner was in this store on this business day; a set, so saying it twice says it once.
     Visit { store: StoreId, vid: Vid, day: Date },
+    /// Add `by` to what is counted of a spot.
+    Count { spot: Spot, deed: Deed, by: i64 },
+    /// This diner claimed at this place on this business day; a set as well.
+    Patron {
+        store: StoreId,
+        place: TouchpointCode,
+        vid: Vid,
+        day: Date,
+    },
 }
 
 /// What `occurrence` adds to the figures.
@@ -116,12 +175,85 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::WalkFinished(_)
         | Event::GuestAnswered(_) => (Vec::new(), None),
     };
+    facts.extend(at_places(occurrence, business_day(local)));
     facts.extend(visitor.map(|vid| Fact::Visit {
         store: occurrence.store.clone(),
         vid,
         day: business_day(local),
     }));
     facts
+}
+
+/// What `occurrence` adds to the figures of places, and of the store's days.
+fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
+    let count = |place: Option<TouchpointCode>, day: Date, deed: Deed, by: i64| Fact::Count {
+        spot: Spot {
+            store: occurrence.store.clone(),
+            day,
+            place,
+        },
+        deed,
+        by,
+    };
+    let once = |place, deed| vec![count(place, today, deed, 1)];
+    let redeemed = |origin: Option<Origin>, otherwise: Date, by: i64| {
+        let place = origin.map(|origin| origin.touchpoint);
+        let day = origin.map_or(otherwise, |origin| origin.day);
+        vec![count(place, day, Deed::Redeemed, by)]
+    };
+    match &occurrence.event {
+        Event::TouchpointView(view) | Event::PortalView(view) => match view.touchpoint {
+            Some(place) => once(Some(place), Deed::Seen),
+            None => Vec::new(),
+        },
+        Event::Claim(claim) => {
+            let patron = Fact::Patron {
+                store: occurrence.store.clone(),
+                place: claim.touchpoint,
+                vid: claim.vid,
+                day: today,
+            };
+            vec![
+                count(Some(claim.touchpoint), today, Deed::Claimed, 1),
+                patron,
+            ]
+        }
+        Event::Redeem(redeem) => redeemed(redeem.origin, today, 1),
+        Event::RedeemUndone(undone) => {
+            let then = occurrence.moment.offset.to_datetime(undone.redeemed_at);
+            redeemed(undone.origin, business_day(then), -1)
+        }
+        Event::FollowIntent(_) => once(None, Deed::FollowAsked),
+        Event::ContactIntent(_) => once(None, Deed::ContactAsked),
+        Event::GroupIntent(_) => once(None, Deed::GroupAsked),
+        Event::StockChanged(_) => once(None, Deed::StockSet),
+        Event::PromoSwitched(_) => once(None, Deed::Switched),
+        Event::StaffCalled(called) if called.again => Vec::new(),
+        Event::StaffCalled(called) => once(Some(called.touchpoint), Deed::Called),
+        Event::Feedback(feedback) => {
+            let place = feedback.touchpoint;
+            let mut facts = once(place, Deed::Said);
+            if let Some(rating) = feedback.rating {
+                facts.push(count(place, today, Deed::Rated, 1));
+                facts.push(count(place, today, Deed::Stars, rating.stars().into()));
+            }
+            facts
+        }
+        Event::ConsentGiven(_)
+        | Event::ConsentWithdrawn(_)
+        | Event::RedeemRefused(_)
+        | Event::Admitted(_)
+        | Event::AdmissionEnded(_)
+        | Event::PassUsed(_)
+        | Event::CommandDone(_)
+        | Event::CouponVoided(_)
+        | Event::CouponKnown(_)
+        | Event::CoversCounted(_)
+        | Event::Bill(_)
+        | Event::TouchpointBound(_)
+        | Event::WalkFinished(_)
+        | Event::GuestAnswered(_) => Vec::new(),
+    }
 }
 
 fn start_of_hour(local: DateTime) -> DateTime {
@@ -173,13 +305,15 @@ mod tests {
             staff: StaffName::parse("lin").unwrap(),
             redeemed_at: "2026-12-01T07:55:00Z".parse().unwrap(),
             off_peak: true,
+            origin: None,
         };
         let facts = fold(&at("2026-12-01T08:03:00Z", Event::RedeemUndone(undone)));
         let steps: Vec<_> = facts
             .iter()
-            .map(|fact| match fact {
-                Fact::Add { cell, step, by } => (cell.hour.hour(), *step, *by),
-                Fact::Visit { .. } => panic!("undoing is no visit"),
+            .filter_map(|fact| match fact {
+                Fact::Add { cell, step, by } => Some((cell.hour.hour(), *step, *by)),
+                Fact::Count { .. } => None,
+                Fact::Visit { .. } | Fact::Patron { .. } => panic!("undoing is no visit"),
             })
             .collect();
         assert_eq!(

@@ -155,6 +155,7 @@ mod tests {
             code: code(number),
             kind,
             label: label.to_owned(),
+            cost_fen: None,
         }
     }
 

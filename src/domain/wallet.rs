@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::business_day;
 use super::campaign::{Campaign, MOST_VALID_DAYS, RedeemableAt};
 use super::event::{
-    Claim, CouponVoided, Event, Moment, Occurrence, Redeem, RedeemRefused, RedeemUndone,
+    Claim, CouponVoided, Event, Moment, Occurrence, Origin, Redeem, RedeemRefused, RedeemUndone,
     RefusalReason, unix_millis,
 };
 use super::ids::{
@@ -284,7 +284,7 @@ impl Wallet {
     }
 
     pub fn redemption(&self, coupon: CouponId) -> Option<Redemption> {
-        Some(self.redemptions.of(coupon)?.unpack(&self.names))
+        Some(self.unpacked(self.redemptions.of(coupon)?))
     }
 
     /// How often the stock of any campaign has changed since the start of the process.
@@ -295,7 +295,21 @@ impl Wallet {
     /// The redemption with this id, unless it was taken back.
     pub fn redemption_by_id(&self, id: RedemptionId) -> Option<Redemption> {
         let found = self.redemptions.iter().find(|done| done.redemption == id)?;
-        Some(found.unpack(&self.names))
+        Some(self.unpacked(found))
+    }
+
+    /// A redemption as it was written: where its coupon came from stands with the coupon, while that is here.
+    fn unpacked(&self, done: &redemptions::Record) -> Redemption {
+        let mut redemption = done.unpack(&self.names);
+        redemption.redeem.origin = self.origin(done.coupon);
+        redemption
+    }
+
+    fn origin(&self, coupon: CouponId) -> Option<Origin> {
+        self.coupons.get(coupon).map(|own| Origin {
+            touchpoint: own.touchpoint,
+            day: own.day,
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -365,7 +379,7 @@ impl Wallet {
         let mut recent: Vec<Redemption> = Vec::new();
         for done in self.redemptions.iter() {
             if Timestamp::from(done.at) >= time {
-                let done = done.unpack(&self.names);
+                let done = self.unpacked(done);
                 // A day at one till: too few for anything cleverer than their place.
                 let place = recent.partition_point(|other| other.at >= done.at);
                 recent.insert(place, done);
@@ -499,6 +513,7 @@ impl Wallet {
             vid: self.coupons.get(shown.coupon).map(|own| own.vid),
             remember_until: later_by(shown.not_after, CODE_RESTS),
             off_peak: inside && rules.is_some_and(Campaign::is_off_peak),
+            origin: self.origin(shown.coupon),
         })
     }
 
@@ -756,6 +771,7 @@ fn undone(done: Redemption, by: &StaffName) -> RedeemUndone {
         staff: by.clone(),
         redeemed_at: done.at,
         off_peak: done.redeem.off_peak,
+        origin: done.redeem.origin,
     }
 }
 

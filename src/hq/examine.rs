@@ -126,7 +126,8 @@ fn year(time: Timestamp) -> i16 {
 fn is_countable(fact: &Fact) -> bool {
     let day: Date = match fact {
         Fact::Add { cell, .. } => cell.hour.date(),
-        Fact::Visit { day, .. } => *day,
+        Fact::Visit { day, .. } | Fact::Patron { day, .. } => *day,
+        Fact::Count { spot, .. } => spot.day,
     };
     YEARS.contains(&day.year())
 }
@@ -135,7 +136,7 @@ fn is_countable(fact: &Fact) -> bool {
 fn hour(facts: &[Fact]) -> Option<Cell> {
     facts.iter().find_map(|fact| match fact {
         Fact::Add { cell, .. } => Some(cell.clone()),
-        Fact::Visit { .. } => None,
+        Fact::Visit { .. } | Fact::Count { .. } | Fact::Patron { .. } => None,
     })
 }
 

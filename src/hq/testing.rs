@@ -140,6 +140,7 @@ pub(crate) fn redeem(coupon: u8, diner: u8) -> Event {
         vid: Some(vid(diner)),
         remember_until: now() + SignedDuration::from_hours(336),
         off_peak: true,
+        origin: None,
     })
 }
 
@@ -151,6 +152,7 @@ pub(crate) fn undo(coupon: u8) -> Event {
         staff: StaffName::parse("lin").unwrap(),
         redeemed_at: now(),
         off_peak: true,
+        origin: None,
     })
 }
 

@@ -104,6 +104,7 @@ mod tests {
             code: TouchpointCode::from_entropy(7),
             kind: TouchpointKind::Table,
             label: "A12".to_owned(),
+            cost_fen: None,
         };
         let brand = Brand {
             store: Text::new("拾味", "Shiwei"),

@@ -69,6 +69,7 @@ mod tests {
                 code: TouchpointCode::from_entropy(number),
                 kind,
                 label: label.to_owned(),
+                cost_fen: None,
             })
             .collect();
         let store: Store = toml::from_str(include_str!(

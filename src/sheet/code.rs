@@ -159,6 +159,7 @@ mod tests {
             code: TouchpointCode::from_entropy(7),
             kind: TouchpointKind::Table,
             label: "A12".to_owned(),
+            cost_fen: None,
         };
         assert_eq!(Code::of("sz01.sw.cn", &touchpoint).name(), "A12");
         touchpoint.label.clear();

@@ -417,6 +417,7 @@ mod tests {
             code: TouchpointCode::from_entropy(7),
             kind,
             label: label.to_owned(),
+            cost_fen: None,
         };
         Code::of("sz01.sw.cn", &touchpoint)
     }

@@ -15,7 +15,7 @@
 //! keys.toml                        the coupon keys this gateway believes (optional)
 //! campaigns/<id>.toml
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
-//! stores/<ID>/touchpoints.csv      code,kind,label
+//! stores/<ID>/touchpoints.csv      code,kind,label,cost_fen
 //! stores/<ID>/bindings.toml        what staff said of stickers and headquarters has heard (optional)
 //! stores/<ID>/staff.toml           (optional)
 //! stores/<ID>/invitations.toml     invitations of this store's own (optional)
@@ -476,7 +476,7 @@ fn read_touchpoints(
             let line = error.position().map_or(0, csv::Position::line);
             BadFile {
                 line: usize::try_from(line).unwrap_or_default(),
-                hint: Some("the columns are code,kind,label".to_owned()),
+                hint: Some("the columns are code,kind,label and, if you like, cost_fen".to_owned()),
                 ..BadFile::whole(path, error)
             }
         })?;

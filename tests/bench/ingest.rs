@@ -225,6 +225,7 @@ fn event(place: usize, diner: u128, vid: Vid) -> Event {
             vid: Some(vid),
             remember_until: now() + SignedDuration::from_hours(336),
             off_peak: true,
+            origin: None,
         }),
         7 => Event::ConsentGiven(Consent {
             vid,

@@ -87,6 +87,7 @@ fn redeem(n: u32) -> Occurrence {
         vid: Some(Vid::from_entropy(entropy(3, n))),
         remember_until: now,
         off_peak: true,
+        origin: None,
     });
     happens(now, event)
 }

@@ -348,6 +348,7 @@ fn a_stained_sticker_is_read() {
         code: TouchpointCode::from_entropy(7),
         kind: TouchpointKind::Table,
         label: "A12".to_owned(),
+        cost_fen: None,
     };
     let brand = Brand {
         store: Text::new("拾味", "Shiwei"),

@@ -7,7 +7,8 @@ use anyhow::bail;
 use jiff::civil::{Date, DateTime};
 
 use super::super::print;
-use crate::domain::ids::{CampaignId, StoreId};
+use crate::domain::ids::{CampaignId, StoreId, TouchpointCode};
+use crate::domain::uptake::Deed;
 use crate::hq::db::Ledger;
 use crate::hq::db::audit::{DayAudit, DayCount, StreamCount};
 use crate::hq::db::tally::COLUMN_NAMES;
@@ -60,6 +61,22 @@ fn report(store: &StoreId, day: Date, audited: &DayAudit, streams: &[StreamCount
     }
     row("all day", "", "people", counted.people, kept.people);
     row("", "", "came back", counted.came_back, kept.came_back);
+    for (place, deed) in spots(counted, kept) {
+        let of = |count: &DayCount| {
+            let places = count.places.as_ref();
+            let found = places.and_then(|places| places.counts.get(&(place, deed)));
+            found.copied().unwrap_or_default()
+        };
+        let place = place.as_ref().map_or("-", TouchpointCode::as_str);
+        row("place", place, deed.name(), of(counted), of(kept));
+    }
+    let patrons = |count: &DayCount| {
+        let places = count.places.as_ref();
+        places.map_or(0, |places| {
+            i64::try_from(places.patrons.len()).unwrap_or(i64::MAX)
+        })
+    };
+    row("", "", "diners of places", patrons(counted), patrons(kept));
     for stream in streams {
         differences += usize::from(!stream.agrees());
         let sign = if stream.agrees() { ' ' } else { '!' };
@@ -69,6 +86,16 @@ fn report(store: &StoreId, day: Date, audited: &DayAudit, streams: &[StreamCount
         ));
     }
     differences
+}
+
+/// What is counted of places, on either side.
+fn spots(counted: &DayCount, kept: &DayCount) -> BTreeSet<(Option<TouchpointCode>, Deed)> {
+    let places = [counted, kept]
+        .into_iter()
+        .filter_map(|count| count.places.as_ref());
+    places
+        .flat_map(|places| places.counts.keys().copied())
+        .collect()
 }
 
 type Key = (DateTime, Option<CampaignId>);

@@ -28,10 +28,16 @@ const BLANK: Word = Word::option(
     "This many codes without a place, for stickers that are bound later",
 );
 
+const COST: Word = Word::option(
+    "cost",
+    "FEN",
+    "What each of them has cost, in hundredths, to compare placements by",
+);
+
 pub(super) const COMMAND: Command = Command::new(
     "mint",
     "Make new codes and add them to a store's touchpoints.csv",
-    &[STORE_DIR, KIND, LABELS, BLANK],
+    &[STORE_DIR, KIND, LABELS, BLANK, COST],
     mint,
 );
 
@@ -44,10 +50,21 @@ fn mint(given: &Given) -> anyhow::Result<()> {
         return Err(given.misuse("say --labels or --blank").into());
     }
     let kind = given.value_by(&KIND, kind)?;
-    add(&given.path(&STORE_DIR)?, kind, &places)
+    let minted = Minted {
+        kind,
+        cost_fen: given.optional(&COST)?,
+    };
+    add(&given.path(&STORE_DIR)?, minted, &places)
 }
 
-fn add(store_dir: &Path, kind: TouchpointKind, labels: &[&str]) -> anyhow::Result<()> {
+/// What the new codes have in common.
+#[derive(Clone, Copy)]
+struct Minted {
+    kind: TouchpointKind,
+    cost_fen: Option<u32>,
+}
+
+fn add(store_dir: &Path, minted: Minted, labels: &[&str]) -> anyhow::Result<()> {
     let store = read_store(store_dir)?;
     let mut touchpoints = read_touchpoints(store_dir)?;
     for label in labels {
@@ -58,8 +75,9 @@ fn add(store_dir: &Path, kind: TouchpointKind, labels: &[&str]) -> anyhow::Resul
         ));
         touchpoints.push(Touchpoint {
             code,
-            kind,
+            kind: minted.kind,
             label: label.trim().to_owned(),
+            cost_fen: minted.cost_fen,
         });
     }
     let mut writer = csv::Writer::from_writer(Vec::new());

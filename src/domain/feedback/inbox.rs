@@ -170,6 +170,7 @@ impl Inbox {
             touchpoint: place,
             what: call,
             vid: asking.vid,
+            again: id != asking.id,
         };
         for request in self.of_store(asking.store).filter(|known| known.is_open()) {
             if let Said::Call { what, last, .. } = &request.said

@@ -18,6 +18,7 @@ use std::fmt::Write;
 
 use jiff::civil::Date;
 
+use super::through::Through;
 use super::{Fact, Step, fold};
 use crate::domain::calendar::business_day;
 use crate::domain::event::Occurrence;
@@ -25,9 +26,6 @@ use crate::domain::ids::{CampaignId, FramePlace, StoreId, StreamId};
 
 /// The page shows two. The others are room for a clock that was wrong.
 const KEPT_DAYS: usize = 16;
-
-/// There are two at a time; each damage and each move begins one more.
-const KEPT_STREAMS: usize = 8;
 
 /// The lines of one store.
 #[derive(Debug, Default)]
@@ -47,8 +45,8 @@ pub struct Line {
     day: Date,
     campaign: Option<CampaignId>,
     sums: Sums,
-    /// The last frame of each stream that is in the sums; the stream that was begun last stands last.
-    through: Vec<(StreamId, u64)>,
+    /// What is in the sums.
+    through: Through,
     has_changed: bool,
 }
 
@@ -89,7 +87,7 @@ impl DayBook {
         }
         for (day, campaign, step, by) in &adds {
             if let Some(line) = self.line(*day, campaign.as_ref())
-                && !line.contains(at)
+                && !line.through.contains(at)
             {
                 line.sums.0[*step as usize] += by;
                 line.has_changed = true;
@@ -98,7 +96,7 @@ impl DayBook {
         // Not before: another event of this frame may be of the same line.
         for (day, campaign, ..) in &adds {
             if let Some(line) = self.line(*day, campaign.as_ref()) {
-                line.reach(at);
+                line.through.reach(at);
             }
         }
     }
@@ -147,7 +145,7 @@ impl DayBook {
                 day,
                 campaign: campaign.cloned(),
                 sums: Sums::default(),
-                through: Vec::new(),
+                through: Through::default(),
                 has_changed: false,
             });
         }
@@ -195,7 +193,7 @@ impl Line {
                 id => Some(CampaignId::parse(id).ok()?),
             },
             sums: Sums::default(),
-            through: Vec::new(),
+            through: Through::default(),
             has_changed: false,
         };
         // A later version may have more steps, and an earlier one had fewer.
@@ -205,7 +203,7 @@ impl Line {
         for place in fields {
             let (stream, last) = place.split_once(' ')?;
             let stream = StreamId(stream.parse().ok()?);
-            line.through.push((stream, last.parse().ok()?));
+            line.through.push(stream, last.parse().ok()?);
         }
         Some(line)
     }
@@ -217,7 +215,7 @@ impl Line {
             let space = if place == 0 { "" } else { " " };
             write!(written, "{space}{sum}").expect("writing into memory does not fail");
         }
-        for (stream, last) in &self.through {
+        for (stream, last) in self.through.iter() {
             write!(written, "|{stream} {last}").expect("writing into memory does not fail");
         }
         written
@@ -229,24 +227,6 @@ impl Line {
 
     fn campaign_name(&self) -> &str {
         self.campaign.as_ref().map_or("", CampaignId::as_str)
-    }
-
-    fn contains(&self, at: FramePlace) -> bool {
-        let mut through = self.through.iter();
-        through.any(|(stream, last)| *stream == at.stream && *last >= at.seq)
-    }
-
-    fn reach(&mut self, at: FramePlace) {
-        let known = self.through.iter_mut().find(|of| of.0 == at.stream);
-        match known {
-            Some((_, last)) => *last = at.seq.max(*last),
-            None => {
-                self.through.push((at.stream, at.seq));
-                if self.through.len() > KEPT_STREAMS {
-                    self.through.remove(0);
-                }
-            }
-        }
     }
 }
 

@@ -72,7 +72,10 @@ impl Wallet {
     pub fn entry(&self, key: &Key) -> Option<Entry> {
         let kept = match key {
             Key::Coupon(id) => Kept::Coupon(Box::new(self.coupon(*id)?)),
-            Key::Redemption(id) => Kept::Redemption(Box::new(self.redemption(*id)?)),
+            // As it is kept: where its coupon came from stands with the coupon.
+            Key::Redemption(id) => {
+                Kept::Redemption(Box::new(self.redemptions.of(*id)?.unpack(&self.names)))
+            }
             Key::WrongPins(device) => Kept::WrongPins(*device, *self.wrong_pins.get(device)?),
             Key::Forgotten(campaign) => {
                 Kept::Forgotten(campaign.clone(), *self.forgotten.get(campaign)?)

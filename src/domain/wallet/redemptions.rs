@@ -53,6 +53,8 @@ impl Record {
                 vid: self.vid.map(Vid::from_entropy),
                 remember_until: self.remember_until.into(),
                 off_peak: self.off_peak,
+                // The wallet adds it from the coupon: fifteen bytes a record are saved.
+                origin: None,
             },
             at: self.at.into(),
         }

@@ -26,6 +26,7 @@ fn table() -> Touchpoint {
         code: TouchpointCode::from_entropy(7),
         kind: TouchpointKind::Table,
         label: "A12".to_owned(),
+        cost_fen: None,
     }
 }
 

@@ -14,8 +14,9 @@ use jiff::civil::{Date, DateTime};
 use super::Frame;
 use super::tally::{Sums, Tally};
 use crate::domain::calendar::{BUSINESS_DAY_CUT_HOUR, business_day};
-use crate::domain::ids::{CampaignId, FrameId, GatewayId, StreamId, Vid};
+use crate::domain::ids::{CampaignId, FrameId, GatewayId, StreamId, TouchpointCode, Vid};
 use crate::domain::uptake::Cell;
+use crate::domain::uptake::places::Counts;
 use crate::hq::examine::examine_frame;
 use crate::wire::batch::Time;
 use crate::wire::link::Serves;
@@ -37,6 +38,15 @@ pub struct DayCount {
     pub cells: BTreeMap<(DateTime, Option<CampaignId>), Sums>,
     pub people: i64,
     pub came_back: i64,
+    /// None of a day before places were counted.
+    pub places: Option<PlaceCount>,
+}
+
+/// What the places of a store have brought on a business day.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlaceCount {
+    pub counts: Counts,
+    pub patrons: BTreeSet<(TouchpointCode, Vid)>,
 }
 
 /// What is stored of a stream.
@@ -79,17 +89,19 @@ pub(super) struct Recount {
     cells: BTreeMap<(DateTime, Option<CampaignId>), Sums>,
     firsts: BTreeMap<Vid, Date>,
     today: BTreeSet<Vid>,
+    places: PlaceCount,
     frames: u64,
     streams: BTreeSet<StreamId>,
 }
 
 impl Recount {
-    pub(super) const fn new(day: Date) -> Self {
+    pub(super) fn new(day: Date) -> Self {
         Self {
             day,
             cells: BTreeMap::new(),
             firsts: BTreeMap::new(),
             today: BTreeSet::new(),
+            places: PlaceCount::default(),
             frames: 0,
             streams: BTreeSet::new(),
         }
@@ -115,6 +127,16 @@ impl Recount {
                 kept.iter_mut().zip(sums).for_each(|(kept, by)| *kept += by);
             }
         }
+        for ((spot, deed), by) in tally.spots {
+            if spot.day == self.day {
+                *self.places.counts.entry((spot.place, deed)).or_default() += by;
+            }
+        }
+        for (_, day, place, vid) in tally.patrons {
+            if day == self.day {
+                self.places.patrons.insert((place, vid));
+            }
+        }
         for (_, day, vid) in tally.visits {
             let first = self.firsts.entry(vid).or_insert(day);
             *first = day.min(*first);
@@ -133,6 +155,7 @@ impl Recount {
                 came_back: count(came_back.count()),
                 people: count(self.today.len()),
                 cells: self.cells,
+                places: kept.places.as_ref().map(|_| self.places),
             },
             kept,
             frames: self.frames,

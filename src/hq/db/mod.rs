@@ -17,6 +17,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{
     CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid,
 };
+use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
 use crate::wire::batch::{Gap, Time, TimeQuality};
 use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer};
@@ -123,6 +125,9 @@ pub enum LedgerError {
 
 type Answer<T> = Result<T, LedgerError>;
 
+/// Business days, from the first to the last.
+pub type Days = RangeInclusive<Date>;
+
 /// What headquarters remembers.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -145,6 +150,10 @@ pub trait Ledger: Send + Sync {
 
     /// The figures of stores on business days, in the order asked.
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
+    /// What a store's places have brought over business days.
+    async fn places(&self, store: StoreId, days: Days) -> Answer<Places>;
+    /// The first business day whose places are counted whole; none where every day's are.
+    async fn places_since(&self) -> Answer<Option<Date>>;
     async fn totals(&self) -> Answer<Totals>;
     /// Every coupon, for an audit against what others have counted.
     async fn coupons(&self) -> Answer<Coupons>;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::Frame;
-use crate::domain::ids::{StoreId, Vid};
-use crate::domain::uptake::{Cell, Fact, Step};
+use crate::domain::ids::{StoreId, TouchpointCode, Vid};
+use crate::domain::uptake::{Cell, Deed, Fact, Spot, Step};
 
 /// The columns of a row of figures.
 pub const COLUMNS: usize = 9;
@@ -37,6 +37,8 @@ pub type Sums = [i64; COLUMNS];
 pub struct Tally {
     pub cells: BTreeMap<Cell, Sums>,
     pub visits: BTreeSet<(StoreId, Date, Vid)>,
+    pub spots: BTreeMap<(Spot, Deed), i64>,
+    pub patrons: BTreeSet<(StoreId, Date, TouchpointCode, Vid)>,
 }
 
 impl Tally {
@@ -53,6 +55,17 @@ impl Tally {
                 Fact::Visit { store, vid, day } => {
                     self.visits.insert((store.clone(), *day, *vid));
                 }
+                Fact::Count { spot, deed, by } => {
+                    *self.spots.entry((spot.clone(), *deed)).or_default() += by;
+                }
+                Fact::Patron {
+                    store,
+                    place,
+                    vid,
+                    day,
+                } => {
+                    self.patrons.insert((store.clone(), *day, *place, *vid));
+                }
             }
         }
         for cell in &frame.uncertain {
@@ -67,6 +80,10 @@ impl Tally {
             own.zip(sums).for_each(|(own, by)| *own += by);
         }
         self.visits.extend(other.visits.iter().cloned());
+        for (spot, by) in &other.spots {
+            *self.spots.entry(spot.clone()).or_default() += by;
+        }
+        self.patrons.extend(other.patrons.iter().cloned());
     }
 
     fn cell(&mut self, cell: &Cell) -> &mut Sums {

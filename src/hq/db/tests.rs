@@ -10,12 +10,15 @@ use super::commands::Row;
 use super::scratch::meddle;
 use super::*;
 use crate::domain::command::{Command, CommandDone, Outcome};
-use crate::domain::event::Event;
-use crate::domain::ids::CommandId;
+use crate::domain::event::{Event, Feedback, Origin};
+use crate::domain::feedback::Rating;
+use crate::domain::ids::{CommandId, RequestId, TouchpointCode};
+use crate::domain::uptake::Deed;
+use crate::domain::uptake::places::Patrons;
 use crate::hq::examine::examine;
 use crate::hq::testing::{
     Kind, Scratch, at_store, claim, coupon_key, delivery, frames, line, now, redeem, store, stream,
-    undo, view,
+    undo, vid, view,
 };
 use crate::wire::batch::{GapReason, Line};
 use crate::wire::link::StreamOffer;
@@ -56,6 +59,7 @@ of_every_ledger! {
     what_cannot_be_read_is_put_aside_and_acknowledged,
     a_diner_came_back_whatever_the_order_the_days_arrive_in,
     a_business_day_ends_at_four_in_the_morning,
+    a_place_has_what_it_brought_whatever_the_order_it_is_told_in,
     an_undone_redemption_leaves_the_net_figure,
     what_was_acknowledged_is_there_after_a_restart,
     a_renewed_certificate_retires_the_old_one_at_its_first_use,
@@ -335,6 +339,86 @@ async fn a_diner_came_back_whatever_the_order_the_days_arrive_in(hq: &Scratch) {
     assert_eq!((figures.people, figures.came_back), (2, 1));
 }
 
+/// Everything on the first of December but the return, which is the day after.
+async fn a_place_has_what_it_brought_whatever_the_order_it_is_told_in(hq: &Scratch) {
+    let (gateway, _) = hq.enrol(at_store("SZ01")).await;
+    let place = TouchpointCode::from_entropy(7);
+    let origin = Some(Origin {
+        touchpoint: place,
+        day: date(2026, 12, 1),
+    });
+    let seen = |diner| {
+        let mut event = view(diner);
+        if let Event::TouchpointView(view) = &mut event {
+            view.touchpoint = Some(place);
+        }
+        event
+    };
+    let handed_over = |coupon, diner| {
+        let mut event = redeem(coupon, diner);
+        if let Event::Redeem(redeem) = &mut event {
+            redeem.origin = origin;
+        }
+        event
+    };
+    let feedback = Event::Feedback(Feedback {
+        id: RequestId::from_entropy([1; 16]),
+        touchpoint: Some(place),
+        vid: vid(1),
+        rating: Rating::try_from(2).ok(),
+        words: None,
+    });
+    let told = [
+        frames(1, vec![handed_over(1, 1), redeem(9, 9), seen(Some(2))]),
+        examine(
+            &at_store("SZ01"),
+            vec![line(
+                4,
+                &store("SZ01"),
+                now() + SignedDuration::from_hours(24),
+                seen(Some(1)),
+            )],
+        ),
+        frames(5, vec![claim(1, 1), claim(2, 2), seen(None), feedback]),
+    ];
+    for sent in told.into_iter().flat_map(|sent| [sent.clone(), sent]) {
+        send(hq, gateway, sent).await;
+    }
+    let over = async |from, to| {
+        let days = date(2026, 12, from)..=date(2026, 12, to);
+        hq.ledger.places(store("SZ01"), days).await.unwrap()
+    };
+    let first = over(1, 1).await;
+    let expected = [
+        ((None, Deed::Redeemed), 1),
+        ((Some(place), Deed::Seen), 2),
+        ((Some(place), Deed::Claimed), 2),
+        ((Some(place), Deed::Redeemed), 1),
+        ((Some(place), Deed::Said), 1),
+        ((Some(place), Deed::Rated), 1),
+        ((Some(place), Deed::Stars), 2),
+    ];
+    assert_eq!(first.counts, expected.into());
+    let patrons = Patrons {
+        people: 2,
+        came_back: 1,
+    };
+    assert_eq!(first.patrons, [(place, patrons)].into());
+    assert_eq!(over(1, 2).await.of_store(Deed::Seen), 3);
+    assert_eq!(over(2, 9).await.patrons, [].into());
+    assert_eq!(hq.ledger.places_since().await.unwrap(), None);
+    let audit = async || {
+        let day = date(2026, 12, 1);
+        hq.ledger.audit_day(store("SZ01"), day).await.unwrap()
+    };
+    let in_order = audit().await;
+    assert_eq!(in_order.from_frames, in_order.kept);
+    assert!(in_order.kept.places.is_some());
+    meddle(&hq.place, "update figure_place set count = count + 1").await;
+    let changed = audit().await;
+    assert_ne!(changed.from_frames, changed.kept);
+}
+
 async fn a_business_day_ends_at_four_in_the_morning(hq: &Scratch) {
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
@@ -606,7 +690,9 @@ async fn a_ledger_of_an_older_version_knows_its_frames_and_diners(hq: &Scratch) 
     // What the ledger was like before.
     let older =
         "drop table host_request; drop table run; create index frame_of on frame (stream, seq);
+                 drop table figure_place; drop table patron; drop table places_since;
                  drop table notice; drop table redemption; drop table reservation;
+                 drop table sticker_word; drop table walk;
                  alter table command drop column details;
                  delete from refinery_schema_history where version >= 4;";
     meddle(&hq.place, older).await;
@@ -620,6 +706,8 @@ async fn a_ledger_of_an_older_version_knows_its_frames_and_diners(hq: &Scratch) 
     let ledger = hq.open_again().await;
     let asked = vec![(store("SZ01"), date(2026, 12, 1))];
     assert_eq!(ledger.figures(asked).await.unwrap(), [figures]);
+    let since = ledger.places_since().await.unwrap();
+    assert!(since.is_some(), "earlier days are not counted whole");
     // No chain proves them, so each is looked up.
     let again = ledger.ingest(delivery(gateway, stream(1), all())).await;
     let expected = IngestOutcome::Taken(Taken {

@@ -66,6 +66,7 @@ fn redeem(day: u8, of: u8) -> Occurrence {
         vid: None,
         remember_until: noon(day),
         off_peak: of == 0,
+        origin: None,
     };
     on(day, Event::Redeem(redeem))
 }
@@ -79,6 +80,7 @@ fn undone(day: u8, of: u8) -> Occurrence {
         staff: StaffName::parse("lin").unwrap(),
         redeemed_at: noon(day.saturating_sub(1)),
         off_peak: of == 0,
+        origin: None,
     };
     on(day, Event::RedeemUndone(undone))
 }

@@ -3,7 +3,7 @@
 use jiff::civil::{Date, DateTime};
 use rusqlite::{Connection, params};
 
-use super::{corrupt, figures, hour, unsigned};
+use super::{corrupt, figures, hour, spots, unsigned};
 use crate::domain::ids::{CampaignId, FrameId, GatewayId, StoreId, StreamId};
 use crate::hq::db::audit::{DayAudit, DayCount, Recount, StoredFrame, StreamCount, hours};
 use crate::wire::batch::{Time, TimeQuality};
@@ -42,6 +42,7 @@ fn kept(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<DayCoun
     let mut count = DayCount {
         people,
         came_back,
+        places: spots::of_day(db, store, day)?,
         ..DayCount::default()
     };
     let mut query = db.prepare(

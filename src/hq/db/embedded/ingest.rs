@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, people, places, signed, streams, unsigned};
+use super::{commands, people, places, signed, spots, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -196,6 +196,7 @@ fn count(tx: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
     for (cell, sums) in &tally.cells {
         add_to_cell(tx, cell, sums)?;
     }
+    spots::count(tx, tally)?;
     for ((store, day), (people, came_back)) in new_people(tx, tally)? {
         tx.prepare_cached(
             "insert into figure_day (store, day, people, came_back) values (?1, ?2, ?3, ?4)

@@ -24,6 +24,7 @@ mod fleet;
 mod ingest;
 mod people;
 mod places;
+mod spots;
 mod streams;
 mod migrations {
     refinery::embed_migrations!("src/hq/db/embedded/migrations");
@@ -189,6 +190,14 @@ impl Ledger for Embedded {
                 .collect()
         })
         .await
+    }
+
+    async fn places(&self, store: StoreId, days: Days) -> Answer<Places> {
+        self.run(move |db| spots::over(db, &store, &days)).await
+    }
+
+    async fn places_since(&self) -> Answer<Option<Date>> {
+        self.run(|db| spots::since(db)).await
     }
 
     async fn totals(&self) -> Answer<Totals> {

@@ -4,7 +4,7 @@ use deadpool_postgres::{GenericClient, Object};
 use jiff::civil::Date;
 use tokio_postgres::{IsolationLevel, Row};
 
-use super::{Answer, all, corrupt, figures, gateway_id, run, unsigned};
+use super::{Answer, all, corrupt, figures, gateway_id, run, spots, unsigned};
 use crate::domain::ids::{CampaignId, FrameId, StoreId, StreamId};
 use crate::hq::db::audit::{DayAudit, DayCount, Recount, StoredFrame, StreamCount, hours};
 use crate::hq::db::tally::Sums;
@@ -57,6 +57,7 @@ async fn kept(db: &impl GenericClient, store: &StoreId, day: Date) -> Answer<Day
     let mut count = DayCount {
         people,
         came_back,
+        places: spots::of_day(db, store, day).await?,
         ..DayCount::default()
     };
     let rows = all(

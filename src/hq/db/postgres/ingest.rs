@@ -1,8 +1,8 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
 //! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id, then the
-//! words on stickers, then cells of figures by key, then visits by key. So two writers, or two headquarters, wait for
-//! each other and never in a circle.
+//! words on stickers, then cells of figures by key, then visits, then figures of places, then their diners, each by
+//! key. So two writers, or two headquarters, wait for each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, unsigned,
+    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, spots, unsigned,
 };
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
@@ -143,6 +143,8 @@ async fn write(
         copy.finish(),
         figures_in::add_figures(tx.db(), &statements.figures, tally),
         figures_in::add_visits(tx.db(), &statements.visits, tally),
+        spots::add_spots(tx.db(), &statements.spots, tally),
+        spots::add_patrons(tx.db(), &statements.patrons, tally),
         add_runs(tx.db(), &statements.runs, &settlement.runs, known),
         streams::move_marks(tx.db(), &statements.marks, &settlement.moves, known),
         tx.commit(),

@@ -31,6 +31,7 @@ mod partitions;
 mod people;
 mod places;
 mod rows;
+mod spots;
 mod streams;
 mod writing;
 
@@ -298,6 +299,14 @@ impl Ledger for Postgres {
 
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>> {
         figures::of_days(&self.client().await?, &asked).await
+    }
+
+    async fn places(&self, store: StoreId, days: Days) -> Answer<Places> {
+        spots::over(&self.client().await?, &store, &days).await
+    }
+
+    async fn places_since(&self) -> Answer<Option<Date>> {
+        spots::since(&self.client().await?).await
     }
 
     async fn totals(&self) -> Answer<Totals> {

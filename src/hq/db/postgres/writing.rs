@@ -8,7 +8,7 @@
 use deadpool_postgres::Object;
 use tokio_postgres::Statement;
 
-use super::{Sql, copy, figures_in, ingest, streams};
+use super::{Sql, copy, figures_in, ingest, spots, streams};
 
 /// Everything that is said in every transaction.
 pub(super) struct Statements {
@@ -18,6 +18,8 @@ pub(super) struct Statements {
     pub(super) events: Statement,
     pub(super) figures: Statement,
     pub(super) visits: Statement,
+    pub(super) spots: Statement,
+    pub(super) patrons: Statement,
     pub(super) runs: Statement,
     pub(super) marks: Statement,
 }
@@ -32,6 +34,8 @@ impl Statements {
             events: client.prepare_cached(copy::EVENTS).await?,
             figures: client.prepare_cached(figures_in::FIGURES).await?,
             visits: client.prepare_cached(figures_in::VISITS).await?,
+            spots: client.prepare_cached(spots::SPOTS).await?,
+            patrons: client.prepare_cached(spots::PATRONS).await?,
             runs: client.prepare_cached(ingest::RUNS).await?,
             marks: client.prepare_cached(streams::MOVE).await?,
         })
