@@ -12,6 +12,7 @@
 //! | [`places`] | what was said of stickers, laid over the folder |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`], in SQLite or PostgreSQL, the only place that knows SQL |
+//! | [`fonts`] | those that codes are printed with |
 //! | [`routes`] | what gateways and probes talk to: sync, enroll and ops listeners |
 //! | [`console`] | what the chain's people look at |
 //! | [`server`] | puts these together: [`server::Headquarters::start`] |
@@ -25,6 +26,7 @@ pub mod chain;
 pub mod console;
 pub mod db;
 pub mod examine;
+pub mod fonts;
 pub mod identity;
 pub mod init;
 pub mod places;

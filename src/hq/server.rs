@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::bundles::{Bundles, Publisher};
-use super::console::{self, backoff::Backoff};
+use super::console::{self, backoff::Backoff, sheets::Jobs};
 use super::db::{self, Ledger, Place};
 use super::identity::Identity;
 use super::routes::admission::Admission;
@@ -97,6 +97,7 @@ impl Headquarters {
             },
             admission: Admission::default(),
             backoff: Backoff::default(),
+            sheets: Jobs::default(),
             password_checks: Semaphore::new(PASSWORD_CHECKS),
             unknown_tokens_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),
             failed_sign_ins_noted: Throttle::per_minute(REFUSALS_NOTED_PER_MINUTE),

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::bundles::Bundles;
 use super::console::backoff::Backoff;
+use super::console::sheets::Jobs;
 use super::db::Ledger;
 use super::identity::Identity;
 use super::routes::admission::Admission;
@@ -29,6 +30,8 @@ pub struct State {
     pub admission: Admission,
     /// Failed sign-ins.
     pub backoff: Backoff,
+    /// Sheets of codes that are drawn.
+    pub sheets: Jobs,
     /// Each check of a password takes 19 MiB and a core's 20 ms: a few at a time, the others wait.
     pub password_checks: Semaphore,
     /// Audit rows that a stranger can cause; apart, so that neither hides the other.

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::bundles::{Bundles, Publisher};
 use super::console::backoff::Backoff;
+use super::console::sheets::Jobs;
 use super::db::{Caller, Delivery, Enrolment, Entry, Ledger, NewToken};
 use super::examine::examine;
 use super::identity::Identity;
@@ -257,6 +258,7 @@ impl TestHq {
             console_over: ConsoleOver::PlainHttp,
             admission: Admission::default(),
             backoff: Backoff::default(),
+            sheets: Jobs::default(),
             password_checks: tokio::sync::Semaphore::new(2),
             unknown_tokens_noted: Throttle::per_minute(60),
             failed_sign_ins_noted: Throttle::per_minute(60),

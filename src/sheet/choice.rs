@@ -18,6 +18,16 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// As a form asks for it: `meant`, `blank` or a kind, and from which label to which.
+    pub fn asked(which: &str, (first, last): (&str, &str)) -> Option<Self> {
+        Some(match which {
+            "meant" if first.is_empty() && last.is_empty() => Self::Meant,
+            "meant" => Self::Between(first.to_owned(), last.to_owned()),
+            "blank" => Self::Blank,
+            kind => Self::Kind(TouchpointKind::named(kind)?),
+        })
+    }
+
     /// The codes of `store` that are chosen, in the order of `touchpoints`.
     pub fn codes<'t>(
         &self,

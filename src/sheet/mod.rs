@@ -12,6 +12,8 @@ pub mod compose;
 #[cfg(feature = "hq")]
 mod corners;
 pub mod drawing;
+#[cfg(feature = "hq")]
+pub mod files;
 mod fit;
 #[cfg(feature = "hq")]
 pub mod fonts;

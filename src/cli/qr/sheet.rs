@@ -12,17 +12,15 @@ use super::super::syntax::{Command, Given, Word};
 use super::{STORE_DIR, kind, read_store, read_touchpoints, touchpoints_file};
 use crate::domain::store::{Store, Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
+use crate::hq::fonts;
 use crate::sheet::check::compose_checked;
 use crate::sheet::choice::Choice;
 use crate::sheet::code::Code;
 use crate::sheet::compose::Brand;
 use crate::sheet::drawing::Sheet;
-use crate::sheet::fonts::{FILES, Fonts};
-use crate::sheet::html::html;
+use crate::sheet::files::{self, Format};
 use crate::sheet::layout::{self, Layout};
-use crate::sheet::pdf::pdf;
 use crate::sheet::picture;
-use crate::sheet::png::png;
 
 pub(super) const LAYOUT: Word = Word::option(
     "layout",
@@ -53,7 +51,7 @@ pub(super) const FONTS: Word = Word::option(
     "DIR",
     "Where the Noto CJK fonts are, for PDF and PNG",
 )
-.or("/usr/share/fonts/opentype/noto");
+.or(fonts::FOLDER);
 const KIND: Word = Word::option(
     "kind",
     "KIND",
@@ -107,7 +105,8 @@ pub(in crate::cli) fn write_sheet(store_dir: &Path, file: &Path) -> anyhow::Resu
     };
     let codes = Wanted::default().codes(store_dir, &store, order.layout)?;
     let sheet = order.checked(&store, &codes)?;
-    fs_err::write(file, order.html(&store, &sheet))?;
+    let html = order.files(&store, &sheet)?;
+    fs_err::write(file, html.concat())?;
     Ok(())
 }
 
@@ -170,20 +169,8 @@ impl Wanted {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Html,
-    Pdf,
-    Png,
-}
-
 fn format(text: &str) -> Result<Format, &'static str> {
-    match text {
-        "html" => Ok(Format::Html),
-        "pdf" => Ok(Format::Pdf),
-        "png" => Ok(Format::Png),
-        _ => Err("it is html, pdf or png"),
-    }
+    Format::named(text).ok_or("it is html, pdf or png")
 }
 
 fn layout(text: &str) -> Result<&'static Layout, String> {
@@ -228,19 +215,21 @@ impl Order {
 
     pub(super) fn print(&self, store: &Store, codes: &[Code]) -> anyhow::Result<()> {
         let sheet = self.checked(store, codes)?;
+        let files = self.files(store, &sheet)?;
         let Some(out) = &self.out else {
-            print::line(self.html(store, &sheet));
+            for html in files {
+                print::line(String::from_utf8_lossy(&html));
+            }
             return Ok(());
         };
-        let files = match self.format {
-            Format::Html => vec![(out.clone(), self.html(store, &sheet).into_bytes())],
-            Format::Pdf => vec![(out.clone(), self.pdf(store, &sheet)?)],
-            Format::Png => self.pngs(out, &sheet)?,
+        let count = files.len();
+        let name = |number| match count {
+            1 => out.clone(),
+            _ => numbered(out, number),
         };
-        for (file, bytes) in &files {
-            fs_err::write(file, bytes)?;
+        for (number, bytes) in (1..).zip(&files) {
+            fs_err::write(name(number), bytes)?;
         }
-        let (first, count) = (&files[0].0, files.len());
         let more = if count > 1 {
             format!(" and {} more", count - 1)
         } else {
@@ -249,7 +238,7 @@ impl Order {
         print::aside(format_args!(
             "{} in {}{more}; print at 100 %",
             counted(codes.len()),
-            first.display()
+            name(1).display()
         ));
         Ok(())
     }
@@ -273,42 +262,12 @@ impl Order {
         Ok(sheet)
     }
 
-    fn html(&self, store: &Store, sheet: &Sheet) -> String {
-        html(store.name.of(self.language), self.language.tag(), sheet)
-    }
-
-    fn pdf(&self, store: &Store, sheet: &Sheet) -> anyhow::Result<Vec<u8>> {
+    /// Numbered pages, where it is PNG.
+    fn files(&self, store: &Store, sheet: &Sheet) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut progress = Progress::new("pages drawn", 10, sheet.pages.len());
-        let title = store.name.of(self.language);
-        Ok(pdf(title, sheet, &self.fonts()?, || progress.one_more())?)
-    }
-
-    /// A file a page, numbered where there are several.
-    fn pngs(&self, out: &Path, sheet: &Sheet) -> anyhow::Result<Vec<(PathBuf, Vec<u8>)>> {
-        let fonts = self.fonts()?;
-        let count = sheet.pages.len();
-        let mut progress = Progress::new("pages drawn", 10, count);
-        let mut files = Vec::new();
-        for (number, page) in (1..).zip(&sheet.pages) {
-            let file = if count == 1 {
-                out.to_owned()
-            } else {
-                numbered(out, number)
-            };
-            files.push((file, png(sheet, page, &fonts)?));
-            progress.one_more();
-        }
-        Ok(files)
-    }
-
-    fn fonts(&self) -> anyhow::Result<Fonts> {
-        let read = |name| {
-            fs_err::read(self.fonts.join(name)).with_context(|| {
-                "reading the fonts\nhint: Debian has them in fonts-noto-cjk, and --fonts says where they are elsewhere"
-            })
-        };
-        let [regular, bold, title] = FILES;
-        Ok(Fonts::new([read(regular)?, read(bold)?, read(title)?])?)
+        let title = (store.name.of(self.language), self.language);
+        let fonts = || fonts::read(&self.fonts);
+        files::files(self.format, title, sheet, fonts, || progress.one_more())
     }
 }
 

@@ -18,6 +18,7 @@ mod fleet;
 mod language;
 pub mod password;
 mod session;
+pub mod sheets;
 #[cfg(test)]
 mod tests;
 mod today;
@@ -29,6 +30,10 @@ const MAX_FORM_BYTES: usize = 4 << 10;
 pub fn router(hq: Shared) -> Router {
     Router::new()
         .route("/", get(today::page))
+        .route("/sheets", get(sheets::page).post(sheets::print))
+        .route("/sheets/bind", post(sheets::stickers::bind))
+        .route("/sheets/{id}", get(sheets::job))
+        .route("/sheets/{id}/{number}", get(sheets::file))
         .route("/login", get(session::sign_in_page).post(session::sign_in))
         .route("/logout", post(session::sign_out))
         .fallback(async || (StatusCode::NOT_FOUND, "there is no such page\n"))

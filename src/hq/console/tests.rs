@@ -7,6 +7,7 @@ use axum::http::Request;
 use jiff::SignedDuration;
 
 use super::password;
+use crate::domain::ids::TouchpointCode;
 use crate::hq::db::Greeting;
 use crate::hq::examine::examine;
 use crate::hq::testing::{
@@ -364,4 +365,107 @@ async fn the_page_speaks_both_languages() {
     let english = browser.get("/?lang=en").await;
     assert!(english.text().contains("Redeemed"));
     assert!(english.headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn a_sheet_is_drawn_and_fetched_by_whoever_asked_for_it() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let page = browser.get("/sheets").await.text();
+    assert!(page.contains("Print it at 100 %"), "{page}");
+    assert!(
+        page.contains("Nobody has walked past all stickers"),
+        "{page}"
+    );
+    let origin = format!("http://{HOST}");
+    let form = "store=SZ01&layout=a4-2x4&format=html&which=meant&from=A02&to=A04";
+    let begun = browser.post("/sheets", form, &origin).await;
+    let (303, path) = location(&begun) else {
+        panic!("{begun:?}");
+    };
+    loop {
+        let page = browser.get(path).await;
+        if page.text().contains("SZ01-a4-2x4.html") {
+            break;
+        }
+        assert_eq!(page.headers["refresh"], "2", "{}", page.text());
+        tokio::task::yield_now().await;
+    }
+    let file = browser.get(&format!("{path}/1")).await;
+    let name = file.headers["content-disposition"].to_str().unwrap();
+    assert_eq!(name, "attachment; filename=\"SZ01-a4-2x4.html\"");
+    let labels = ["A01", "A02", "A03", "A04", "A05"];
+    let on_it = labels.map(|label| file.text().contains(&format!("aria-label=\"{label}\"")));
+    assert_eq!(on_it, [false, true, true, true, false]);
+
+    let stranger = TestBrowser {
+        hq: &hq,
+        cookie: String::new(),
+        language: "en",
+    };
+    let refused = stranger.get(&format!("{path}/1")).await;
+    assert_eq!(location(&refused), (303, "/login"));
+    let gone = browser.get("/sheets/0123").await.text();
+    assert!(gone.contains("no longer kept"), "{gone}");
+}
+
+#[tokio::test]
+async fn an_order_that_comes_to_nothing_says_why() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let origin = format!("http://{HOST}");
+    for (form, says) in [
+        (
+            "layout=a4-2x4&format=html&which=creator",
+            "No code is chosen",
+        ),
+        (
+            "layout=a0&format=html&which=meant",
+            "could not be understood",
+        ),
+        (
+            "layout=a4-2x4&format=html&which=wifi&ssid=shop&password=short",
+            "This is no Wi-Fi",
+        ),
+    ] {
+        let form = format!("store=SZ01&{form}");
+        let answer = browser.post("/sheets", &form, &origin).await;
+        let page = browser.get(location(&answer).1).await.text();
+        assert!(page.contains(says), "{form}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_moves_a_sticker_and_takes_it_back() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let origin = format!("http://{HOST}");
+    let code = TouchpointCode::parse("C6ACKWGQ").unwrap();
+    let label = || {
+        let chain = hq.state.bundles.chain().unwrap();
+        chain.bundle.touchpoint(code).unwrap().1.label.clone()
+    };
+    let form = "store=SZ01&code=C6ACKWGQ&kind=door&label=West+door";
+    let answer = browser.post("/sheets/bind", form, &origin).await;
+    assert_eq!(location(&answer), (303, "/sheets?store=SZ01"));
+    assert_eq!(label(), "West door");
+    let page = browser.get("/sheets").await.text();
+    assert!(
+        page.contains("<strong>West door · Door</strong><br><small>admin, 12-01 15:30"),
+        "{page}"
+    );
+
+    let too_long = "store=SZ01&code=C6ACKWGQ&kind=door&label=a+name+that+no+sticker+takes";
+    let answer = browser.post("/sheets/bind", too_long, &origin).await;
+    let page = browser.get(location(&answer).1).await.text();
+    assert!(page.contains("Nothing was changed"), "{page}");
+    assert_eq!(label(), "West door");
+
+    browser
+        .post("/sheets/bind", "store=SZ01&code=C6ACKWGQ", &origin)
+        .await;
+    assert_eq!(label(), "");
+    let unknown = "store=SZ01&code=22222222&kind=door&label=West";
+    let answer = browser.post("/sheets/bind", unknown, &origin).await;
+    assert_eq!(answer.status, 404);
 }

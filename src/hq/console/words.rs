@@ -64,6 +64,7 @@ pub(super) struct Words {
     pub(super) revoked: &'static str,
     pub(super) broken_folder: &'static str,
     pub(super) broken_folder_note: &'static str,
+    pub(super) sheets: &'static str,
 }
 
 impl Words {
@@ -137,6 +138,7 @@ const ENGLISH: Words = Words {
     revoked: "revoked",
     broken_folder: "The chain's folder has a mistake.",
     broken_folder_note: "Gateways keep what they have until it is mended. Counting goes on.",
+    sheets: "Stickers and sheets",
 };
 
 const CHINESE: Words = Words {
@@ -201,4 +203,5 @@ const CHINESE: Words = Words {
     revoked: "已吊销",
     broken_folder: "连锁文件夹有错误。",
     broken_folder_note: "改正之前网关继续使用现有配置，计数不受影响。",
+    sheets: "贴纸与打印",
 };

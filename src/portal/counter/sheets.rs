@@ -44,17 +44,6 @@ pub(super) struct Order {
     to: String,
 }
 
-impl Order {
-    fn choice(&self) -> Option<Choice> {
-        Some(match self.which.as_str() {
-            "meant" if self.from.is_empty() && self.to.is_empty() => Choice::Meant,
-            "meant" => Choice::Between(self.from.trim().to_owned(), self.to.trim().to_owned()),
-            "blank" => Choice::Blank,
-            kind => Choice::Kind(TouchpointKind::named(kind)?),
-        })
-    }
-}
-
 /// Why there is no sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Trouble {
@@ -117,7 +106,8 @@ pub(super) async fn print(
     };
     let asked = order.ok().and_then(|Query(order)| {
         let layout = Layout::named(&order.layout)?;
-        Some((layout, order.choice()?))
+        let between = (order.from.trim(), order.to.trim());
+        Some((layout, Choice::asked(&order.which, between)?))
     });
     let Some((layout, choice)) = asked else {
         return Apology::Incomplete.page(&visitor);
