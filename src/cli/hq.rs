@@ -13,6 +13,7 @@ use crate::config::overlay::Environment;
 use crate::config::settings::HqSettings;
 use crate::domain::command::Command;
 use crate::domain::ids::{GatewayId, StoreId};
+use crate::hq::chain::Chain;
 use crate::hq::db::{self, Ledger, Place, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
@@ -25,6 +26,7 @@ use crate::wire::staff::Role;
 mod audit;
 mod certificate;
 mod commands;
+mod stickers;
 
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
@@ -152,6 +154,7 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
                 with_ledger(given, |ledger| commands::list(ledger, gateway))
             },
         ),
+        stickers::COMMAND,
         syntax::Command::new(
             "audit",
             "Count a store's day again from the stored frames, and compare it with the figures",
@@ -350,15 +353,19 @@ fn initialise(dir: &Path, place: &Place, names: &[String]) -> anyhow::Result<()>
     Ok(())
 }
 
-fn print_token(settings: &HqSettings, serves: Serves, hours: u64) -> anyhow::Result<()> {
-    let chain = chain::read(&settings.chain_dir).map_err(|faults| {
+fn read_chain(settings: &HqSettings) -> anyhow::Result<Chain> {
+    chain::read(&settings.chain_dir).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
         anyhow!(
             "{} cannot be used:\n{}",
             settings.chain_dir.display(),
             faults.join("\n")
         )
-    })?;
+    })
+}
+
+fn print_token(settings: &HqSettings, serves: Serves, hours: u64) -> anyhow::Result<()> {
+    let chain = read_chain(settings)?;
     let identity = Identity::load(&settings.dir, SystemClock.now())?;
     let valid = Duration::from_secs(hours * 3600);
     let token = block_on(async {

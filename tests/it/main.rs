@@ -27,6 +27,7 @@ mod power_cut;
 mod restored;
 mod sheets;
 mod simulation;
+mod stickers;
 mod street;
 mod tap;
 mod till;

@@ -290,6 +290,12 @@ impl TestChain {
         ledger.figures(asked).await.unwrap().remove(0)
     }
 
+    /// How stores were last walked, as headquarters has it.
+    pub(crate) async fn walks(&self) -> Vec<maitred::hq::db::places::Walked> {
+        let ledger = maitred::hq::db::open(&self.ledger()).await.unwrap();
+        ledger.walks().await.unwrap()
+    }
+
     /// Waits until headquarters has `coupons`, and returns its totals then.
     pub(crate) async fn totals_with(&self, coupons: u64) -> maitred::hq::db::Totals {
         eventually("the coupons at headquarters", || async {
