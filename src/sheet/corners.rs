@@ -48,3 +48,29 @@ pub(super) fn outline(area: &Area, corner: Mm, pen: &mut impl Pen) {
     pen.curve([(left, top + far), (left + far, top), (left + corner, top)]);
     pen.end();
 }
+
+/// What draws paths for PDF and for PNG has the same methods under the same names, and no trait for them.
+macro_rules! pen {
+    ($builder:ty) => {
+        impl Pen for $builder {
+            fn begin(&mut self, x: Mm, y: Mm) {
+                self.move_to(x, y);
+            }
+
+            fn line(&mut self, x: Mm, y: Mm) {
+                self.line_to(x, y);
+            }
+
+            fn curve(&mut self, [a, b, end]: [(Mm, Mm); 3]) {
+                self.cubic_to(a.0, a.1, b.0, b.1, end.0, end.1);
+            }
+
+            fn end(&mut self) {
+                self.close();
+            }
+        }
+    };
+}
+
+pen!(krilla::geom::PathBuilder);
+pen!(tiny_skia::PathBuilder);

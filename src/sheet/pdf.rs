@@ -185,21 +185,3 @@ fn rounded(area: &Area, corner: Mm) -> Option<Path> {
     super::corners::outline(area, corner, &mut path);
     path.finish()
 }
-
-impl super::corners::Pen for PathBuilder {
-    fn begin(&mut self, x: Mm, y: Mm) {
-        self.move_to(x, y);
-    }
-
-    fn line(&mut self, x: Mm, y: Mm) {
-        self.line_to(x, y);
-    }
-
-    fn curve(&mut self, [a, b, end]: [(Mm, Mm); 3]) {
-        self.cubic_to(a.0, a.1, b.0, b.1, end.0, end.1);
-    }
-
-    fn end(&mut self) {
-        self.close();
-    }
-}

@@ -11,7 +11,7 @@ use tiny_skia::{
 };
 
 use super::CannotPrint;
-use super::corners::{self, Pen};
+use super::corners;
 use super::drawing::{DrawnCode, Line, Op, Page, Picture, Placed, Rgb, Sheet};
 use super::fonts::Fonts;
 use super::layout::{Area, Mm, Printer};
@@ -227,24 +227,6 @@ impl OutlinePen for Outline {
 
     fn close(&mut self) {
         self.path.close();
-    }
-}
-
-impl Pen for PathBuilder {
-    fn begin(&mut self, x: Mm, y: Mm) {
-        self.move_to(x, y);
-    }
-
-    fn line(&mut self, x: Mm, y: Mm) {
-        self.line_to(x, y);
-    }
-
-    fn curve(&mut self, [a, b, end]: [(Mm, Mm); 3]) {
-        self.cubic_to(a.0, a.1, b.0, b.1, end.0, end.1);
-    }
-
-    fn end(&mut self) {
-        self.close();
     }
 }
 

@@ -48,6 +48,14 @@ impl Shop {
         out.into()
     }
 
+    /// Prints the first two tables.
+    fn print_two(&self, layout: &Layout, format: &str, more: &[&str]) -> PathBuf {
+        let name = format!("{}.{format}", layout.name);
+        let words = ["sheet", "--layout", layout.name, "--format", format];
+        let all = [&words[..], &["--only", "A01,A02"], more].concat();
+        self.print(&name, &all)
+    }
+
     /// The addresses of the store's codes whose label is wanted.
     fn addresses(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let file = Path::new(&self.store()).join("touchpoints.csv");
@@ -162,17 +170,7 @@ fn two_tables(shop: &Shop, layout: &Layout) -> Vec<String> {
 fn every_layout_is_read_from_its_pdf_in_print_size() {
     let shop = Shop::open();
     for layout in layout::all() {
-        let name = format!("{}.pdf", layout.name);
-        let words = [
-            "sheet",
-            "--layout",
-            layout.name,
-            "--format",
-            "pdf",
-            "--only",
-            "A01,A02",
-        ];
-        let pdf = shop.print(&name, &words);
+        let pdf = shop.print_two(layout, "pdf", &[]);
         let dpi = match layout.printer {
             Printer::Thermal => 203.2,
             // Half of an office printer's dots, and of a print shop's: a phone has no more.
@@ -188,17 +186,7 @@ fn every_layout_is_read_from_its_pdf_in_print_size() {
 fn every_layout_is_read_from_its_png() {
     let shop = Shop::open();
     for layout in layout::all() {
-        let name = format!("{}.png", layout.name);
-        let words = [
-            "sheet",
-            "--layout",
-            layout.name,
-            "--format",
-            "png",
-            "--only",
-            "A01,A02",
-        ];
-        let out = shop.print(&name, &words);
+        let out = shop.print_two(layout, "png", &[]);
         let pages = if out.exists() {
             vec![out]
         } else {
@@ -311,19 +299,7 @@ fn a_code_with_a_logo_in_its_middle_is_read() {
     let logo = shop.at("logo.png");
     fs_err::write(&logo, red_square()).unwrap();
     for layout in layout::all().iter().filter(|layout| layout.code.takes_logo) {
-        let name = format!("{}.pdf", layout.name);
-        let words = [
-            "sheet",
-            "--layout",
-            layout.name,
-            "--format",
-            "pdf",
-            "--only",
-            "A01,A02",
-            "--logo",
-            &logo,
-        ];
-        let pdf = shop.print(&name, &words);
+        let pdf = shop.print_two(layout, "pdf", &["--logo", &logo]);
         let dpi = if layout.printer == Printer::Large {
             50.0
         } else {
@@ -332,11 +308,8 @@ fn a_code_with_a_logo_in_its_middle_is_read() {
         let seen = sorted(read(&printed(&pdf, dpi)));
         assert_eq!(seen, two_tables(&shop, layout), "{}", layout.name);
     }
-    let words = [
-        "sheet", "--layout", "tent-a6", "--format", "png", "--only", "A01,A02", "--logo", &logo,
-    ];
     let tents = Layout::named("tent-a6").unwrap();
-    let page = shop.print("tent.png", &words);
+    let page = shop.print_two(tents, "png", &["--logo", &logo]);
     assert_eq!(sorted(read(&[page])), two_tables(&shop, tents));
 }
 
