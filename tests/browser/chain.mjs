@@ -1,11 +1,14 @@
 // A chain of one store as its people set it up: headquarters, a one-time token, a box that enrols with it.
 // All are the real programs with their own files, on loopback and on ports that the system picks.
 
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { address, maitred, root, run, start } from './programs.mjs';
+
+/** A sticker of the chain that marks no place. */
+export const blank = 'C6ACKWGQ';
 
 export async function openChain() {
   const dir = await mkdtemp(path.join(tmpdir(), 'maitred-browser-'));
@@ -65,13 +68,14 @@ uplink = { batch_delay_ms = 100, views_delay_ms = 100 }
   };
 }
 
-/** The demo's chain with one store and the one offer that is open at every hour of every year. */
+/** The demo's chain with one store, a blank sticker, and the one offer that is open at every hour of every year. */
 async function writeChainFolder(folder) {
   const demo = path.join(root, 'deploy', 'demo', 'chain');
   await cp(demo, folder, {
     recursive: true,
     filter: (file) => !/SZ0[23]|quiet-hours|regulars/.test(path.relative(demo, file)),
   });
+  await appendFile(path.join(folder, 'stores', 'SZ01', 'touchpoints.csv'), `${blank},table,\n`);
   const welcome = path.join(folder, 'campaigns', 'welcome.toml');
   const text = await readFile(welcome, 'utf8');
   await writeFile(welcome, text.replace(/^ends = .*$/m, 'ends = 2199-12-31'));
