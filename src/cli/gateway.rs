@@ -41,8 +41,9 @@ use crate::portal::places::SharedPlaces;
 use crate::uplink::bundle::Slots;
 use crate::uplink::commands::Obey;
 use crate::uplink::identity::Identity;
+use crate::uplink::sisters::Sisters;
 use crate::wire::bundle::Bundle;
-use crate::wire::link::{Item, LinkState, Serves};
+use crate::wire::link::{Item, LinkState, RedeemAnswer, RedeemQuestion, Serves, Unused};
 use crate::{config, portal, uplink};
 use advertise::Advert;
 use https::Door;
@@ -208,8 +209,8 @@ impl Gateway {
         let (store, issuer) = (place.store.clone(), place.issuer);
         let machine_time = machine_time(own.clone());
         let clocks = (own, Arc::clone(&shop));
-        let News { bundle, link } =
-            News::start(place, clocks, &settings, (&journal, &door), &tasks)?;
+        let news = News::start(place, clocks, &settings, (&journal, &door), &tasks)?;
+        let (bundle, link) = (news.bundle, news.link);
         let wan = wan::watch(link.as_ref(), &settings.uplink.probe_url, &tasks);
         let at = (bundle.clone(), store.clone());
         let (https, advert) = door.follow(&settings, at, &machine_time, &tasks);
@@ -243,6 +244,7 @@ impl Gateway {
                 pairing: Arc::clone(&pairing),
                 outbox: journal.outbox(),
                 link: link.clone(),
+                sisters: news.sisters,
                 wan,
                 boot: boot_number(),
             },
@@ -329,6 +331,7 @@ struct News {
     bundle: watch::Receiver<Arc<Bundle>>,
     /// None for a shop without headquarters.
     link: Option<watch::Receiver<LinkState>>,
+    sisters: Option<Box<dyn portal::Sisters>>,
 }
 
 impl News {
@@ -342,7 +345,11 @@ impl News {
     ) -> anyhow::Result<Self> {
         let (sender, bundle) = watch::channel(Arc::new(place.bundle));
         let Some((identity, slots)) = place.upstream else {
-            return Ok(Self { bundle, link: None });
+            return Ok(Self {
+                bundle,
+                link: None,
+                sisters: None,
+            });
         };
         let commands = Commands {
             journal: journal.clone(),
@@ -363,11 +370,22 @@ impl News {
             host_request: door.request(),
             obey: Box::new(commands),
         };
-        let link = uplink::start(parts, tasks).context("preparing the uplink")?;
+        let started = uplink::start(parts, tasks).context("preparing the uplink")?;
         Ok(Self {
             bundle,
-            link: Some(link),
+            link: Some(started.link),
+            sisters: Some(Box::new(started.sisters)),
         })
+    }
+}
+
+impl portal::Sisters for Sisters {
+    fn ask<'a>(&'a self, question: &'a RedeemQuestion) -> BoxFuture<'a, Option<RedeemAnswer>> {
+        Box::pin(Self::ask(self, question))
+    }
+
+    fn not_used(&self, unused: Unused) {
+        Self::not_used(self, unused);
     }
 }
 

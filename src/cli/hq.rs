@@ -26,6 +26,7 @@ use crate::wire::staff::Role;
 mod audit;
 mod certificate;
 mod commands;
+mod doubles;
 mod stickers;
 
 /// How long requests that have begun may take to finish.
@@ -163,6 +164,12 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
                 let (store, day) = (given.value(&AUDIT_STORE)?, given.value(&DAY)?);
                 with_ledger(given, |ledger| audit::audit(ledger, store, day))
             },
+        ),
+        syntax::Command::new(
+            "doubles",
+            "List coupons that stores have redeemed more than once while they could not hear each other",
+            &[],
+            |given| with_ledger(given, doubles::list),
         ),
         syntax::Command::group(
             "certificate",

@@ -340,6 +340,14 @@ impl Default for Validity {
 }
 
 impl Validity {
+    /// What another store may give on a coupon while it cannot ask headquarters, in fen; 0 for nothing.
+    pub fn cap_fen(&self) -> u32 {
+        match (self.stores, self.other_store_offline) {
+            (RedeemableAt::Any, OtherStoreOffline::AcceptUpToFen(fen)) => fen,
+            (RedeemableAt::Issuing, _) | (_, OtherStoreOffline::Refuse) => 0,
+        }
+    }
+
     /// From when to when a coupon is good that is claimed `now` in `store`.
     pub fn span(&self, store: &Store, now: Timestamp) -> (Timestamp, Timestamp) {
         let begins = match self.begins {

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::CouponKnown;
-use super::ids::{CommandId, CouponId};
+use super::event::{CouponKnown, RedeemedElsewhere, UndoneElsewhere};
+use super::ids::{CommandId, CouponId, RedemptionId};
 
 /// The name of a command's kind is cut to so many characters before a box repeats it.
 const MAX_KIND_CHARS: usize = 32;
@@ -29,6 +29,10 @@ pub enum Command {
     UndoRedemption(CouponId),
     /// A guest claimed a coupon of this store on the street: the till is to take it by its short code, too.
     KnowCoupon(Box<CouponKnown>),
+    /// Another store has redeemed a coupon of this one: it is used up.
+    RedeemedElsewhere(Box<RedeemedElsewhere>),
+    /// That was taken back there.
+    UndoneElsewhere(UndoneElsewhere),
 }
 
 /// What a command says beyond its kind and its coupon. A kind that needs more gets a key of its own: a box
@@ -37,6 +41,10 @@ pub enum Command {
 pub struct Details {
     #[serde(rename = "kn", default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Box<CouponKnown>>,
+    #[serde(rename = "re", default, skip_serializing_if = "Option::is_none")]
+    pub redeemed: Option<Box<RedeemedElsewhere>>,
+    #[serde(rename = "un", default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<UndoneElsewhere>,
 }
 
 impl Details {
@@ -54,6 +62,8 @@ impl Command {
             Self::VoidCoupon(_) => "void_coupon",
             Self::UndoRedemption(_) => "undo_redemption",
             Self::KnowCoupon(_) => "know_coupon",
+            Self::RedeemedElsewhere(_) => "redeemed_elsewhere",
+            Self::UndoneElsewhere(_) => "undone_elsewhere",
         }
     }
 
@@ -62,7 +72,22 @@ impl Command {
         match self {
             Self::VoidCoupon(coupon) | Self::UndoRedemption(coupon) => Some(*coupon),
             Self::KnowCoupon(known) => Some(known.claim.coupon),
+            Self::RedeemedElsewhere(redeemed) => Some(redeemed.coupon),
+            Self::UndoneElsewhere(undone) => Some(undone.coupon),
             Self::Renew | Self::AskResend => None,
+        }
+    }
+
+    /// The redemption that it is about.
+    pub const fn redemption(&self) -> Option<RedemptionId> {
+        match self {
+            Self::RedeemedElsewhere(redeemed) => Some(redeemed.redemption),
+            Self::UndoneElsewhere(undone) => Some(undone.redemption),
+            Self::Renew
+            | Self::AskResend
+            | Self::VoidCoupon(_)
+            | Self::UndoRedemption(_)
+            | Self::KnowCoupon(_) => None,
         }
     }
 
@@ -70,6 +95,15 @@ impl Command {
         match self {
             Self::KnowCoupon(known) => Details {
                 known: Some(known.clone()),
+                ..Details::default()
+            },
+            Self::RedeemedElsewhere(redeemed) => Details {
+                redeemed: Some(redeemed.clone()),
+                ..Details::default()
+            },
+            Self::UndoneElsewhere(undone) => Details {
+                undone: Some(undone.clone()),
+                ..Details::default()
             },
             Self::Renew | Self::AskResend | Self::VoidCoupon(_) | Self::UndoRedemption(_) => {
                 Details::default()
@@ -85,6 +119,8 @@ impl Command {
             ("void_coupon", Some(coupon)) => Some(Self::VoidCoupon(coupon)),
             ("undo_redemption", Some(coupon)) => Some(Self::UndoRedemption(coupon)),
             ("know_coupon", _) => details.known.clone().map(Self::KnowCoupon),
+            ("redeemed_elsewhere", _) => details.redeemed.clone().map(Self::RedeemedElsewhere),
+            ("undone_elsewhere", _) => details.undone.clone().map(Self::UndoneElsewhere),
             _ => None,
         }
     }
@@ -217,11 +253,13 @@ mod tests {
     #[test]
     fn a_command_reads_back_and_one_of_the_future_does_not() {
         let coupon = CouponId::from_entropy([1; 16]);
+        let redemption = RedemptionId::from_entropy([2; 16]);
         for command in [
             Command::Renew,
             Command::AskResend,
             Command::VoidCoupon(coupon),
             Command::UndoRedemption(coupon),
+            Command::UndoneElsewhere(UndoneElsewhere { redemption, coupon }),
         ] {
             let read = Command::of(command.kind(), command.coupon(), &command.details());
             assert_eq!(read, Some(command));

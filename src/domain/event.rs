@@ -93,6 +93,8 @@ registry! {
         30 CommandDone "command_done",
         31 CouponVoided "coupon_voided",
         32 CouponKnown "coupon_known",
+        33 RedeemedElsewhere "redeemed_elsewhere",
+        34 UndoneElsewhere "undone_elsewhere",
         36 StaffCalled "staff_called",
         37 GuestAnswered "guest_answered",
         38 TouchpointBound "touchpoint_bound",
@@ -151,6 +153,8 @@ pub enum Event {
     CommandDone(CommandDone),
     CouponVoided(CouponVoided),
     CouponKnown(CouponKnown),
+    RedeemedElsewhere(RedeemedElsewhere),
+    UndoneElsewhere(UndoneElsewhere),
     StockChanged(StockChanged),
     PromoSwitched(PromoSwitched),
     CoversCounted(CoversCounted),
@@ -182,6 +186,8 @@ impl Event {
             Self::CommandDone(_) => Kind::CommandDone,
             Self::CouponVoided(_) => Kind::CouponVoided,
             Self::CouponKnown(_) => Kind::CouponKnown,
+            Self::RedeemedElsewhere(_) => Kind::RedeemedElsewhere,
+            Self::UndoneElsewhere(_) => Kind::UndoneElsewhere,
             Self::StockChanged(_) => Kind::StockChanged,
             Self::PromoSwitched(_) => Kind::PromoSwitched,
             Self::CoversCounted(_) => Kind::CoversCounted,
@@ -270,6 +276,9 @@ pub struct Redeem {
     /// Known where the coupon was issued by this gateway.
     #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Whose coupon it is, where it is another store's.
+    #[serde(rename = "hm", default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
 }
 
 /// Where and on which business day a coupon was claimed: what becomes of it counts for that place and day.
@@ -279,6 +288,16 @@ pub struct Origin {
     pub touchpoint: TouchpointCode,
     #[serde(rename = "d")]
     pub day: Date,
+}
+
+/// The own store of a coupon that was redeemed in another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    #[serde(rename = "st")]
+    pub store: StoreId,
+    /// Headquarters could not be asked, and the coupon's worth was within what its campaign allows then.
+    #[serde(rename = "prv", default, skip_serializing_if = "is_false")]
+    pub provisional: bool,
 }
 
 /// A redemption was a mistake and is taken back; the coupon can be used again.
@@ -300,6 +319,9 @@ pub struct RedeemUndone {
     /// As its redemption had it.
     #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The coupon's own store, where that is another.
+    #[serde(rename = "hm", default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<StoreId>,
 }
 
 /// The till said no.
@@ -327,6 +349,8 @@ pub enum RefusalReason {
     Expired,
     OutsideHours,
     Voided,
+    OtherChain,
+    HeadquartersAway,
 }
 
 /// A page was opened.
@@ -398,6 +422,31 @@ pub struct CouponKnown {
     pub claimed_at: Timestamp,
     /// The business day of the claim.
     pub day: Date,
+}
+
+/// A coupon of this store was redeemed in another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedeemedElsewhere {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "st")]
+    pub store: StoreId,
+    #[serde(rename = "was", with = "unix_millis")]
+    pub redeemed_at: Timestamp,
+    /// When the coupon may be forgotten.
+    #[serde(rename = "rem", with = "unix_millis")]
+    pub remember_until: Timestamp,
+}
+
+/// A redemption in another store was taken back there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoneElsewhere {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
 }
 
 /// Staff said how much of a campaign's gift is left in the store today.

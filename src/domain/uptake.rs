@@ -160,13 +160,16 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         }
         Event::Feedback(feedback) => (Vec::new(), Some(feedback.vid)),
         Event::StaffCalled(called) => (Vec::new(), Some(called.vid)),
-        // A coupon that is void was claimed all the same, and one that is passed down counted where it was issued.
+        // A coupon that is void was claimed all the same; one that is passed down counted where it was issued,
+        // and what another store gave on it counted there.
         Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)
         | Event::CommandDone(_)
         | Event::CouponVoided(_)
         | Event::CouponKnown(_)
+        | Event::RedeemedElsewhere(_)
+        | Event::UndoneElsewhere(_)
         | Event::StockChanged(_)
         | Event::PromoSwitched(_)
         | Event::CoversCounted(_)
@@ -248,6 +251,8 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::CommandDone(_)
         | Event::CouponVoided(_)
         | Event::CouponKnown(_)
+        | Event::RedeemedElsewhere(_)
+        | Event::UndoneElsewhere(_)
         | Event::CoversCounted(_)
         | Event::Bill(_)
         | Event::TouchpointBound(_)
@@ -306,6 +311,7 @@ mod tests {
             redeemed_at: "2026-12-01T07:55:00Z".parse().unwrap(),
             off_peak: true,
             origin: None,
+            home: None,
         };
         let facts = fold(&at("2026-12-01T08:03:00Z", Event::RedeemUndone(undone)));
         let steps: Vec<_> = facts

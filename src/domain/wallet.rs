@@ -8,6 +8,7 @@
 mod by_hand;
 mod checkpoint;
 mod coupons;
+mod elsewhere;
 mod given_back;
 mod guesses;
 mod index;
@@ -17,7 +18,7 @@ mod redemptions;
 mod slab;
 mod stock;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -27,7 +28,7 @@ use super::calendar::business_day;
 use super::campaign::{Campaign, MOST_VALID_DAYS, RedeemableAt};
 use super::event::{
     Claim, CouponVoided, Event, Moment, Occurrence, Origin, Redeem, RedeemRefused, RedeemUndone,
-    RefusalReason, unix_millis,
+    RedeemedElsewhere, RefusalReason, unix_millis,
 };
 use super::ids::{
     CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
@@ -53,9 +54,10 @@ const CLOCK_SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 /// A short code is not given out again until this long after its coupon has expired.
 const CODE_RESTS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// A void coupon that was issued elsewhere may be shown for so long: its own end is not known here.
+/// A coupon may be shown for so long whose own end is not known where it is asked about.
 /// One that begins with the next visit ends up to a day later.
-const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours((MOST_VALID_DAYS as i64 + 2) * 24);
+pub const SHOWN_WITHIN: SignedDuration =
+    SignedDuration::from_hours((MOST_VALID_DAYS as i64 + 2) * 24);
 
 /// Above this many remembered coupons a short code has five characters.
 ///
@@ -113,6 +115,8 @@ pub struct Wallet {
     /// Coupons that nobody gives anything on, and until when somebody might show them. Also such as were
     /// issued elsewhere: their signature is good.
     voided: HashMap<CouponId, Timestamp>,
+    /// Redemptions of this store's coupons in others.
+    elsewhere: BTreeMap<(CouponId, RedemptionId), RedeemedElsewhere>,
     /// What staff said of a campaign at the counter.
     by_hand: HashMap<CampaignId, ByHand>,
     /// Claims of coupons that have been forgotten, which a campaign's total still counts.
@@ -217,6 +221,8 @@ pub struct TokenClaims {
     pub store: StoreId,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// What another store may give on it, in fen, while it cannot ask headquarters; 0 for nothing.
+    pub cap_fen: u32,
 }
 
 /// Everything that the till's decision looks at.
@@ -242,6 +248,12 @@ pub enum TillRefused {
     NotYet(Timestamp),
     Expired(Timestamp),
     OutsideHours,
+    /// Headquarters would have to be asked about this store's coupon, and does not answer.
+    HeadquartersAway(StoreId),
+    UsedElsewhere {
+        store: StoreId,
+        at: Timestamp,
+    },
 }
 
 impl TillRefused {
@@ -250,11 +262,12 @@ impl TillRefused {
             Self::UnknownCode => RefusalReason::UnknownCode,
             Self::AskForQr => RefusalReason::StreetCode,
             Self::OtherStore(_) => RefusalReason::OtherStore,
-            Self::AlreadyRedeemed(_) => RefusalReason::AlreadyRedeemed,
+            Self::AlreadyRedeemed(_) | Self::UsedElsewhere { .. } => RefusalReason::AlreadyRedeemed,
             Self::Voided => RefusalReason::Voided,
             Self::NotYet(_) => RefusalReason::NotYetValid,
             Self::Expired(_) => RefusalReason::Expired,
             Self::OutsideHours => RefusalReason::OutsideHours,
+            Self::HeadquartersAway(_) => RefusalReason::HeadquartersAway,
         }
     }
 }
@@ -281,6 +294,12 @@ pub enum UndoRefused {
 impl Wallet {
     pub fn coupon(&self, id: CouponId) -> Option<Coupon> {
         Some(self.coupons.get(id)?.unpack(&self.names))
+    }
+
+    /// When it was used, here or in another store.
+    pub fn used_at(&self, coupon: CouponId) -> Option<Timestamp> {
+        let here = self.redemptions.of(coupon).map(|done| done.at.into());
+        here.or_else(|| Some(self.used_elsewhere(coupon)?.redeemed_at))
     }
 
     pub fn redemption(&self, coupon: CouponId) -> Option<Redemption> {
@@ -341,7 +360,7 @@ impl Wallet {
     }
 
     pub fn is_redeemed(&self, coupon: CouponId) -> bool {
-        self.redemptions.of(coupon).is_some()
+        self.redemptions.of(coupon).is_some() || self.used_elsewhere(coupon).is_some()
     }
 
     /// Whether a diner holds a coupon that can be used, now or later.
@@ -474,10 +493,21 @@ impl Wallet {
             .find(|code| self.coupons.of_code(*code).next().is_none())
     }
 
-    /// Decides at the till. `campaign` finds the rules of a campaign that is still in the bundle.
+    /// Decides at the till, where headquarters is not asked. `campaign` finds the rules of a campaign that is
+    /// still in the bundle.
     pub fn redeem<'c>(
         &self,
         asked: &RedeemAsked<'_>,
+        campaign: impl FnOnce(&CampaignId) -> Option<&'c Campaign>,
+    ) -> Result<Redeem, TillRefused> {
+        self.redeem_as_said(asked, &Said::Nothing, campaign)
+    }
+
+    /// The same with what headquarters said of another store's coupon.
+    pub fn redeem_as_said<'c>(
+        &self,
+        asked: &RedeemAsked<'_>,
+        said: &Said,
         campaign: impl FnOnce(&CampaignId) -> Option<&'c Campaign>,
     ) -> Result<Redeem, TillRefused> {
         let shown = self.look_up(asked.presented, asked.now)?;
@@ -488,6 +518,12 @@ impl Wallet {
         }
         if let Some(before) = self.redemptions.of(shown.coupon) {
             return Err(TillRefused::AlreadyRedeemed(before.at.into()));
+        }
+        if let Some(used) = self.used_elsewhere(shown.coupon) {
+            return Err(TillRefused::UsedElsewhere {
+                store: used.store.clone(),
+                at: used.redeemed_at,
+            });
         }
         if self.is_voided(shown.coupon) {
             return Err(TillRefused::Voided);
@@ -504,6 +540,8 @@ impl Wallet {
         if hours_apply && !inside {
             return Err(TillRefused::OutsideHours);
         }
+        // Last: headquarters keeps a coupon for whoever asks, so nobody asks in vain.
+        let home = elsewhere::home(asked.store, &shown, said, rules)?;
         Ok(Redeem {
             redemption: asked.redemption,
             coupon: shown.coupon,
@@ -514,6 +552,7 @@ impl Wallet {
             remember_until: later_by(shown.not_after, CODE_RESTS),
             off_peak: inside && rules.is_some_and(Campaign::is_off_peak),
             origin: self.origin(shown.coupon),
+            home,
         })
     }
 
@@ -530,6 +569,7 @@ impl Wallet {
                 store: self.names.stores.get(coupon.store).clone(),
                 not_before: coupon.not_before.into(),
                 not_after: coupon.not_after.into(),
+                cap_fen: 0,
             }),
             (None, Presented::Token(token)) => Ok(token.clone()),
             (None, Presented::Code(_)) => Err(TillRefused::UnknownCode),
@@ -635,6 +675,9 @@ impl Wallet {
                 passed_down: false,
             }),
             Event::CouponKnown(known) => self.take_in(known, &occurrence.store),
+            Event::RedeemedElsewhere(_) | Event::UndoneElsewhere(_) => {
+                self.hear_of_elsewhere(&occurrence.event);
+            }
             Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
             Event::Redeem(redeem) => {
@@ -685,7 +728,7 @@ impl Wallet {
     ///
     /// Page views move it, too: when nothing is left to claim, nothing else happens.
     pub fn keep_time(&mut self, at: Timestamp) {
-        let steady = if self.is_empty() && self.redemptions.is_empty() && self.voided.is_empty() {
+        let steady = if self.remembers_nothing() {
             // There is nothing yet that could be forgotten too early.
             at
         } else {
@@ -703,6 +746,13 @@ impl Wallet {
     /// The time that forgetting goes by.
     pub const fn steady(&self) -> Timestamp {
         self.steady
+    }
+
+    fn remembers_nothing(&self) -> bool {
+        self.is_empty()
+            && self.redemptions.is_empty()
+            && self.voided.is_empty()
+            && self.elsewhere.is_empty()
     }
 
     fn issue(&mut self, coupon: &Coupon) {
@@ -772,6 +822,7 @@ fn undone(done: Redemption, by: &StaffName) -> RedeemUndone {
         redeemed_at: done.at,
         off_peak: done.redeem.off_peak,
         origin: done.redeem.origin,
+        home: done.redeem.home.map(|home| home.store),
     }
 }
 
@@ -804,6 +855,7 @@ pub fn moment_at(store: &Store, now: Timestamp) -> Moment {
 }
 
 pub use checkpoint::{Entry, Key};
+pub use elsewhere::Said;
 pub use passed_down::Learnt;
 pub use stock::Left;
 

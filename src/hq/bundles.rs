@@ -23,7 +23,7 @@ use super::chain::{self, Chain};
 use super::db::{Gateway, Ledger, Published};
 use super::identity::Identity;
 use super::places;
-use crate::domain::campaign::Campaign;
+use crate::domain::campaign::{Campaign, RedeemableAt};
 use crate::domain::ids::{CampaignId, GatewayId};
 use crate::domain::written::BadFile;
 use crate::ops::clock::Clock;
@@ -31,6 +31,7 @@ use crate::ops::tasks::Tasks;
 use crate::wire::bundle::{self, Certified, Files, keys_file, slices_file};
 use crate::wire::encoding::sha256_hex;
 use crate::wire::link::{BundlePointer, Serves};
+use crate::wire::signing::PublicKey;
 
 /// An edited campaign is on its way within twice this; looking costs one directory walk and one query.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -417,7 +418,10 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
         Serves::Store(store) => Some(chain.bundle.stores.get(store)?),
         Serves::Street => None,
     };
-    let reaches = |campaign: &Campaign| folder.is_none_or(|own| campaign.reaches(&own.store));
+    // What it may give out, and what its till may be shown.
+    let matters = |campaign: &Campaign| {
+        folder.is_none_or(|own| campaign.reaches(&own.store)) || is_good_anywhere(campaign)
+    };
     let wanted = |path: &str| {
         let parts: Vec<&str> = path.split('/').collect();
         match (parts.as_slice(), folder) {
@@ -433,7 +437,7 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
                 .strip_suffix(".toml")
                 .and_then(|id| CampaignId::parse(id).ok())
                 .and_then(|id| chain.bundle.campaigns.get(&id))
-                .is_some_and(reaches),
+                .is_some_and(matters),
             _ => true,
         }
     };
@@ -443,7 +447,7 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
         .filter(|(path, _)| wanted(path))
         .map(|(path, bytes)| (path.clone(), bytes.clone()))
         .collect();
-    let keys = keys_file(coupon_keys(gateways, gateway));
+    let keys = keys_file(coupon_keys(chain, gateways, gateway));
     files.insert("keys.toml".to_owned(), keys.into_bytes());
     let slices = slices_file(&slices(chain, gateways, gateway.id));
     files.insert("slices.toml".to_owned(), slices.into_bytes());
@@ -458,17 +462,26 @@ fn is_of_another_box(file: &str, gateway: GatewayId) -> bool {
     }
 }
 
-/// The keys whose coupons `gateway` may take: its store's and the street's. A street gateway redeems
-/// nothing, so it knows only its own.
-fn coupon_keys(gateways: &[Gateway], gateway: &Gateway) -> Vec<crate::wire::signing::PublicKey> {
-    let believes = |other: &Gateway| match gateway.serves {
+fn is_good_anywhere(campaign: &Campaign) -> bool {
+    campaign.validity.stores == RedeemableAt::Any
+}
+
+/// The keys that `gateway` believes: its store's and the street's, and then those of other stores whose coupons
+/// it may take. A street gateway redeems nothing, so it knows only its own.
+fn coupon_keys(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Vec<PublicKey> {
+    let mut campaigns = chain.bundle.campaigns.values();
+    let takes_all = campaigns.any(is_good_anywhere);
+    let is_near = |other: &Gateway| match gateway.serves {
         Serves::Street => other.id == gateway.id,
         Serves::Store(_) => other.serves == gateway.serves || other.serves == Serves::Street,
     };
-    gateways
-        .iter()
-        .rev()
-        .filter(|other| !other.is_revoked() && believes(other))
+    let is_sister = |other: &Gateway| match gateway.serves {
+        Serves::Street => false,
+        Serves::Store(_) => takes_all && !is_near(other),
+    };
+    let trusted = || gateways.iter().rev().filter(|other| !other.is_revoked());
+    let near = trusted().filter(|other| is_near(other));
+    near.chain(trusted().filter(|other| is_sister(other)))
         .map(|other| other.coupon_key)
         .take(MAX_KEYS)
         .collect()
@@ -602,6 +615,24 @@ mod tests {
         assert_eq!(of_street.stores.len(), 3);
         assert_eq!(of_street.campaigns.len(), 1);
         assert_eq!(of_street.coupon_keys.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_good_in_any_store_brings_its_campaign_and_its_keys_to_all_of_them() {
+        let test = TestPublisher::new(&["SZ02"]).await;
+        test.edit(CAMPAIGN, "stores = \"issuing\"", "stores = \"any\"");
+        let (first, _) = test.hq.enrol(at_store("SZ01")).await;
+        let (second, _) = test.hq.enrol(at_store("SZ02")).await;
+        let (street, _) = test.hq.enrol(Serves::Street).await;
+        let bundles = test.start().await;
+        for (gateway, keys) in [(first, 3), (second, 3), (street, 1)] {
+            let bundle = test.opened(&bundles, gateway);
+            assert_eq!(bundle.coupon_keys.len(), keys, "{gateway}");
+            assert_eq!(bundle.campaigns.len(), 1, "{gateway}");
+        }
+        // SZ02 takes its coupons and gives none out.
+        let of_second = test.opened(&bundles, second);
+        assert!(of_second.slices.is_empty());
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ use crate::wire::link::Serves;
 
 use super::db::notice::Notice;
 use super::db::places::Told;
-use super::db::{Entry, EventRow, Frame, PutAside};
+use super::db::sisters::Use;
+use super::db::{CouponNews, Entry, EventRow, Frame, PutAside};
 
 /// The years in which an event can be counted: what any database can keep. A box without a clock says 1970.
 const YEARS: std::ops::RangeInclusive<i16> = 1..=9998;
@@ -48,7 +49,7 @@ pub fn examine_frame(
         events: Vec::new(),
         facts: Vec::new(),
         uncertain: Vec::new(),
-        notices: Vec::new(),
+        coupons: Vec::new(),
         commands_done: Vec::new(),
         told: Vec::new(),
         put_aside: Vec::new(),
@@ -92,7 +93,10 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         if let Event::CommandDone(done) = &occurrence.event {
             frame.commands_done.push((done.cursor.id, done.outcome));
         }
-        frame.notices.extend(Notice::of(serves, &occurrence));
+        let (notice, used) = (Notice::of(serves, &occurrence), Use::of(&occurrence));
+        if notice.is_some() || used.is_some() {
+            frame.coupons.push(CouponNews { notice, used });
+        }
         frame.told.extend(told(&occurrence));
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);
@@ -169,6 +173,8 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_) => (None, None, None),
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
+        Event::RedeemedElsewhere(x) => (None, Some(x.coupon), None),
+        Event::UndoneElsewhere(x) => (None, Some(x.coupon), None),
         Event::CouponKnown(x) => (
             Some(&x.claim.campaign),
             Some(x.claim.coupon),

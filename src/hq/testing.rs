@@ -142,6 +142,7 @@ pub(crate) fn redeem(coupon: u8, diner: u8) -> Event {
         remember_until: now() + SignedDuration::from_hours(336),
         off_peak: true,
         origin: None,
+        home: None,
     })
 }
 
@@ -154,6 +155,7 @@ pub(crate) fn undo(coupon: u8) -> Event {
         redeemed_at: now(),
         off_peak: true,
         origin: None,
+        home: None,
     })
 }
 

@@ -53,6 +53,8 @@ pub const UPLINK_FRAMES_SENT: &str = "uplink_frames_sent_total";
 pub const UPLINK_FAILURES: &str = "uplink_failures_total";
 /// Commands of headquarters that were dealt with, by `outcome`.
 pub const UPLINK_COMMANDS: &str = "uplink_commands_total";
+/// Questions about coupons of other stores, by whether an `answer` came in time.
+pub const UPLINK_SISTERS: &str = "uplink_sisters_total";
 pub const JOURNAL_WAITING_FRAMES: &str = "journal_waiting_frames";
 /// Commits of the journal that reached stable storage.
 pub const JOURNAL_COMMITS_TOTAL: &str = "journal_commits_total";
@@ -82,6 +84,8 @@ pub const HQ_FRAMES: &str = "hq_frames_total";
 pub const HQ_FRAMES_RESENT: &str = "hq_frames_resent_total";
 /// Streams closed because the gateway had something else than what it had sent, by `why`.
 pub const HQ_STREAMS_CLOSED: &str = "hq_streams_closed_total";
+/// Stores that asked about a coupon of another one, by `answer`.
+pub const HQ_SISTERS: &str = "hq_sisters_total";
 /// Batches that were told to come again, by `code`.
 pub const HQ_BATCHES_PUT_OFF: &str = "hq_batches_put_off_total";
 pub const HQ_EVENTS_QUARANTINED: &str = "hq_events_quarantined_total";

@@ -100,6 +100,12 @@ fn effect(command: Option<Command>, wallet: &Wallet, now: Timestamp) -> (Option<
             Learnt::Before => (None, Outcome::Done),
             Learnt::Over => (None, Outcome::TooLate),
         },
+        Some(Command::RedeemedElsewhere(redeemed)) => {
+            (Some(Event::RedeemedElsewhere(*redeemed)), Outcome::Done)
+        }
+        Some(Command::UndoneElsewhere(undone)) => {
+            (Some(Event::UndoneElsewhere(undone)), Outcome::Done)
+        }
         // Nothing that coupons could do.
         Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),
     };

@@ -17,6 +17,7 @@ use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render, see_other};
 use super::visitor::Visitor;
 use crate::domain::calendar::day_and_clock;
+use crate::domain::campaign::Campaign;
 use crate::domain::event::{Consent, Event, Purpose};
 use crate::domain::ids::{CouponId, TouchpointCode};
 use crate::domain::store::{Store, TouchpointKind};
@@ -90,7 +91,7 @@ fn draw(
         until: on_the_wall(store, claim.not_after),
         hours,
         terms: campaign.map(|campaign| campaign.terms.of(language)),
-        standing: standing(state, store, coupon, language),
+        standing: standing(state, store, campaign, coupon, language),
         invitations: invite::offered(bundle, store, campaign, language),
         consented: coupon.consented,
         consent_words: bundle.policy.marketing.of(language),
@@ -123,10 +124,16 @@ impl Standing {
     }
 }
 
-fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -> Standing {
+fn standing(
+    state: &State,
+    store: &Store,
+    rules: Option<&Campaign>,
+    coupon: &Coupon,
+    language: Language,
+) -> Standing {
     let claim = &coupon.claim;
-    if let Some(redemption) = state.wallet.read().redemption(claim.coupon) {
-        let at = on_the_wall(store, redemption.at);
+    if let Some(at) = state.wallet.read().used_at(claim.coupon) {
+        let at = on_the_wall(store, at);
         return Standing::Redeemed { at };
     }
     if state.wallet.read().is_voided(claim.coupon) {
@@ -141,9 +148,9 @@ fn standing(state: &State, store: &Store, coupon: &Coupon, language: Language) -
         store: coupon.store.clone(),
         not_before: claim.not_before,
         not_after: claim.not_after,
+        cap_fen: rules.map_or(0, |campaign| campaign.validity.cap_fen()),
     };
-    // No other store gives anything on it unasked: the campaign's own rule is not in the token yet.
-    let token = token::issue(&claims, 0, &state.keys.coupon);
+    let token = token::issue(&claims, &state.keys.coupon);
     let symbol = Symbol::of(&token, Correction::Medium)
         .expect("a token is some 250 characters and a symbol holds thousands");
     Standing::Live {

@@ -57,7 +57,7 @@ async fn held(state: &State, vid: Vid) -> Vec<Held> {
         let held = |coupon: Coupon| {
             let id = coupon.claim.coupon;
             Held {
-                redeemed_at: wallet.redemption(id).map(|redemption| redemption.at),
+                redeemed_at: wallet.used_at(id),
                 is_voided: wallet.is_voided(id),
                 coupon,
             }

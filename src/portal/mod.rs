@@ -2,7 +2,8 @@
 //!
 //! A handler reads the request into domain types, asks the wallet or the journal's owner for a decision,
 //! and answers with a page. It promises that a coupon is shown only after its capture is on stable
-//! storage. It never waits for the Internet: the uplink is not reachable from here.
+//! storage. No diner waits for the Internet: the uplink is not reachable from here. A till that is shown a coupon
+//! of another store waits for two seconds at most, by a seam that `cli` fills ([`Sisters`]).
 //!
 //! | file | route |
 //! |---|---|
@@ -73,6 +74,7 @@ use ledger::{Ledger, SharedDays, SharedWallet};
 use places::SharedPlaces;
 use table::Landings;
 pub use till::pairing::Pairing;
+pub use till::sisters::Sisters;
 use views::Views;
 use walk::Rounds;
 
@@ -104,6 +106,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// How the way to headquarters is; none for a shop without one.
     pub link: Option<watch::Receiver<LinkState>>,
+    /// Who asks headquarters about coupons of other stores; nobody in a shop without one.
+    pub sisters: Option<Box<dyn Sisters>>,
     /// Whether there is an Internet behind the wall, as far as the box knows.
     pub wan: watch::Receiver<bool>,
     /// Which boot of the box this is.

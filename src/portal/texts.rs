@@ -81,6 +81,7 @@ texts! {
         camera camera_stop no_camera claimed_ago minutes hours days
         undo_theirs manager no_manager undo_this
         paid_title party party_more party_number amount amount_hint note noted noted_party bad_party bad_amount
+        other_chain headquarters_away used_elsewhere
     }
     counter Counter {
         title today yesterday nothing_yet came claimed redeemed consented refused quiet day_note

@@ -66,7 +66,11 @@ impl Commands {
                     Some(Outcome::Done)
                 }
                 Some(
-                    Command::VoidCoupon(_) | Command::UndoRedemption(_) | Command::KnowCoupon(_),
+                    Command::VoidCoupon(_)
+                    | Command::UndoRedemption(_)
+                    | Command::KnowCoupon(_)
+                    | Command::RedeemedElsewhere(_)
+                    | Command::UndoneElsewhere(_),
                 )
                 | None => None,
             };

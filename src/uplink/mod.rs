@@ -4,6 +4,9 @@
 //! that is cut off for a month loses nothing and a request that is sent twice counts once. Nothing here can
 //! make a diner wait: the portal does not know this module.
 //!
+//! A till that is shown a coupon of another store has a question for headquarters ([`sisters`]); `cli` hands it
+//! over.
+//!
 //! What to do next is decided by a pure state machine ([`step`]); the workers only perform it. There is one
 //! batch in flight at a time, and the long poll for news has a connection of its own.
 
@@ -18,6 +21,7 @@ mod http;
 pub mod identity;
 pub mod lines;
 mod link;
+pub mod sisters;
 pub mod standing;
 pub mod step;
 pub mod transport;
@@ -45,6 +49,8 @@ use credentials::Credentials;
 use http::{Https, Trust};
 use identity::Identity;
 use link::{Lane, Link};
+use sisters::Sisters;
+use transport::Transport;
 use way::Way;
 
 /// What the uplink is made of; built once, in `cli`.
@@ -67,8 +73,15 @@ pub struct Parts {
     pub obey: Box<dyn Obey>,
 }
 
-/// Starts both workers; the receiver tells how the way to headquarters is.
-pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, BadIdentity> {
+/// A running uplink.
+pub struct Uplink {
+    /// How the way to headquarters is.
+    pub link: watch::Receiver<LinkState>,
+    pub sisters: Sisters,
+}
+
+/// Starts the workers.
+pub fn start(parts: Parts, tasks: &Tasks) -> Result<Uplink, BadIdentity> {
     let (link, state) = Link::new(parts.clock.clone());
     // What TLS goes by is real time, also where the shop's is not.
     let clock: Arc<dyn Clock> = match &parts.clock {
@@ -77,12 +90,16 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
     };
     let url = parts.identity.enrolled.sync_url.clone();
     let credentials = Arc::new(Credentials::new(parts.identity, parts.identity_dir));
-    let https = |name| {
-        let time = CertificateTime::new(Arc::clone(&clock));
-        // What cannot be read must stop the start, not every connection.
-        credentials.tls(Arc::clone(&time))?;
-        let trust = Trust::Certificate(Arc::clone(&credentials), time);
-        Ok::<_, BadIdentity>(Https::new(&url, trust, tasks, name))
+    let https = {
+        let (credentials, clock) = (Arc::clone(&credentials), Arc::clone(&clock));
+        let own = tasks.clone();
+        move |name| {
+            let time = CertificateTime::new(Arc::clone(&clock));
+            // What cannot be read must stop the start, not every connection.
+            credentials.tls(Arc::clone(&time))?;
+            let trust = Trust::Certificate(Arc::clone(&credentials), time);
+            Ok::<_, BadIdentity>(Https::new(&url, trust, &own, name))
+        }
     };
     let (hello_again, asked_for_hello) = watch::channel(0);
     let probe = Probe::parse(&parts.settings.probe_url);
@@ -121,5 +138,12 @@ pub fn start(parts: Parts, tasks: &Tasks) -> Result<watch::Receiver<LinkState>, 
     tasks.spawn("uplink up", async move { up.run(&own).await });
     let own = tasks.clone();
     tasks.spawn("uplink down", async move { down.run(&own).await });
-    Ok(state)
+    let dial = move || {
+        let way = https("uplink sisters").ok()?;
+        Some(Box::new(way) as Box<dyn Transport>)
+    };
+    Ok(Uplink {
+        link: state,
+        sisters: Sisters::start(Arc::new(dial), tasks),
+    })
 }

@@ -1,10 +1,17 @@
 //! What a gateway and headquarters say to each other besides batches: hello, the long poll, enrolment.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::signing::PublicKey;
 use crate::domain::command::{Command, Cursor, Details};
-use crate::domain::ids::{Chain, CouponId, GatewayId, Slug, StoreId, StreamId};
+use crate::domain::event::unix_millis;
+use crate::domain::ids::{
+    CampaignId, Chain, CouponId, GatewayId, RedemptionId, Slug, StoreId, StreamId,
+};
+use crate::domain::wallet::Said;
 
 /// This version, as both sides tell it.
 pub const SOFTWARE: &str = env!("CARGO_PKG_VERSION");
@@ -148,6 +155,56 @@ pub struct Renewed {
     pub certificate_pem: String,
     /// Unix seconds.
     pub certificate_ends: i64,
+}
+
+/// A yes to [`RedeemQuestion`] that no journal confirms is held for so long.
+pub const HELD_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// `POST /v1/redeem`: may this box's store redeem a coupon of another one?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedeemQuestion {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
+    /// The coupon's own store.
+    #[serde(rename = "hm")]
+    pub home: StoreId,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedeemAnswer {
+    Yes,
+    Used {
+        #[serde(rename = "st")]
+        store: StoreId,
+        #[serde(with = "unix_millis")]
+        at: Timestamp,
+    },
+    Voided,
+}
+
+impl From<RedeemAnswer> for Said {
+    fn from(answer: RedeemAnswer) -> Self {
+        match answer {
+            RedeemAnswer::Yes => Self::Yes,
+            RedeemAnswer::Used { store, at } => Self::Used { store, at },
+            RedeemAnswer::Voided => Self::Voided,
+        }
+    }
+}
+
+/// `POST /v1/unused`: nothing was given on a yes, or on an answer that was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unused {
+    #[serde(rename = "red")]
+    pub redemption: RedemptionId,
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
 }
 
 /// What every refusal of headquarters looks like.

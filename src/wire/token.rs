@@ -28,14 +28,14 @@ pub fn is_token(text: &str) -> bool {
     text.trim_start().starts_with(PREFIX)
 }
 
-/// Signs `claims`. `cap_fen` is the most that another store may give on it unasked.
-pub fn issue(claims: &TokenClaims, cap_fen: u32, key: &SigningKey) -> String {
+/// Signs `claims`.
+pub fn issue(claims: &TokenClaims, key: &SigningKey) -> String {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&key.public().id().0);
     bytes.extend_from_slice(&claims.coupon.to_bytes());
     bytes.extend_from_slice(&minutes_before(claims.not_before).to_be_bytes());
     bytes.extend_from_slice(&minutes_after(claims.not_after).to_be_bytes());
-    bytes.extend_from_slice(&cap_fen.to_be_bytes());
+    bytes.extend_from_slice(&claims.cap_fen.to_be_bytes());
     for name in [claims.campaign.as_str(), claims.store.as_str()] {
         bytes.push(u8::try_from(name.len()).expect("names have at most 32 characters"));
         bytes.extend_from_slice(name.as_bytes());
@@ -102,7 +102,7 @@ impl Fields<'_> {
         let coupon = CouponId::from_entropy(self.take()?);
         let not_before = from_minutes(u32::from_be_bytes(self.take()?))?;
         let not_after = from_minutes(u32::from_be_bytes(self.take()?))?;
-        let _cap_fen = u32::from_be_bytes(self.take()?);
+        let cap_fen = u32::from_be_bytes(self.take()?);
         let campaign = CampaignId::parse(&self.name()?).ok()?;
         let store = StoreId::parse(&self.name()?).ok()?;
         self.0.is_empty().then_some(TokenClaims {
@@ -111,6 +111,7 @@ impl Fields<'_> {
             store,
             not_before,
             not_after,
+            cap_fen,
         })
     }
 }
@@ -144,13 +145,14 @@ mod tests {
             store: StoreId::parse("SZ01").unwrap(),
             not_before: "2026-12-01T07:30:00Z".parse().unwrap(),
             not_after: "2026-12-08T07:29:00Z".parse().unwrap(),
+            cap_fen: 2_000,
         }
     }
 
     #[test]
     fn a_token_tells_a_till_what_the_coupon_is() {
         let key = key();
-        let token = issue(&claims(), 0, &key);
+        let token = issue(&claims(), &key);
         let mut read = verify(&token, &[key.public()]).unwrap();
         assert_eq!(
             read.not_after.as_second() - claims().not_after.as_second(),
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_token_of_a_strangers_key_is_refused() {
-        let token = issue(&claims(), 0, &key());
+        let token = issue(&claims(), &key());
         assert_eq!(verify(&token, &[key().public()]), Err(BadToken::UnknownKey));
         assert_eq!(verify("M1:", &[]), Err(BadToken::Version));
         assert_eq!(verify("7K3F", &[]), Err(BadToken::Malformed));
@@ -172,7 +174,7 @@ mod tests {
         #[test]
         fn a_token_with_one_byte_changed_is_refused(place: prop::sample::Index, change in 1_u8..) {
             let key = key();
-            let token = issue(&claims(), 0, &key);
+            let token = issue(&claims(), &key);
             let mut bytes = base45::decode(&token[PREFIX.len()..]).unwrap();
             let place = place.index(bytes.len());
             bytes[place] ^= change;

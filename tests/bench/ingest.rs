@@ -226,6 +226,7 @@ fn event(place: usize, diner: u128, vid: Vid) -> Event {
             remember_until: now() + SignedDuration::from_hours(336),
             off_peak: true,
             origin: None,
+            home: None,
         }),
         7 => Event::ConsentGiven(Consent {
             vid,

@@ -27,6 +27,7 @@ mod power_cut;
 mod restored;
 mod sheets;
 mod simulation;
+mod sisters;
 mod stickers;
 mod street;
 mod tap;

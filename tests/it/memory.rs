@@ -88,6 +88,7 @@ fn redeem(n: u32) -> Occurrence {
         remember_until: now,
         off_peak: true,
         origin: None,
+        home: None,
     });
     happens(now, event)
 }

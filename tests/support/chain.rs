@@ -41,7 +41,7 @@ struct Setting {
 impl TestChain {
     /// Sets up headquarters over the fixture's folder, with a campaign that is always open, and starts it.
     pub(crate) fn start() -> Self {
-        Self::start_in(Setting::default())
+        Self::start_edited(|_| {})
     }
 
     /// The same with a line before it: the gateways are told that headquarters is at `port`.
@@ -68,9 +68,19 @@ impl TestChain {
         })
     }
 
+    /// The same with its folder edited before anybody reads it.
+    pub(crate) fn start_edited(edit: impl FnOnce(&Path)) -> Self {
+        Self::start_over_edited(Setting::default(), edit)
+    }
+
     fn start_in(setting: Setting) -> Self {
+        Self::start_over_edited(setting, |_| {})
+    }
+
+    fn start_over_edited(setting: Setting, edit: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_chain(&dir.path().join("chain"));
+        edit(&dir.path().join("chain"));
         let hq_dir = dir.path().join("hq");
         let settings = dir.path().join("init.toml");
         let url = setting.database.clone().unwrap_or_default();
@@ -175,7 +185,11 @@ impl TestChain {
 
     /// The PIN of a new member of staff called lin.
     pub(crate) fn add_staff(&self) -> String {
-        let said = self.hq(&["staff", "add", "--store", "SZ01", "--name", "lin"]);
+        self.add_staff_at("SZ01")
+    }
+
+    pub(crate) fn add_staff_at(&self, store: &str) -> String {
+        let said = self.hq(&["staff", "add", "--store", store, "--name", "lin"]);
         let pin = said.lines().next().unwrap();
         pin.strip_prefix("PIN: ").unwrap().to_owned()
     }
@@ -193,7 +207,12 @@ impl TestChain {
 
     /// The same with its state somewhere else.
     pub(crate) fn enroll_store_in(&self, state: &str) {
-        self.enroll(&["--store", "SZ01"], state);
+        self.enroll_store_at("SZ01", state);
+    }
+
+    /// Enrols a box for a store.
+    pub(crate) fn enroll_store_at(&self, store: &str, state: &str) {
+        self.enroll(&["--store", store], state);
     }
 
     /// Starts the box of SZ01, enrolled before.
@@ -351,6 +370,23 @@ pub(crate) fn write_chain(to: &Path) {
         .replace("per_table_per_day = 4", "per_table_per_day = 1000000")
         .replace("per_store_per_day = 20", "per_store_per_day = 1000000");
     fs_err::write(campaign, text).unwrap();
+}
+
+/// Opens another store in a chain's folder, which has no tables of its own.
+pub(crate) fn open_sister(chain: &Path, id: &str) {
+    let stores = chain.join("stores");
+    let text = fs_err::read_to_string(stores.join("SZ01/store.toml")).unwrap();
+    let text = text.replace("SZ01", id).replace("sz01", &id.to_lowercase());
+    fs_err::create_dir(stores.join(id)).unwrap();
+    fs_err::write(stores.join(id).join("store.toml"), text).unwrap();
+}
+
+/// Changes the campaign of a chain's folder.
+pub(crate) fn edit_campaign(chain: &Path, from: &str, to: &str) {
+    let file = chain.join("campaigns/quiet-hours.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{from}");
+    fs_err::write(file, text.replace(from, to)).unwrap();
 }
 
 /// A running gateway.

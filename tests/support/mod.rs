@@ -8,7 +8,9 @@ pub(crate) mod postgres;
 mod process;
 mod wrong_clock;
 
-pub(crate) use chain::{Sending, TestChain, TestStore, settings, table, write_chain};
+pub(crate) use chain::{
+    Sending, TestChain, TestStore, edit_campaign, open_sister, settings, table, write_chain,
+};
 pub(crate) use counter::{Told, counter_page, headquarters_tells, told};
 pub(crate) use crowd::{Crowd, Held, tap_again};
 pub(crate) use dice::Dice;

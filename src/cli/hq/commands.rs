@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use jiff::SignedDuration;
 
 use super::super::print;
-use crate::domain::campaign::MOST_VALID_DAYS;
 use crate::domain::command::Command;
 use crate::domain::ids::{CommandId, CouponId, GatewayId, StoreId};
+use crate::domain::wallet::SHOWN_WITHIN;
 use crate::hq::db::commands::{Given, Order};
 use crate::hq::db::notice::Notice;
 use crate::hq::db::{Gateway, Ledger};
@@ -34,10 +33,6 @@ async fn find(ledger: &dyn Ledger, id: GatewayId) -> anyhow::Result<Gateway> {
     let found = gateways.into_iter().find(|known| known.id == id);
     found.with_context(|| format!("there is no {id}\nhint: the console lists the gateways"))
 }
-
-/// Until when a coupon may be shown whose own end is not known here: one that begins with the next visit ends
-/// up to a day later.
-const SHOWN_WITHIN: SignedDuration = SignedDuration::from_hours((MOST_VALID_DAYS as i64 + 2) * 24);
 
 /// Makes a coupon void: at its store, and on the street, where it may be shown to its holder. Boxes that are
 /// enrolled later hear of it, too.

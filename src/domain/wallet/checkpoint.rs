@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::by_hand::ByHand;
 use super::packed::Saved;
 use super::{
-    CampaignId, Coupon, CouponId, DeviceId, Redemption, Tally, Wallet, WrongPins, days_tallies,
-    unix_millis,
+    CampaignId, Coupon, CouponId, DeviceId, RedeemedElsewhere, Redemption, RedemptionId, Tally,
+    Wallet, WrongPins, days_tallies, unix_millis,
 };
 
 /// The name of one entry.
@@ -24,6 +24,7 @@ pub enum Key {
     WrongPins(DeviceId),
     Voided(CouponId),
     ByHand(CampaignId),
+    Elsewhere(CouponId, RedemptionId),
 }
 
 /// One entry as it is kept.
@@ -40,6 +41,7 @@ pub(super) enum Kept {
     Steady(#[serde(with = "unix_millis")] Timestamp),
     Voided(CouponId, #[serde(with = "unix_millis")] Timestamp),
     ByHand(CampaignId, ByHand),
+    Elsewhere(Box<RedeemedElsewhere>),
 }
 
 impl Wallet {
@@ -83,6 +85,10 @@ impl Wallet {
             Key::Steady => Kept::Steady(self.steady),
             Key::Voided(coupon) => Kept::Voided(*coupon, *self.voided.get(coupon)?),
             Key::ByHand(campaign) => Kept::ByHand(campaign.clone(), *self.by_hand.get(campaign)?),
+            Key::Elsewhere(coupon, redemption) => {
+                let used = self.elsewhere.get(&(*coupon, *redemption))?;
+                Kept::Elsewhere(Box::new(used.clone()))
+            }
         };
         Some(Entry(kept))
     }
@@ -98,6 +104,9 @@ impl Wallet {
             }
             Kept::ByHand(campaign, by_hand) => {
                 self.by_hand.insert(campaign, by_hand);
+            }
+            Kept::Elsewhere(used) => {
+                self.elsewhere.insert((used.coupon, used.redemption), *used);
             }
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);
@@ -137,6 +146,13 @@ impl Wallet {
         });
         // A coupon that is remembered stays a used one.
         let coupons = &self.coupons;
+        self.elsewhere.retain(|(coupon, redemption), used| {
+            let stays = used.remember_until >= self.steady || coupons.get(*coupon).is_some();
+            if !stays {
+                self.dirty.insert(Key::Elsewhere(*coupon, *redemption));
+            }
+            stays
+        });
         self.redemptions.forget(
             |done| {
                 done.saved != Saved::Never

@@ -30,7 +30,7 @@ impl From<Millis> for Timestamp {
     }
 }
 
-/// What is true of a coupon or is not, in one byte.
+/// What is true of a coupon or a redemption or is not, in one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Flags(u8);
 
@@ -41,6 +41,8 @@ pub(super) enum Flag {
     Consented = 2,
     GivenBack = 4,
     PassedDown = 8,
+    FromElsewhere = 16,
+    Provisional = 32,
 }
 
 impl Flags {
@@ -87,6 +89,11 @@ impl Saved {
 /// Stands for a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Number(u32);
+
+impl Number {
+    /// Stands for nothing, where something else says so.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
 
 /// The names that records share.
 #[derive(Debug, Default)]

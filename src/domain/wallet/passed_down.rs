@@ -122,6 +122,7 @@ mod tests {
             store: shop.store.id.clone(),
             not_before: known.claim.not_before,
             not_after: known.claim.not_after,
+            cap_fen: 0,
         })
     }
 

@@ -2,9 +2,9 @@
 
 use super::Redemption;
 use super::index::Index;
-use super::packed::{Millis, Names, Number, Saved};
+use super::packed::{Flag, Flags, Millis, Names, Number, Saved};
 use super::slab::{Slab, Slot};
-use crate::domain::event::Redeem;
+use crate::domain::event::{Home, Redeem};
 use crate::domain::ids::{CouponId, DeviceId, RedemptionId, Vid};
 
 /// A [`Redemption`], packed.
@@ -19,7 +19,9 @@ pub(super) struct Record {
     pub(super) remember_until: Millis,
     campaign: Number,
     staff: Number,
-    off_peak: bool,
+    /// The coupon's own store, where the flags say that it is another.
+    home: Number,
+    flags: Flags,
     pub(super) saved: Saved,
 }
 
@@ -37,7 +39,18 @@ impl Record {
             remember_until: redeem.remember_until.into(),
             campaign: names.campaigns.number(&redeem.campaign),
             staff: names.staff.number(&redeem.staff),
-            off_peak: redeem.off_peak,
+            home: match &redeem.home {
+                Some(home) => names.stores.number(&home.store),
+                None => Number::NONE,
+            },
+            flags: Flags::of([
+                (Flag::OffPeak, redeem.off_peak),
+                (Flag::FromElsewhere, redeem.home.is_some()),
+                (
+                    Flag::Provisional,
+                    redeem.home.as_ref().is_some_and(|home| home.provisional),
+                ),
+            ]),
             saved,
         }
     }
@@ -52,9 +65,13 @@ impl Record {
                 device: self.device,
                 vid: self.vid.map(Vid::from_entropy),
                 remember_until: self.remember_until.into(),
-                off_peak: self.off_peak,
+                off_peak: self.flags.has(Flag::OffPeak),
                 // The wallet adds it from the coupon: fifteen bytes a record are saved.
                 origin: None,
+                home: self.flags.has(Flag::FromElsewhere).then(|| Home {
+                    store: names.stores.get(self.home).clone(),
+                    provisional: self.flags.has(Flag::Provisional),
+                }),
             },
             at: self.at.into(),
         }

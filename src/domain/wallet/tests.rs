@@ -237,6 +237,7 @@ fn a_street_coupon_is_redeemed_once_by_its_token() {
         store: shop.store.id.clone(),
         not_before: shop.now,
         not_after: shop.now + SignedDuration::from_hours(48),
+        cap_fen: 0,
     });
     assert!(shop.show(&token).is_ok());
     assert!(matches!(
@@ -394,7 +395,7 @@ fn a_clock_that_was_years_ahead_locks_no_till() {
 #[test]
 fn a_clock_that_was_years_ahead_for_a_moment_forgets_no_coupon() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     let code = Presented::Code(shop.claim(1).code);
     shop.show(&code).unwrap();
     shop.wallet = restarted(&mut shop.wallet, &mut kept);
@@ -411,13 +412,14 @@ fn a_clock_that_was_years_ahead_for_a_moment_forgets_no_coupon() {
 #[test]
 fn a_clock_that_was_years_ahead_lets_no_street_coupon_be_used_twice() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     let token = Presented::Token(TokenClaims {
         coupon: CouponId::from_entropy([7; 16]),
         campaign: shop.campaign.id.clone(),
         store: shop.store.id.clone(),
         not_before: shop.now,
         not_after: shop.now + SignedDuration::from_hours(7 * 24),
+        cap_fen: 0,
     });
     shop.show(&token).unwrap();
     shop.wallet = restarted(&mut shop.wallet, &mut kept);
@@ -447,10 +449,7 @@ fn a_form_that_was_made_up_claims_nothing_that_no_page_shows() {
 }
 
 /// Moves the wallet through its checkpoint, as a restart does.
-pub(super) fn restarted(
-    wallet: &mut Wallet,
-    kept: &mut std::collections::BTreeMap<Key, Entry>,
-) -> Wallet {
+pub(super) fn restarted(wallet: &mut Wallet, kept: &mut BTreeMap<Key, Entry>) -> Wallet {
     for key in wallet.take_changes() {
         match wallet.entry(&key) {
             Some(entry) => kept.insert(key, entry),
@@ -467,7 +466,7 @@ pub(super) fn restarted(
 #[test]
 fn a_wallet_comes_back_from_its_checkpoint_as_it_was() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     let first = shop.claim(1);
     let second = shop.claim(2);
     shop.show(&Presented::Code(second.code)).unwrap();
@@ -486,7 +485,7 @@ fn a_wallet_comes_back_from_its_checkpoint_as_it_was() {
 #[test]
 fn old_coupons_are_forgotten_but_their_campaign_still_counts_them() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     shop.campaign.limits.total = Some(3);
     shop.campaign.ends = jiff::civil::date(2027, 12, 31);
     for seed in 1..=2 {
@@ -527,7 +526,7 @@ fn a_checkpoint_writes_what_has_changed_since_the_last_and_nothing_else() {
 #[test]
 fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     let claim = shop.claim(1);
     let code = Presented::Code(claim.code);
     let staff = StaffName::parse("manager").unwrap();
@@ -568,7 +567,7 @@ fn what_is_packed_in_memory_is_the_same_bytes_in_the_checkpoint() {
 #[test]
 fn a_place_in_memory_that_was_freed_is_used_again() {
     let mut shop = TestShop::open();
-    let mut kept = std::collections::BTreeMap::new();
+    let mut kept = BTreeMap::new();
     shop.campaign.ends = jiff::civil::date(2027, 12, 31);
     let old = shop.claim(1);
     shop.wallet = restarted(&mut shop.wallet, &mut kept);
@@ -596,6 +595,7 @@ fn a_void_coupon_is_refused_wherever_it_was_issued() {
         store: shop.store.id.clone(),
         not_before: shop.now,
         not_after: shop.now + SignedDuration::from_hours(48),
+        cap_fen: 0,
     };
     for coupon in [own.coupon, street.coupon] {
         let voided = shop.wallet.void(coupon, shop.now).unwrap();

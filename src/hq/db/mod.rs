@@ -11,6 +11,7 @@
 //! | [`commands`] | how a gateway's cursor is understood |
 //! | [`notice`] | what the boxes of a store are told of coupons |
 //! | [`places`] | what was said of stickers, and how stores were walked |
+//! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
 //! | `runs` | which frames are stored under which numbers |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
@@ -28,10 +29,12 @@ use jiff::civil::Date;
 use crate::config::settings::{Database, HqSettings};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{
-    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid,
+    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, RedemptionId, StoreId, StreamId,
+    Vid,
 };
 use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
+use crate::domain::wallet::Said;
 use crate::wire::batch::{Gap, Time, TimeQuality};
 use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer};
 use crate::wire::signing::PublicKey;
@@ -49,6 +52,7 @@ mod runs;
 #[cfg(test)]
 pub(super) mod scratch;
 mod settle;
+pub mod sisters;
 pub mod tally;
 #[cfg(test)]
 mod tests;
@@ -58,6 +62,7 @@ use commands::{Given, Order};
 use notice::Notice;
 use places::{Told, Walked, Word};
 use plan::Disagreement;
+use sisters::{Double, Use, Wish};
 
 /// Where the ledger of a headquarters is.
 #[derive(Debug, Clone)]
@@ -205,6 +210,17 @@ pub trait Ledger: Send + Sync {
     async fn words(&self) -> Answer<Vec<Word>>;
     /// The last walk of each store.
     async fn walks(&self) -> Answer<Vec<Walked>>;
+    /// Whether a store may redeem a coupon of another one. A yes holds it, for a while, against everybody else.
+    async fn reserve(&self, wish: Wish) -> Answer<Said>;
+    /// Nothing was given on a yes: the coupon is free again.
+    async fn release(
+        &self,
+        gateway: GatewayId,
+        coupon: CouponId,
+        redemption: RedemptionId,
+    ) -> Answer<()>;
+    /// Coupons of one store that count as used more than once, another store being among those that took them.
+    async fn doubles(&self) -> Answer<Vec<Double>>;
 
     /// The bundle last published for a gateway.
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
@@ -283,13 +299,21 @@ pub struct Frame {
     pub facts: Vec<Fact>,
     /// Where each event counts whose hour is not certain.
     pub uncertain: Vec<Cell>,
-    /// What it is to the boxes of its stores.
-    pub notices: Vec<Notice>,
+    /// What it says of coupons that other boxes have to hear of or may be asked about.
+    pub coupons: Vec<CouponNews>,
     /// Commands that it says have been dealt with.
     pub commands_done: Vec<(CommandId, Outcome)>,
     /// What it tells of stickers.
     pub told: Vec<(Timestamp, Told)>,
     pub put_aside: Vec<PutAside>,
+}
+
+/// What an event says of a coupon that goes beyond its own box.
+#[derive(Debug, Clone)]
+pub struct CouponNews {
+    /// For the boxes of a store.
+    pub notice: Option<Notice>,
+    pub used: Option<Use>,
 }
 
 /// What is kept of an event besides its bytes, for audits and look-ups.

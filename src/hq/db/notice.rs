@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use super::serves_text;
 use crate::domain::calendar::business_day;
 use crate::domain::command::Command;
-use crate::domain::event::{CouponKnown, Event, Occurrence};
-use crate::domain::ids::{CommandId, CouponId, GatewayId};
+use crate::domain::event::{CouponKnown, Event, Occurrence, RedeemedElsewhere, UndoneElsewhere};
+use crate::domain::ids::{CommandId, CouponId, GatewayId, RedemptionId, StoreId};
+use crate::domain::wallet::SHOWN_WITHIN;
 use crate::wire::link::Serves;
 
 /// Something for all boxes that serve a place.
@@ -33,17 +34,43 @@ pub(super) type NoticeId = [u8; 16];
 impl Notice {
     /// What an event of a gateway that serves `from` is to the boxes of a store.
     pub fn of(from: &Serves, occurrence: &Occurrence) -> Option<Self> {
-        match (&occurrence.event, from) {
-            (Event::Claim(claim), Serves::Street) => Some(Self {
+        let at = occurrence.moment.at;
+        if let Event::Claim(claim) = &occurrence.event
+            && *from == Serves::Street
+        {
+            Some(Self {
                 to: Some(Serves::Store(occurrence.store.clone())),
                 until: claim.not_after,
                 command: Command::KnowCoupon(Box::new(CouponKnown {
                     claim: claim.clone(),
-                    claimed_at: occurrence.moment.at,
+                    claimed_at: at,
                     day: business_day(occurrence.moment.local()),
                 })),
-            }),
-            _ => None,
+            })
+        } else if let Event::Redeem(redeem) = &occurrence.event {
+            let home = redeem.home.as_ref()?;
+            Some(Self {
+                to: Some(Serves::Store(home.store.clone())),
+                until: redeem.remember_until,
+                command: Command::RedeemedElsewhere(Box::new(RedeemedElsewhere {
+                    redemption: redeem.redemption,
+                    coupon: redeem.coupon,
+                    store: occurrence.store.clone(),
+                    redeemed_at: at,
+                    remember_until: redeem.remember_until,
+                })),
+            })
+        } else if let Event::RedeemUndone(undone) = &occurrence.event {
+            Some(Self {
+                to: Some(Serves::Store(undone.home.clone()?)),
+                until: at.saturating_add(SHOWN_WITHIN).unwrap_or(at),
+                command: Command::UndoneElsewhere(UndoneElsewhere {
+                    redemption: undone.redemption,
+                    coupon: undone.coupon,
+                }),
+            })
+        } else {
+            None
         }
     }
 
@@ -54,12 +81,29 @@ impl Notice {
 
     pub(super) fn id(&self) -> NoticeId {
         let coupon = self.command.coupon().map(CouponId::to_bytes);
-        digest(&[self.command.kind().as_bytes(), &coupon.unwrap_or_default()])
+        let redemption = self.command.redemption().map(RedemptionId::to_bytes);
+        digest(&[
+            self.command.kind().as_bytes(),
+            &coupon.unwrap_or_default(),
+            &redemption.unwrap_or_default(),
+        ])
     }
 
     pub(super) fn details(&self) -> Option<String> {
         details(&self.command)
     }
+}
+
+/// Where it would stand that a coupon of `home` is void: places and ids of notices.
+pub(super) fn void_notices(home: &StoreId, coupon: CouponId) -> [(String, NoticeId); 2] {
+    [Some(Serves::Store(home.clone())), None].map(|to| {
+        let notice = Notice {
+            to,
+            command: Command::VoidCoupon(coupon),
+            until: Timestamp::MAX,
+        };
+        (notice.place(), notice.id())
+    })
 }
 
 /// What a command says beyond its kind and its coupon, as it is kept.

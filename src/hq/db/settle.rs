@@ -19,10 +19,11 @@ use super::places::NewTold;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
 use super::runs::{Run, runs};
+use super::sisters::Use;
 use super::tally::Tally;
-use super::{AuditEntry, Delivery, Entry, Frame, IngestOutcome, Taken};
+use super::{AuditEntry, CouponNews, Delivery, Entry, Frame, IngestOutcome, Taken};
 use crate::domain::command::Outcome;
-use crate::domain::ids::{CommandId, FrameId, GatewayId, StreamId};
+use crate::domain::ids::{CommandId, CouponId, FrameId, GatewayId, RedemptionId, StreamId};
 use crate::wire::batch::GapReason;
 
 /// A stream as the ledger has it.
@@ -192,6 +193,8 @@ pub(super) struct Settlement<'a> {
     pub(super) runs: Vec<Run>,
     pub(super) gaps: Vec<NewGap>,
     pub(super) notices: Vec<NewNotice<'a>>,
+    /// In the order of their keys, as everything is that a ledger locks.
+    pub(super) uses: BTreeMap<(CouponId, RedemptionId), Use>,
     pub(super) commands_done: Vec<NewOutcome>,
     pub(super) told: Vec<NewTold>,
     pub(super) notes: Vec<AuditEntry>,
@@ -308,11 +311,7 @@ impl<'a> Settlement<'a> {
             let aside = frame.put_aside.iter().map(|aside| (frame.seq, aside.code));
             taken.put_aside.extend(aside);
             self.commands_done.extend(outcomes(delivery.gateway, frame));
-            self.notices
-                .extend(frame.notices.iter().map(|notice| NewNotice {
-                    notice,
-                    received: delivery.received,
-                }));
+            self.hear(frame, delivery.received);
             self.told.extend(told(delivery.gateway, frame));
         }
         if taken.resent == 0 {
@@ -346,6 +345,20 @@ impl<'a> Settlement<'a> {
             received: delivery.received,
         });
         IngestOutcome::Taken(taken)
+    }
+
+    /// Takes in what a frame says of coupons.
+    fn hear(&mut self, frame: &'a Frame, received: Timestamp) {
+        for CouponNews { notice, used } in &frame.coupons {
+            if let Some(used) = used {
+                let key = (used.coupon, used.redemption);
+                let known = self.uses.entry(key).or_insert_with(|| used.clone());
+                known.merge(used);
+            }
+            let notice = notice.as_ref();
+            self.notices
+                .extend(notice.map(|notice| NewNotice { notice, received }));
+        }
     }
 
     fn note(&mut self, delivery: &Delivery, action: &str, what: &str) {

@@ -46,6 +46,7 @@ mod chaos;
 mod golden;
 mod passed_down;
 mod places;
+mod sisters;
 
 of_every_ledger! {
     a_batch_that_comes_again_is_counted_once_and_acknowledged_again,

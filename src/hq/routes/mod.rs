@@ -18,6 +18,7 @@ pub mod admission;
 mod down;
 pub mod enroll;
 pub mod ops;
+mod sisters;
 pub mod sync;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 
 use super::down::down;
-use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, up, within_time};
+use super::{Refused, SMALL_BODY_BYTES, not_found, read_body, read_json, sisters, up, within_time};
 use crate::domain::ids::{GatewayId, StreamId};
 use crate::hq::authority::{CLIENT_LASTS, ClientGrant, ClientRequest, PeerName, Serial};
 use crate::hq::certificate;
@@ -42,6 +42,8 @@ pub fn router(hq: Shared) -> Router {
         .route("/v1/bundle/{sha256}", get(bundle))
         .route("/v1/reported", post(reported))
         .route("/v1/renew", post(renew))
+        .route("/v1/redeem", post(sisters::redeem))
+        .route("/v1/unused", post(sisters::unused))
         .layer(middleware::from_fn(within_time));
     Router::new()
         .route("/v1/down", get(down))

@@ -12,6 +12,7 @@ mod sign_in;
 mod undo;
 
 pub(super) use sign_in::address_to_pair;
+pub(super) mod sisters;
 
 use std::fmt;
 

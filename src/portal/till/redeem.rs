@@ -13,15 +13,17 @@ use serde::Deserialize;
 use super::about::About;
 use super::bill::{self, Paid};
 use super::undo::{self, AskManager};
-use super::{AtTill, fields, script, sign_in};
+use super::{AtTill, fields, script, sign_in, sisters};
 use crate::domain::calendar::clock;
-use crate::domain::event::{Event, RedeemRefused, RefusalReason};
+use crate::domain::event::{Event, Redeem, RedeemRefused, RefusalReason};
 use crate::domain::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId,
 };
 use crate::domain::store::Store;
 use crate::domain::text::{Language, Text};
-use crate::domain::wallet::{Presented, RedeemAsked, TillRefused, UndoRefused, Wallet};
+use crate::domain::wallet::{
+    Presented, RedeemAsked, Said as Told, TillRefused, UndoRefused, Wallet,
+};
 use crate::journal::Verdict;
 use crate::ops::clock::Clock;
 use crate::ops::files::random;
@@ -35,7 +37,7 @@ use crate::portal::texts::Texts;
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
 use crate::wire::frame::BootTime;
-use crate::wire::token;
+use crate::wire::token::{self, BadToken};
 
 /// What the page has to say about what was just done.
 pub(super) enum Outcome {
@@ -98,10 +100,13 @@ pub(super) async fn redeem(
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
     };
+    let heard = sisters::ask(&state, &asked).await;
+    let told = heard.said.clone();
     let outcome = state
         .journal
-        .commit(move |ledger| asked.decide(ledger))
+        .commit(move |ledger| asked.decide(ledger, &told))
         .await;
+    heard.settle(&state, outcome.as_ref().ok());
     match outcome {
         Ok(outcome) => {
             metrics::count(match outcome {
@@ -126,7 +131,13 @@ fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, Refusal
         keys.push(state.keys.coupon_public());
         return token::verify(text, &keys)
             .map(Presented::Token)
-            .map_err(|_| RefusalReason::BadToken);
+            .map_err(|bad| match bad {
+                // As if it were ours in everything but the key that signed it.
+                BadToken::UnknownKey => RefusalReason::OtherChain,
+                BadToken::Malformed | BadToken::Version | BadToken::Signature => {
+                    RefusalReason::BadToken
+                }
+            });
     }
     ShortCode::parse(text)
         .map(Presented::Code)
@@ -134,22 +145,22 @@ fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, Refusal
 }
 
 /// A redemption on its way to the owner thread.
-struct Asked {
-    presented: Result<Presented, RefusalReason>,
+pub(super) struct Asked {
+    pub(super) presented: Result<Presented, RefusalReason>,
     redemption: RedemptionId,
     /// For a number that has been used.
     spare: RedemptionId,
     staff: StaffName,
     device: DeviceId,
-    store: StoreId,
+    pub(super) store: StoreId,
     bundle: Arc<Bundle>,
     clock: Arc<dyn Clock>,
     boot_time: BootTime,
 }
 
 impl Asked {
-    fn decide(self, ledger: &Ledger) -> Verdict<Outcome> {
-        let Some(folder) = self.bundle.stores.get(&self.store) else {
+    fn decide(self, ledger: &Ledger, told: &Told) -> Verdict<Outcome> {
+        let Some(store) = self.store() else {
             return only_say(Outcome::None);
         };
         let wallet = ledger.wallet();
@@ -161,24 +172,30 @@ impl Asked {
                 return only_say(Outcome::Redeemed(gift));
             }
         }
-        let now = self.clock.now();
+        let now = self.now();
         let is_scanned = matches!(
             self.presented,
-            Ok(Presented::Token(_)) | Err(RefusalReason::BadToken)
+            Ok(Presented::Token(_)) | Err(RefusalReason::BadToken | RefusalReason::OtherChain)
         );
         if !is_scanned && now < wallet.codes_allowed_from(self.device, now) {
             return only_say(Outcome::Refused(No::Wait));
         }
-        let (event, outcome) = self.ask(&wallet, &folder.store, now);
-        write(
-            self.boot_time,
-            happening(&folder.store, now, event),
-            outcome,
-        )
+        let (event, outcome) = self.ask(&wallet, (store, now), told);
+        write(self.boot_time, happening(store, now, event), outcome)
+    }
+
+    /// The store of this till.
+    pub(super) fn store(&self) -> Option<&Store> {
+        let folder = self.bundle.stores.get(&self.store)?;
+        Some(&folder.store)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The wallet's yes or no, each with the event that it is.
-    fn ask(&self, wallet: &Wallet, store: &Store, now: Timestamp) -> (Event, Outcome) {
+    fn ask(&self, wallet: &Wallet, at: (&Store, Timestamp), told: &Told) -> (Event, Outcome) {
         let presented = match &self.presented {
             Ok(presented) => presented,
             Err(reason) => {
@@ -186,17 +203,7 @@ impl Asked {
                 return (self.refusal(*reason, None), outcome);
             }
         };
-        // A page that the browser kept may send its number again with another guest's code.
-        let is_used = wallet.redemption_by_id(self.redemption).is_some();
-        let asked = RedeemAsked {
-            presented,
-            store,
-            staff: &self.staff,
-            device: self.device,
-            redemption: if is_used { self.spare } else { self.redemption },
-            now,
-        };
-        match wallet.redeem(&asked, |id| self.bundle.campaign(id)) {
+        match self.as_told(wallet, presented, at, told) {
             Ok(redeem) => {
                 let gift = gift(wallet, &self.bundle, redeem.coupon, &redeem.campaign);
                 (Event::Redeem(redeem), Outcome::Redeemed(gift))
@@ -210,6 +217,27 @@ impl Asked {
                 (event, Outcome::Refused(No::Wallet(refused)))
             }
         }
+    }
+
+    /// The wallet's answer, with what headquarters said of a coupon of another store.
+    pub(super) fn as_told(
+        &self,
+        wallet: &Wallet,
+        presented: &Presented,
+        (store, now): (&Store, Timestamp),
+        told: &Told,
+    ) -> Result<Redeem, TillRefused> {
+        // A page that the browser kept may send its number again with another guest's code.
+        let is_used = wallet.redemption_by_id(self.redemption).is_some();
+        let asked = RedeemAsked {
+            presented,
+            store,
+            staff: &self.staff,
+            device: self.device,
+            redemption: if is_used { self.spare } else { self.redemption },
+            now,
+        };
+        wallet.redeem_as_said(&asked, told, |id| self.bundle.campaign(id))
     }
 
     fn refusal(&self, reason: RefusalReason, coupon: Option<CouponId>) -> Event {
@@ -351,6 +379,9 @@ fn said(
         Outcome::Refused(No::Unreadable(RefusalReason::BadToken)) => Said::No {
             reason: t.bad_token.clone(),
         },
+        Outcome::Refused(No::Unreadable(RefusalReason::OtherChain)) => Said::No {
+            reason: t.other_chain.clone(),
+        },
         Outcome::Refused(No::Unreadable(_)) => Said::No {
             reason: t.unknown_code.clone(),
         },
@@ -367,6 +398,10 @@ fn said(
                 TillRefused::NotYet(from) => format!("{} {}", t.not_yet, wall(from)),
                 TillRefused::Expired(at) => format!("{} {}", t.expired, wall(at)),
                 TillRefused::OutsideHours => t.outside_hours.clone(),
+                TillRefused::HeadquartersAway(store) => format!("{} {store}", t.headquarters_away),
+                TillRefused::UsedElsewhere { store, at } => {
+                    format!("{} {store}, {}", t.used_elsewhere, wall(at))
+                }
             },
         },
         Outcome::Noted(said) => Said::Noted {

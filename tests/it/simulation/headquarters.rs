@@ -128,7 +128,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             events: Vec::new(),
             facts: Vec::new(),
             uncertain: Vec::new(),
-            notices: Vec::new(),
+            coupons: Vec::new(),
             commands_done: Vec::new(),
             told: Vec::new(),
             put_aside: Vec::new(),

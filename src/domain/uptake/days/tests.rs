@@ -67,6 +67,7 @@ fn redeem(day: u8, of: u8) -> Occurrence {
         remember_until: noon(day),
         off_peak: of == 0,
         origin: None,
+        home: None,
     };
     on(day, Event::Redeem(redeem))
 }
@@ -81,6 +82,7 @@ fn undone(day: u8, of: u8) -> Occurrence {
         redeemed_at: noon(day.saturating_sub(1)),
         off_peak: of == 0,
         origin: None,
+        home: None,
     };
     on(day, Event::RedeemUndone(undone))
 }

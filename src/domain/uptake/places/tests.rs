@@ -82,6 +82,7 @@ fn redeemed(day: i64, from: Option<(u64, i64)>) -> Occurrence {
         remember_until: noon(day),
         off_peak: false,
         origin: origin(from),
+        home: None,
     };
     on(day, Event::Redeem(redeem))
 }
@@ -95,6 +96,7 @@ fn undone(day: i64, from: Option<(u64, i64)>) -> Occurrence {
         redeemed_at: noon(day),
         off_peak: false,
         origin: origin(from),
+        home: None,
     };
     on(day, Event::RedeemUndone(undone))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, people, places, signed, spots, streams, unsigned};
+use super::{commands, people, places, signed, sisters, spots, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -93,6 +93,7 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
     for moved in &settlement.moves {
         move_mark(tx, moved)?;
     }
+    sisters::hear(tx, settlement.uses.values())?;
     commands::notify(tx, &settlement.notices)?;
     for done in &settlement.commands_done {
         commands::record_outcome(tx, done)?;

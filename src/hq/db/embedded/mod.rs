@@ -24,6 +24,7 @@ mod fleet;
 mod ingest;
 mod people;
 mod places;
+mod sisters;
 mod spots;
 mod streams;
 mod migrations {
@@ -292,6 +293,24 @@ impl Ledger for Embedded {
 
     async fn walks(&self) -> Answer<Vec<Walked>> {
         self.run(|db| places::walks(db)).await
+    }
+
+    async fn reserve(&self, wish: Wish) -> Answer<Said> {
+        self.run(move |db| sisters::reserve(db, &wish)).await
+    }
+
+    async fn release(
+        &self,
+        gateway: GatewayId,
+        coupon: CouponId,
+        redemption: RedemptionId,
+    ) -> Answer<()> {
+        self.run(move |db| sisters::release(db, gateway, coupon, redemption))
+            .await
+    }
+
+    async fn doubles(&self) -> Answer<Vec<Double>> {
+        self.run(|db| sisters::doubles(db)).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

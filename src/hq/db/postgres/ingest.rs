@@ -1,8 +1,8 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
 //! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id, then the
-//! words on stickers, then cells of figures by key, then visits, then figures of places, then their diners, each by
-//! key. So two writers, or two headquarters, wait for each other and never in a circle.
+//! words on stickers, then cells of figures by key, then visits, then figures of places, then their diners, then
+//! redemptions, each by key. So two writers, or two headquarters, wait for each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,8 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, spots, unsigned,
+    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, sisters, spots,
+    unsigned,
 };
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
@@ -145,6 +146,7 @@ async fn write(
         figures_in::add_visits(tx.db(), &statements.visits, tally),
         spots::add_spots(tx.db(), &statements.spots, tally),
         spots::add_patrons(tx.db(), &statements.patrons, tally),
+        sisters::hear(tx.db(), &statements.uses, &settlement.uses),
         add_runs(tx.db(), &statements.runs, &settlement.runs, known),
         streams::move_marks(tx.db(), &statements.marks, &settlement.moves, known),
         tx.commit(),

@@ -31,6 +31,7 @@ mod partitions;
 mod people;
 mod places;
 mod rows;
+mod sisters;
 mod spots;
 mod streams;
 mod writing;
@@ -397,6 +398,23 @@ impl Ledger for Postgres {
 
     async fn walks(&self) -> Answer<Vec<Walked>> {
         places::walks(&self.client().await?).await
+    }
+
+    async fn reserve(&self, wish: Wish) -> Answer<Said> {
+        sisters::reserve(&mut self.client().await?, &wish).await
+    }
+
+    async fn release(
+        &self,
+        gateway: GatewayId,
+        coupon: CouponId,
+        redemption: RedemptionId,
+    ) -> Answer<()> {
+        sisters::release(&self.client().await?, gateway, coupon, redemption).await
+    }
+
+    async fn doubles(&self) -> Answer<Vec<Double>> {
+        sisters::doubles(&self.client().await?).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

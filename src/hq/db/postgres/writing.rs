@@ -8,7 +8,7 @@
 use deadpool_postgres::Object;
 use tokio_postgres::Statement;
 
-use super::{Sql, copy, figures_in, ingest, spots, streams};
+use super::{Sql, copy, figures_in, ingest, sisters, spots, streams};
 
 /// Everything that is said in every transaction.
 pub(super) struct Statements {
@@ -21,6 +21,7 @@ pub(super) struct Statements {
     pub(super) spots: Statement,
     pub(super) patrons: Statement,
     pub(super) runs: Statement,
+    pub(super) uses: Statement,
     pub(super) marks: Statement,
 }
 
@@ -37,6 +38,7 @@ impl Statements {
             spots: client.prepare_cached(spots::SPOTS).await?,
             patrons: client.prepare_cached(spots::PATRONS).await?,
             runs: client.prepare_cached(ingest::RUNS).await?,
+            uses: client.prepare_cached(sisters::HEAR).await?,
             marks: client.prepare_cached(streams::MOVE).await?,
         })
     }
