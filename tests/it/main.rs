@@ -28,6 +28,7 @@ mod restored;
 mod sheets;
 mod simulation;
 mod sisters;
+mod slice;
 mod stickers;
 mod street;
 mod tap;
