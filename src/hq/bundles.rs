@@ -467,17 +467,15 @@ fn is_good_anywhere(campaign: &Campaign) -> bool {
 }
 
 /// The keys that `gateway` believes: its store's and the street's, and then those of other stores whose coupons
-/// it may take. A street gateway redeems nothing, so it knows only its own.
+/// it may take. A street gateway redeems nothing, but a diner whom any store knows is known there, too.
 fn coupon_keys(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Vec<PublicKey> {
     let mut campaigns = chain.bundle.campaigns.values();
     let takes_all = campaigns.any(is_good_anywhere);
-    let is_near = |other: &Gateway| match gateway.serves {
-        Serves::Street => other.id == gateway.id,
-        Serves::Store(_) => other.serves == gateway.serves || other.serves == Serves::Street,
-    };
-    let is_sister = |other: &Gateway| match gateway.serves {
-        Serves::Street => false,
-        Serves::Store(_) => takes_all && !is_near(other),
+    let is_near =
+        |other: &Gateway| other.serves == gateway.serves || other.serves == Serves::Street;
+    let is_sister = |other: &Gateway| {
+        let is_wanted = takes_all || gateway.serves == Serves::Street;
+        is_wanted && !is_near(other)
     };
     let trusted = || gateways.iter().rev().filter(|other| !other.is_revoked());
     let near = trusted().filter(|other| is_near(other));
@@ -604,7 +602,7 @@ mod tests {
         let of_first = test.opened(&bundles, first);
         assert_eq!(of_first.stores.len(), 1);
         assert_eq!(of_first.campaigns.len(), 1);
-        // Its own and the street's; the street only knows its own.
+        // Its own and the street's; the street knows everybody's diners.
         assert_eq!(of_first.coupon_keys.len(), 2);
         let of_second = test.opened(&bundles, second);
         assert!(
@@ -614,7 +612,7 @@ mod tests {
         let of_street = test.opened(&bundles, street);
         assert_eq!(of_street.stores.len(), 3);
         assert_eq!(of_street.campaigns.len(), 1);
-        assert_eq!(of_street.coupon_keys.len(), 1);
+        assert_eq!(of_street.coupon_keys.len(), 3);
     }
 
     #[tokio::test]
@@ -625,7 +623,7 @@ mod tests {
         let (second, _) = test.hq.enrol(at_store("SZ02")).await;
         let (street, _) = test.hq.enrol(Serves::Street).await;
         let bundles = test.start().await;
-        for (gateway, keys) in [(first, 3), (second, 3), (street, 1)] {
+        for (gateway, keys) in [(first, 3), (second, 3), (street, 3)] {
             let bundle = test.opened(&bundles, gateway);
             assert_eq!(bundle.coupon_keys.len(), keys, "{gateway}");
             assert_eq!(bundle.campaigns.len(), 1, "{gateway}");

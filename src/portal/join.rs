@@ -12,7 +12,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::State;
-use super::cookie;
+use super::diner;
 use super::error::{Apology, not_kept};
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::see_other;
@@ -60,7 +60,7 @@ pub(super) async fn claim(
         Ok(Ok(held)) => {
             metrics::count(metrics::CLAIMS);
             let mut response = see_other(&format!("/c/{}", held.coupon));
-            let cookie = state.signer.set(cookie::DINER, &held.vid.to_string());
+            let cookie = diner::remembered(&state, held.vid);
             response.headers_mut().append(SET_COOKIE, cookie);
             response
         }

@@ -24,6 +24,7 @@ pub mod commands;
 mod cookie;
 mod counter;
 mod coupon;
+mod diner;
 mod doors;
 mod endings;
 mod error;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::State;
 use super::pages::{LanguageLink, Packing};
-use super::{cookie, language};
+use super::{diner, language};
 use crate::domain::ids::Vid;
 use crate::domain::text::Language;
 use crate::ops::serve::Peer;
@@ -49,10 +49,7 @@ impl FromRequestParts<State> for Visitor {
                 .unwrap_or_default(),
         };
         let headers = &parts.headers;
-        let vid = state
-            .signer
-            .get(headers, cookie::DINER)
-            .and_then(|value| Vid::parse(value).ok());
+        let vid = diner::known(state, headers);
         let peer = parts.extensions.get::<Peer>();
         Ok(Self {
             language: language::pick(asked.lang.as_deref(), headers),

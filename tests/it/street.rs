@@ -1,8 +1,11 @@
 //! A guest on 4G claims at the street gateway and redeems at the table's store.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use axum::http::StatusCode;
 
-use crate::support::{Phone, Tasks, TestChain, Till, claim, eventually, table};
+use crate::support::{Phone, Sending, Tasks, TestChain, Till, claim, eventually, scan, table, tap};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coupon_from_the_street_is_redeemed_by_its_qr_and_once() {
@@ -113,6 +116,36 @@ async fn either_of_two_street_gateways_may_be_killed_and_no_guest_loses_a_coupon
     let totals = chain.totals().await;
     assert_eq!((totals.claims, totals.redemptions), (2, 2));
     assert_eq!((totals.frames_twice, totals.quarantined), (0, 0));
+}
+
+/// Taps as a phone with these cookies, on the page that a new one is shown.
+async fn tap_as(
+    portal: SocketAddr,
+    cookies: BTreeMap<String, String>,
+) -> (String, BTreeMap<String, String>) {
+    let (_, landing) = scan(portal, &table(1)).await;
+    let mut phone = Phone::open(portal, &Tasks::new()).await.unwrap();
+    phone.remember(cookies);
+    let path = tap(&mut phone, &landing).await;
+    (path, phone.cookies())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diner_is_the_same_one_on_the_street_and_in_the_shop() {
+    let chain = TestChain::start();
+    // The store's bundle is read after both have enrolled, as the street's is.
+    chain.enroll_store();
+    let street = chain.open_street().await;
+    let store = chain.start_store(Sending::AtOnce).await;
+    let (on_the_street, cookies) = tap_as(street.portal(), BTreeMap::new()).await;
+    told(&chain, "gw-000001", 1).await;
+    // The limit of one a person holds in the shop, too: the guest is shown what they have.
+    let (in_the_shop, cookies) = tap_as(store.portal(), cookies).await;
+    assert_eq!(in_the_shop, on_the_street);
+    // And back: the shop's cookie is believed on the street.
+    let (again, _) = tap_as(street.portal(), cookies).await;
+    assert_eq!(again, on_the_street);
+    assert_eq!(chain.totals_with(1).await.claims, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
