@@ -388,23 +388,19 @@ impl Wallet {
             .filter(move |coupon| Some(coupon.campaign) == campaign)
     }
 
-    /// The redemptions that can still be taken back at `now`, newest first.
-    pub fn undoable(&self, now: Timestamp) -> Vec<Redemption> {
-        self.redeemed_since(now.saturating_sub(UNDO_WITHIN).unwrap_or(Timestamp::MIN))
+    /// The redemptions that whoever redeemed can still take back at `now`: the newest `most`, newest first.
+    pub fn undoable(&self, now: Timestamp, most: usize) -> Vec<Redemption> {
+        let since = now.saturating_sub(UNDO_WITHIN).unwrap_or(Timestamp::MIN);
+        self.redeemed_since(since, most)
     }
 
-    /// The redemptions since `time` that were not taken back, newest first.
-    pub fn redeemed_since(&self, time: Timestamp) -> Vec<Redemption> {
-        let mut recent: Vec<Redemption> = Vec::new();
-        for done in self.redemptions.iter() {
-            if Timestamp::from(done.at) >= time {
-                let done = self.unpacked(done);
-                // A day at one till: too few for anything cleverer than their place.
-                let place = recent.partition_point(|other| other.at >= done.at);
-                recent.insert(place, done);
-            }
-        }
-        recent
+    /// The newest `most` redemptions since `time` that were not taken back, newest first.
+    pub fn redeemed_since(&self, time: Timestamp, most: usize) -> Vec<Redemption> {
+        let is_recent = |done: &&redemptions::Record| Timestamp::from(done.at) >= time;
+        let mut recent: Vec<_> = self.redemptions.iter().filter(is_recent).collect();
+        recent.sort_unstable_by_key(|done| std::cmp::Reverse(done.at));
+        recent.truncate(most);
+        recent.into_iter().map(|done| self.unpacked(done)).collect()
     }
 
     /// Decides on a tap.

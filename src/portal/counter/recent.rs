@@ -25,7 +25,7 @@ pub(super) struct Row {
 pub(super) fn of_today(wallet: &Wallet, store: &Store, now: Timestamp) -> Vec<Redemption> {
     let today = business_day(store.local(now));
     // A day of 25 hours, when summer time ends.
-    let mut done = wallet.redeemed_since(now - SignedDuration::from_hours(25));
+    let mut done = wallet.redeemed_since(now - SignedDuration::from_hours(25), usize::MAX);
     done.retain(|done| business_day(store.local(done.at)) == today);
     done
 }

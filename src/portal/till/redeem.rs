@@ -39,6 +39,9 @@ use crate::wire::bundle::Bundle;
 use crate::wire::frame::BootTime;
 use crate::wire::token::{self, BadToken};
 
+/// Slips that the page lists. The red page of a coupon that was used leads to every other one.
+const MOST_RECENT: usize = 8;
+
 /// What the page has to say about what was just done.
 pub(super) enum Outcome {
     None,
@@ -294,7 +297,7 @@ pub(super) fn page(
     };
     let said = said(outcome, shell.t, language, wall);
     let recent = wallet
-        .undoable(state.now())
+        .undoable(state.now(), MOST_RECENT)
         .into_iter()
         .map(|done| Row {
             at: clock(folder.store.local(done.at).time()),
