@@ -17,7 +17,7 @@ use crate::hq::chain::Chain;
 use crate::hq::db::{self, Ledger, Place, Revoked};
 use crate::hq::identity::Identity;
 use crate::hq::server::{Clocks, Headquarters, Running};
-use crate::hq::{chain, init, staff, token};
+use crate::hq::{chain, init, pos, staff, token};
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
@@ -76,6 +76,9 @@ const CHAIN: Word = Word::operand(
 const STAFF_NAME: Word =
     Word::option("name", "NAME", "A short name, as shown at the till").required();
 
+const POS_NAME: Word =
+    Word::option("name", "NAME", "A short name, as redemptions will carry it").required();
+
 const MANAGER: Word = Word::flag(
     "manager",
     "Their PIN also takes back what others redeemed, up to a week after the coupon has ended",
@@ -91,6 +94,7 @@ const VOID_STORE: Word =
     store("The store that it is for; every gateway hears of it if none is given");
 const UNDO_STORE: Word = store("The store that it was redeemed in").required();
 const AUDIT_STORE: Word = store("The store whose day it is").required();
+const POS_STORE: Word = store("The store that it stands in").required();
 const STAFF_STORE: Word = store("The store that they work in").required();
 
 pub(super) const COMMAND: syntax::Command = syntax::Command::group(
@@ -203,6 +207,17 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
             ],
         ),
         syntax::Command::group(
+            "pos",
+            "Manage which points of sale may redeem in a store",
+            &[],
+            &[syntax::Command::new(
+                "add",
+                "Add a point of sale, or give one a new key; the key is printed once",
+                &[POS_STORE, POS_NAME],
+                add_pos,
+            )],
+        ),
+        syntax::Command::group(
             "staff",
             "Manage who may use a store's till",
             &[],
@@ -264,6 +279,15 @@ fn add_staff(given: &Given) -> anyhow::Result<()> {
     let pin = staff::add(&settings(given)?.chain_dir, &store, name, role)?;
     print::line(format_args!("PIN: {pin}"));
     print::line("it is shown this once; the store's till knows it within a minute");
+    Ok(())
+}
+
+fn add_pos(given: &Given) -> anyhow::Result<()> {
+    let (store, name) = (given.value(&POS_STORE)?, given.value(&POS_NAME)?);
+    let key = pos::add(&settings(given)?.chain_dir, &store, name)?;
+    print::line(format_args!("key: {key}"));
+    print::line("it is shown this once; the store's box knows it within a minute");
+    print::line("requests carry it as `Authorization: Bearer <key>`");
     Ok(())
 }
 

@@ -428,10 +428,11 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
             (["stores", id, file], Some(own)) => {
                 *id == own.store.id.as_str() && !is_of_another_box(file, gateway.id)
             }
-            // A street gateway has no till, so no PIN's verifier goes out to it; nor a store's certificate,
-            // whose key is in the store, nor what its boxes said of stickers, which only they ask.
+            // A street gateway has no till, so nothing of a PIN or a POS goes out to it; nor a store's
+            // certificate, whose key is in the store, nor what its boxes said of stickers, which only they ask.
             (["stores", _, file], None) => {
-                !["staff.toml", "bindings.toml"].contains(file) && Certified::by(file).is_none()
+                !matches!(*file, "staff.toml" | "pos.toml" | "bindings.toml")
+                    && Certified::by(file).is_none()
             }
             (["campaigns", name], _) => name
                 .strip_suffix(".toml")

@@ -5,7 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`init`] | makes authorities, keys, the ledger and the first administrator, once |
-//! | [`token`], [`staff`] | what is shown once: an enrolment token, a PIN for the till |
+//! | [`token`], [`staff`], [`pos`] | what is shown once: an enrolment token, a PIN for the till, a key for a POS |
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
 //! | [`certificate`] | of a store's host: what its boxes ask for, what an authority signed |
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
@@ -30,6 +30,7 @@ pub mod fonts;
 pub mod identity;
 pub mod init;
 pub mod places;
+pub mod pos;
 pub mod routes;
 mod secret;
 pub mod server;

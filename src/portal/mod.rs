@@ -16,6 +16,8 @@
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
 //! | [`till`] | `GET /till` and what is under it |
+//! | [`counter`] | `GET /counter` and what is under it |
+//! | [`pos`] | `POST /api/v1/redeem`, `POST /api/v1/bill` |
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
 mod admit;
@@ -39,6 +41,7 @@ pub mod ledger;
 mod me;
 mod pages;
 pub mod places;
+mod pos;
 mod probe;
 mod splice;
 mod table;
@@ -129,6 +132,8 @@ struct Shared {
     rounds: Rounds,
     /// Whoever has a sheet drawn holds it: one at a time.
     sheet_turn: tokio::sync::Mutex<()>,
+    /// Wrong keys of points of sale.
+    key_tries: pos::Tries,
     /// Whoever checks a PIN holds it: one at a time.
     pin_turn: tokio::sync::Mutex<()>,
 }
@@ -208,6 +213,7 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         landings: Landings::default(),
         rounds: Rounds::default(),
         sheet_turn: tokio::sync::Mutex::default(),
+        key_tries: pos::Tries::default(),
         pin_turn: tokio::sync::Mutex::default(),
         parts,
     }));
@@ -237,6 +243,7 @@ fn pages() -> Router<State> {
         .nest("/feedback", feedback::routes())
         .nest("/till", till::routes())
         .nest("/counter", counter::routes())
+        .nest("/api/v1", pos::routes())
         .fallback(probe::answer)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
 }

@@ -18,6 +18,7 @@
 //! stores/<ID>/touchpoints.csv      code,kind,label,cost_fen
 //! stores/<ID>/bindings.toml        what staff said of stickers and headquarters has heard (optional)
 //! stores/<ID>/staff.toml           (optional)
+//! stores/<ID>/pos.toml             points of sale that may ask the box (optional)
 //! stores/<ID>/invitations.toml     invitations of this store's own (optional)
 //! stores/<ID>/certificate.pem      of the store's host, and those up to a root (optional)
 //! stores/<ID>/certificate-<gateway>.pem
@@ -37,6 +38,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, sha256_hex, to_base64};
+use super::pos::{Pos, PosFile};
 use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
 use crate::domain::calendar::Holidays;
@@ -82,6 +84,7 @@ pub struct StoreFolder {
     pub staff: Vec<Staff>,
     /// The words of staff on stickers that the table above is made with.
     heard: BTreeSet<BindingId>,
+    pub pos: Vec<Pos>,
     /// Certificates of the host, in PEM, each for the key of one of the store's boxes.
     pub certificates: Vec<String>,
     wifi: Wifi,
@@ -386,6 +389,7 @@ fn read_store_file(
             touchpoints: BTreeMap::new(),
             staff: Vec::new(),
             heard: BTreeSet::new(),
+            pos: Vec::new(),
             certificates: Vec::new(),
             wifi: Wifi::default(),
             invitations: Invitations::new(),
@@ -399,6 +403,7 @@ fn read_store_file(
         "invitations.toml" => folder.invitations = how.toml(path, text)?,
         "wifi.toml" => folder.wifi = how.toml(path, text)?,
         "bindings.toml" => folder.heard = how.toml::<Heard>(path, text)?.heard,
+        "pos.toml" => folder.pos = how.toml::<PosFile>(path, text)?.pos,
         "staff.toml" => folder.staff = how.toml::<StaffFile>(path, text)?.staff,
         _ if Certified::by(file).is_some() => {
             folder.certificates.push(read_certificate(path, text)?);

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod encoding;
 pub mod frame;
 pub mod link;
+pub mod pos;
 pub mod qr;
 pub mod signing;
 pub mod staff;

@@ -34,7 +34,7 @@ pub(super) struct BillForm {
 
 /// What came of an answer.
 #[derive(Default)]
-pub(super) struct Said {
+pub(in crate::portal) struct Said {
     pub(super) gift: Option<Text>,
     noted: Noted,
     fault: Option<Fault>,

@@ -6,7 +6,7 @@
 mod about;
 mod bill;
 pub(super) mod pairing;
-mod redeem;
+pub(super) mod redeem;
 pub(super) mod script;
 mod sign_in;
 mod undo;
@@ -15,6 +15,7 @@ pub(super) use sign_in::address_to_pair;
 pub(super) mod sisters;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::extract::rejection::FormRejection;
@@ -62,11 +63,7 @@ impl FromRequestParts<State> for AtTill {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         let Ok(visitor) = Visitor::from_request_parts(parts, state).await;
         let address = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
-        let is_staff_network = address.is_some_and(|address| {
-            let address = address.to_canonical();
-            state.till_networks.iter().any(|net| net.contains(&address))
-        });
-        if !is_staff_network {
+        if !address.is_some_and(|address| is_in_staff_network(state, address)) {
             return Err(Apology::StaffOnly.page(&visitor));
         }
         let device = state
@@ -86,6 +83,12 @@ impl FromRequestParts<State> for AtTill {
             staff,
         })
     }
+}
+
+/// Whether the till may be used from `address`.
+pub(super) fn is_in_staff_network(state: &State, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    state.till_networks.iter().any(|net| net.contains(&address))
 }
 
 /// A staff cookie's value: who signed in on which device, with which PIN's verifier, and until when.

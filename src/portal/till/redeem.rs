@@ -24,7 +24,7 @@ use crate::domain::text::{Language, Text};
 use crate::domain::wallet::{
     Presented, RedeemAsked, Said as Told, TillRefused, UndoRefused, Wallet,
 };
-use crate::journal::Verdict;
+use crate::journal::{CommitError, Verdict};
 use crate::ops::clock::Clock;
 use crate::ops::files::random;
 use crate::ops::metrics;
@@ -43,7 +43,7 @@ use crate::wire::token::{self, BadToken};
 const MOST_RECENT: usize = 8;
 
 /// What the page has to say about what was just done.
-pub(super) enum Outcome {
+pub(in crate::portal) enum Outcome {
     None,
     /// The coupon is good; this is what it is for.
     Redeemed(Option<Text>),
@@ -56,12 +56,14 @@ pub(super) enum Outcome {
 }
 
 /// Why the till says no.
-pub(super) enum No {
+pub(in crate::portal) enum No {
     /// What was typed or scanned is neither a code nor a token that can be checked.
     Unreadable(RefusalReason),
     Wallet(TillRefused),
     /// Too many unknown codes were typed on this device.
     Wait,
+    /// The asker's own number stands for another coupon.
+    NumberUsed,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,7 +97,7 @@ pub(super) async fn redeem(
     let asked = Asked {
         presented,
         redemption: form.redemption,
-        spare: RedemptionId::from_entropy(random()),
+        spare: Some(RedemptionId::from_entropy(random())),
         staff: staff.clone(),
         device,
         store,
@@ -103,13 +105,7 @@ pub(super) async fn redeem(
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
     };
-    let heard = sisters::ask(&state, &asked).await;
-    let told = heard.said.clone();
-    let outcome = state
-        .journal
-        .commit(move |ledger| asked.decide(ledger, &told))
-        .await;
-    heard.settle(&state, outcome.as_ref().ok());
+    let outcome = settle(&state, asked).await;
     match outcome {
         Ok(outcome) => {
             metrics::count(match outcome {
@@ -126,8 +122,24 @@ pub(super) async fn redeem(
     }
 }
 
+/// Decides and writes, headquarters asked before where that could make a difference.
+pub(in crate::portal) async fn settle(state: &State, asked: Asked) -> Result<Outcome, CommitError> {
+    let heard = sisters::ask(state, &asked).await;
+    let told = heard.said.clone();
+    let outcome = state
+        .journal
+        .commit(move |ledger| asked.decide(ledger, &told))
+        .await;
+    heard.settle(state, outcome.as_ref().ok());
+    outcome
+}
+
 /// Reads what was typed or scanned.
-fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, RefusalReason> {
+pub(in crate::portal) fn read(
+    text: &str,
+    state: &State,
+    bundle: &Bundle,
+) -> Result<Presented, RefusalReason> {
     if token::is_token(text) {
         // Our own key, too: a coupon of a minute ago must not wait for a bundle that lists it.
         let mut keys = bundle.coupon_keys.clone();
@@ -148,17 +160,17 @@ fn read(text: &str, state: &State, bundle: &Bundle) -> Result<Presented, Refusal
 }
 
 /// A redemption on its way to the owner thread.
-pub(super) struct Asked {
-    pub(super) presented: Result<Presented, RefusalReason>,
-    redemption: RedemptionId,
-    /// For a number that has been used.
-    spare: RedemptionId,
-    staff: StaffName,
-    device: DeviceId,
-    pub(super) store: StoreId,
-    bundle: Arc<Bundle>,
-    clock: Arc<dyn Clock>,
-    boot_time: BootTime,
+pub(in crate::portal) struct Asked {
+    pub(in crate::portal) presented: Result<Presented, RefusalReason>,
+    pub(in crate::portal) redemption: RedemptionId,
+    /// For a number that has been used; without one that is refused.
+    pub(in crate::portal) spare: Option<RedemptionId>,
+    pub(in crate::portal) staff: StaffName,
+    pub(in crate::portal) device: DeviceId,
+    pub(in crate::portal) store: StoreId,
+    pub(in crate::portal) bundle: Arc<Bundle>,
+    pub(in crate::portal) clock: Arc<dyn Clock>,
+    pub(in crate::portal) boot_time: BootTime,
 }
 
 impl Asked {
@@ -183,7 +195,10 @@ impl Asked {
         if !is_scanned && now < wallet.codes_allowed_from(self.device, now) {
             return only_say(Outcome::Refused(No::Wait));
         }
-        let (event, outcome) = self.ask(&wallet, (store, now), told);
+        let Some(redemption) = self.number(&wallet) else {
+            return only_say(Outcome::Refused(No::NumberUsed));
+        };
+        let (event, outcome) = self.ask(&wallet, redemption, (store, now), told);
         write(self.boot_time, happening(store, now, event), outcome)
     }
 
@@ -197,8 +212,23 @@ impl Asked {
         self.clock.now()
     }
 
+    /// The number of what may become a redemption; none where the one that was given is used.
+    pub(super) fn number(&self, wallet: &Wallet) -> Option<RedemptionId> {
+        // A page that the browser kept may send its number again with another guest's code.
+        match wallet.redemption_by_id(self.redemption) {
+            Some(_) => self.spare,
+            None => Some(self.redemption),
+        }
+    }
+
     /// The wallet's yes or no, each with the event that it is.
-    fn ask(&self, wallet: &Wallet, at: (&Store, Timestamp), told: &Told) -> (Event, Outcome) {
+    fn ask(
+        &self,
+        wallet: &Wallet,
+        redemption: RedemptionId,
+        at: (&Store, Timestamp),
+        told: &Told,
+    ) -> (Event, Outcome) {
         let presented = match &self.presented {
             Ok(presented) => presented,
             Err(reason) => {
@@ -206,7 +236,7 @@ impl Asked {
                 return (self.refusal(*reason, None), outcome);
             }
         };
-        match self.as_told(wallet, presented, at, told) {
+        match self.as_told(wallet, redemption, presented, at, told) {
             Ok(redeem) => {
                 let gift = gift(wallet, &self.bundle, redeem.coupon, &redeem.campaign);
                 (Event::Redeem(redeem), Outcome::Redeemed(gift))
@@ -226,18 +256,17 @@ impl Asked {
     pub(super) fn as_told(
         &self,
         wallet: &Wallet,
+        redemption: RedemptionId,
         presented: &Presented,
         (store, now): (&Store, Timestamp),
         told: &Told,
     ) -> Result<Redeem, TillRefused> {
-        // A page that the browser kept may send its number again with another guest's code.
-        let is_used = wallet.redemption_by_id(self.redemption).is_some();
         let asked = RedeemAsked {
             presented,
             store,
             staff: &self.staff,
             device: self.device,
-            redemption: if is_used { self.spare } else { self.redemption },
+            redemption,
             now,
         };
         wallet.redeem_as_said(&asked, told, |id| self.bundle.campaign(id))
@@ -385,7 +414,7 @@ fn said(
         Outcome::Refused(No::Unreadable(RefusalReason::OtherChain)) => Said::No {
             reason: t.other_chain.clone(),
         },
-        Outcome::Refused(No::Unreadable(_)) => Said::No {
+        Outcome::Refused(No::Unreadable(_) | No::NumberUsed) => Said::No {
             reason: t.unknown_code.clone(),
         },
         Outcome::Refused(No::Wait) => Said::No {

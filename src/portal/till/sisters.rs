@@ -47,7 +47,10 @@ fn question(wallet: &Wallet, asked: &Asked) -> Option<RedeemQuestion> {
         return None;
     }
     let at = (asked.store()?, asked.now());
-    let redeem = asked.as_told(wallet, presented, at, &Said::Yes).ok()?;
+    let redemption = asked.number(wallet)?;
+    let redeem = asked
+        .as_told(wallet, redemption, presented, at, &Said::Yes)
+        .ok()?;
     Some(RedeemQuestion {
         redemption: redeem.redemption,
         coupon: redeem.coupon,
