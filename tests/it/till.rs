@@ -4,7 +4,12 @@ use axum::http::StatusCode;
 use maitred::cli::demo::phone::Phone;
 use maitred::ops::tasks::Tasks;
 
-use crate::support::{Sending, TestChain, Till, claim, table};
+use maitred::domain::ids::{CampaignId, CouponId, StoreId};
+use maitred::domain::wallet::TokenClaims;
+use maitred::wire::signing::SigningKey;
+use maitred::wire::token;
+
+use crate::support::{ClockOff, Sending, TestChain, Till, claim, eventually, table};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_redeemed_once_and_a_slip_is_undone() {
@@ -257,4 +262,130 @@ async fn what_somebody_else_redeemed_is_undone_by_a_managers_pin_and_wrong_ones_
     let waits = try_pin("boss", &boss).await;
     assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(waits.html.contains("请等到"), "{}", waits.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_tills_that_redeem_one_coupon_at_the_same_instant_one_is_green() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut tills = [
+        Till::open(&store, &pin).await,
+        Till::open(&store, &pin).await,
+    ];
+    let [first, second] = &mut tills;
+    for n in 1..=20 {
+        let coupon = claim(store.portal(), &table(n)).await;
+        // One types the code while the other scans the QR.
+        let (typed, scanned) =
+            tokio::join!(first.redeem(&coupon.code), second.redeem(&coupon.token));
+        let answers = [typed, scanned];
+        let green = answers.iter().filter(|page| page.status == StatusCode::OK);
+        assert_eq!(green.count(), 1);
+        let red = answers
+            .iter()
+            .find(|page| page.status == StatusCode::CONFLICT);
+        let red = &red.unwrap().html;
+        assert!(red.contains("已经用过，时间： 20"), "and when: {red}");
+    }
+    store.wait_until_sent().await;
+    assert_eq!(chain.totals_with(20).await.redemptions, 20);
+}
+
+/// A token as another chain's box would sign it.
+fn foreign_token() -> String {
+    let key = SigningKey::from_pkcs8(&SigningKey::generate()).unwrap();
+    let claims = TokenClaims {
+        coupon: CouponId::from_entropy([1; 16]),
+        campaign: CampaignId::parse("quiet-hours").unwrap(),
+        store: StoreId::parse("SZ01").unwrap(),
+        not_before: "2020-01-01T00:00:00Z".parse().unwrap(),
+        not_after: "2099-01-01T00:00:00Z".parse().unwrap(),
+    };
+    token::issue(&claims, 0, &key)
+}
+
+fn with_a_bit_changed(token: &str) -> String {
+    let mut bytes = base45::decode(&token[3..]).unwrap();
+    bytes[7] ^= 1;
+    format!("M1:{}", base45::encode(bytes))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_good_at_the_till_is_said_in_the_readers_language() {
+    let mut chain = TestChain::start_on(ClockOff::days(-9));
+    let campaign = chain.path("chain/campaigns/quiet-hours.toml");
+    let text = fs_err::read_to_string(&campaign).unwrap();
+    let next = text
+        .replace("id = \"quiet-hours\"", "id = \"next-time\"")
+        .replace("[validity]\n", "[validity]\nbegins = \"next-visit\"\n");
+    assert!(next.contains("next-visit"));
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let old = claim(store.portal(), &table(1)).await;
+    store.wait_until_sent().await;
+    store.process.stop();
+
+    chain.stop_hq();
+    chain.clock = ClockOff::days(0);
+    fs_err::write(chain.path("chain/campaigns/next-time.toml"), next).unwrap();
+    fs_err::remove_file(&campaign).unwrap();
+    chain.start_hq();
+    fs_err::remove_file(chain.path("store/clock.json")).unwrap();
+    let store = chain.start_store(Sending::AtOnce).await;
+    // The bundle of nine days ago is in force for a moment.
+    let not_yet = eventually("the next visit's campaign", || async {
+        let coupon = claim(store.portal(), &table(2)).await;
+        let mut phone = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+        let page = phone.get(&coupon.path).await.unwrap();
+        page.html.contains("生效时间").then_some(coupon)
+    })
+    .await;
+    for (language, words) in [
+        (
+            "zh-CN",
+            [
+                "已过期：",
+                "还没到使用时间",
+                "不是本连锁的券",
+                "没有这个券码",
+                "没有保存任何内容",
+            ],
+        ),
+        (
+            "en",
+            [
+                "Expired at",
+                "Not valid yet",
+                "not a coupon of this chain",
+                "no such coupon",
+                "Nothing was saved",
+            ],
+        ),
+    ] {
+        let [expired, early, foreign, unknown, incomplete] = words;
+        let mut till = Till::open(&store, &pin).await;
+        till.phone
+            .get(&format!("/till?lang={language}"))
+            .await
+            .unwrap();
+        for (shown, sentence) in [
+            (old.code.as_str(), expired),
+            (&old.token, expired),
+            (&not_yet.code, early),
+            (&foreign_token(), foreign),
+            (&with_a_bit_changed(&not_yet.token), foreign),
+            ("22222", unknown),
+            ("no code at all", unknown),
+        ] {
+            let no = till.redeem(shown).await;
+            assert_eq!(no.status, StatusCode::CONFLICT, "{shown}");
+            assert!(no.html.contains(sentence), "{shown}: {}", no.html);
+        }
+        // A page of a version whose form had no number.
+        let before = [("code", not_yet.code.as_str())];
+        let page = till.phone.post("/till/redeem", &before).await.unwrap();
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(page.html.contains(incomplete), "{}", page.html);
+    }
 }
