@@ -67,7 +67,8 @@
     try {
       const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(fields) });
       show(await answer.text());
-      if (button?.id) byId(button.id)?.focus();
+      // At the till the field keeps the focus, so that a scanner never types into a button.
+      if (button?.id && !document.querySelector('[autofocus]')) byId(button.id)?.focus();
     } catch {
       // The browser's own way: its page says what is wrong, and the same form twice is one redemption.
       form.submit();

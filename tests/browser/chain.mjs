@@ -28,6 +28,7 @@ ops = { listen = "127.0.0.1:0" }
   const made = await run(maitred, 'hq', 'init', '--dir', at('hq'), '--name', '127.0.0.1');
   const [, login, password] = made.match(/console login: (\S+) +password: (\S+)/);
   const [, pin] = (await asHq('staff', 'add', '--store', 'SZ01', '--name', 'xiaochen')).match(/PIN: (\S+)/);
+  const [, managerPin] = (await asHq('staff', 'add', '--store', 'SZ01', '--name', 'linjie', '--manager')).match(/PIN: (\S+)/);
   const hq = await start(maitred, 'hq', '--config', hqConfig);
 
   const [, token] = (await asHq('token', '--store', 'SZ01')).match(/token: (\S+)/);
@@ -54,6 +55,7 @@ uplink = { batch_delay_ms = 100, views_delay_ms = 100 }
     console: address(hq.ready, 'console'),
     admin: { login, password },
     staff: { name: 'xiaochen', pin },
+    manager: { name: 'linjie', pin: managerPin },
     sheet,
     at,
     async pairingCode() {

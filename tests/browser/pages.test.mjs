@@ -55,6 +55,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await open(table, 'landing');
         await tap(page.locator('button'));
         await look('coupon');
+        const code = await page.locator('.code').innerText();
         await tap(page.locator('button[value=follow]'));
         await look('invite');
         const read = await scan(page.locator('.qr svg'), `invite-qr-${locale}-${colorScheme}`);
@@ -87,6 +88,19 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await page.locator('[name=code]').fill('2222');
         await tapAndStay(page.locator('form[action="/till/redeem"] button'));
         await look('till-no');
+        await page.locator('#code').fill(code);
+        await tapAndStay(page.locator('form[action="/till/redeem"] button'));
+        await look('till-yes');
+        await page.locator('#amount').fill('abc');
+        await tapAndStay(page.locator('form:has(#amount) button'));
+        assert.equal(await page.locator('#amount').inputValue(), 'abc', 'what was typed is kept');
+        await look('till-bad-amount');
+        await page.locator('#code').fill(code);
+        await tapAndStay(page.locator('form[action="/till/redeem"] button'));
+        await look('till-used');
+        await open('/counter/slip', 'slip-ask');
+        await tap(page.locator('form[action="/counter/slip"] button'));
+        await look('slip');
         await open('/counter/inbox?hold', 'inbox');
         assert.match(await page.locator('.alert').first().innerText(), /汤是凉的/, 'a bad rating stands on top');
         await tap(page.locator('.alert a.button').first());

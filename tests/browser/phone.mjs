@@ -14,9 +14,10 @@ const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 export const iPhone = { width: 390, height: 844 };
 
-/** Starts the browser. Its own conversations with its maker are off; no name but loopback resolves. */
-export async function openBrowser() {
+/** Starts the browser, with `more` flags. Its own conversations with its maker are off; no name but loopback resolves. */
+export async function openBrowser(...more) {
   const flags = [
+    ...more,
     '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
   ];
