@@ -99,6 +99,7 @@ registry! {
         37 GuestAnswered "guest_answered",
         38 TouchpointBound "touchpoint_bound",
         39 WalkFinished "walk_finished",
+        40 SlipIssued "slip_issued",
     }
     P1 {
         101 Associated "associated",
@@ -159,6 +160,7 @@ pub enum Event {
     PromoSwitched(PromoSwitched),
     CoversCounted(CoversCounted),
     Bill(Bill),
+    SlipIssued(SlipIssued),
     FollowIntent(Intent),
     ContactIntent(Intent),
     GroupIntent(Intent),
@@ -192,6 +194,7 @@ impl Event {
             Self::PromoSwitched(_) => Kind::PromoSwitched,
             Self::CoversCounted(_) => Kind::CoversCounted,
             Self::Bill(_) => Kind::Bill,
+            Self::SlipIssued(_) => Kind::SlipIssued,
             Self::FollowIntent(_) => Kind::FollowIntent,
             Self::ContactIntent(_) => Kind::ContactIntent,
             Self::GroupIntent(_) => Kind::GroupIntent,
@@ -483,6 +486,17 @@ pub struct PromoSwitched {
     #[serde(rename = "cmp")]
     pub campaign: CampaignId,
     pub on: bool,
+    #[serde(rename = "stf")]
+    pub staff: StaffName,
+}
+
+/// Staff issued a coupon on paper; its claim is in the same frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlipIssued {
+    #[serde(rename = "cpn")]
+    pub coupon: CouponId,
+    #[serde(rename = "cmp")]
+    pub campaign: CampaignId,
     #[serde(rename = "stf")]
     pub staff: StaffName,
 }

@@ -176,7 +176,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::Bill(_)
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_)
-        | Event::GuestAnswered(_) => (Vec::new(), None),
+        | Event::GuestAnswered(_)
+        | Event::SlipIssued(_) => (Vec::new(), None),
     };
     facts.extend(at_places(occurrence, business_day(local)));
     facts.extend(visitor.map(|vid| Fact::Visit {
@@ -254,6 +255,7 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::RedeemedElsewhere(_)
         | Event::UndoneElsewhere(_)
         | Event::CoversCounted(_)
+        | Event::SlipIssued(_)
         | Event::Bill(_)
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_)

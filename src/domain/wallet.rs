@@ -707,6 +707,7 @@ impl Wallet {
             | Event::ContactIntent(_)
             | Event::GroupIntent(_)
             | Event::CoversCounted(_)
+            | Event::SlipIssued(_)
             | Event::Bill(_)
             | Event::CommandDone(_)
             | Event::TouchpointBound(_)

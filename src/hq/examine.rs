@@ -182,6 +182,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         ),
         Event::StockChanged(x) => (Some(&x.campaign), None, None),
         Event::PromoSwitched(x) => (Some(&x.campaign), None, None),
+        Event::SlipIssued(x) => (Some(&x.campaign), Some(x.coupon), None),
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
             (None, Some(x.coupon), Some(x.vid))
         }

@@ -46,7 +46,10 @@ pub(super) async fn show(
 }
 
 /// The coupon, once everything that was decided before is on stable storage: what this shows is a promise.
-async fn find(state: &State, id: Result<Path<CouponId>, PathRejection>) -> Option<Coupon> {
+pub(super) async fn find(
+    state: &State,
+    id: Result<Path<CouponId>, PathRejection>,
+) -> Option<Coupon> {
     let Path(id) = id.ok()?;
     let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id));
     match state.journal.commit(look).await {
@@ -104,7 +107,7 @@ fn draw(
 }
 
 /// What has become of a coupon.
-enum Standing {
+pub(super) enum Standing {
     /// `token` is the text of the QR, for a scanner that reads pages instead of pictures.
     Live {
         qr: String,
@@ -124,7 +127,7 @@ impl Standing {
     }
 }
 
-fn standing(
+pub(super) fn standing(
     state: &State,
     store: &Store,
     rules: Option<&Campaign>,

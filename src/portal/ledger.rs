@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
@@ -137,6 +137,28 @@ pub(super) fn write<A>(boot_time: BootTime, occurrence: Occurrence, answer: A) -
         occurrence.moment,
         occurrence.event,
     );
+    Verdict {
+        body: Some(frame::encode(&contents)),
+        answer,
+    }
+}
+
+/// The same for events that stand or fall together, at a store, now.
+pub(super) fn write_all<A>(
+    boot_time: BootTime,
+    (store, now): (&Store, Timestamp),
+    events: impl IntoIterator<Item = Event>,
+    answer: A,
+) -> Verdict<A> {
+    let contents = Contents {
+        store: store.id.clone(),
+        boot_time,
+        moment: moment_at(store, now),
+        events: events
+            .into_iter()
+            .map(|event| (SignedDuration::ZERO, event))
+            .collect(),
+    };
     Verdict {
         body: Some(frame::encode(&contents)),
         answer,
@@ -307,8 +329,6 @@ pub(super) fn happening(store: &Store, now: Timestamp, event: Event) -> Occurren
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
     use crate::domain::calendar::business_day;
     use crate::domain::campaign::Campaign;

@@ -96,6 +96,10 @@ texts! {
         title alert done reply nothing settled open_again held renews hold go_on times waited no_place
         was_done was_opened reply_label reply_hint reply_send
     }
+    slip Slip {
+        title about place offer issue none no_place closed table_done used_up no_code
+        print by_hand wide narrow show next
+    }
     error Error {
         unsaved_title unsaved_text
         unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title

@@ -120,6 +120,7 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::PromoSwitched(x) => serde_json::value::to_raw_value(x),
         Event::CoversCounted(x) => serde_json::value::to_raw_value(x),
         Event::Bill(x) => serde_json::value::to_raw_value(x),
+        Event::SlipIssued(x) => serde_json::value::to_raw_value(x),
         Event::FollowIntent(x) | Event::ContactIntent(x) | Event::GroupIntent(x) => {
             serde_json::value::to_raw_value(x)
         }
@@ -238,6 +239,7 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::PromoSwitched => Event::PromoSwitched(read(payload)?),
         Kind::CoversCounted => Event::CoversCounted(read(payload)?),
         Kind::Bill => Event::Bill(read(payload)?),
+        Kind::SlipIssued => Event::SlipIssued(read(payload)?),
         Kind::FollowIntent => Event::FollowIntent(read(payload)?),
         Kind::ContactIntent => Event::ContactIntent(read(payload)?),
         Kind::GroupIntent => Event::GroupIntent(read(payload)?),

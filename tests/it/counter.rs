@@ -239,3 +239,66 @@ async fn guests_are_counted_by_hand_never_below_none_and_right_after_a_power_cut
     store.wait_until_sent().await;
     assert_eq!(chain.totals_with(1).await.quarantined, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paper_slip_is_a_coupon_like_any_other_with_every_limit_of_the_table() {
+    let chain = TestChain::start();
+    let campaign = chain.path("chain/campaigns/quiet-hours.toml");
+    let text = fs_err::read_to_string(&campaign).unwrap();
+    let two = text.replace("per_table_per_day = 1000000", "per_table_per_day = 2");
+    fs_err::write(&campaign, two).unwrap();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let issue = async |till: &mut Till, tap: &str| {
+        let table = table(1);
+        let fields = [
+            ("code", table.as_str()),
+            ("campaign", "quiet-hours"),
+            ("tap", tap),
+        ];
+        till.phone.post("/counter/slip", &fields).await.unwrap()
+    };
+    let asked = till.phone.get("/counter/slip?lang=en").await.unwrap();
+    assert!(
+        asked
+            .html
+            .contains("<option value=\"quiet-hours\">cucumber"),
+        "{}",
+        asked.html
+    );
+    let tap = asked.field("tap").unwrap().to_owned();
+    let issued = issue(&mut till, &tap).await;
+    assert_eq!(issued.status, StatusCode::SEE_OTHER, "{}", issued.html);
+    let again = issue(&mut till, &tap).await;
+    assert_eq!(
+        again.location, issued.location,
+        "the same form is the same slip"
+    );
+
+    let slip = till.phone.get(&issued.location.unwrap()).await.unwrap();
+    assert!(slip.html.contains("@page{size:58mm auto"), "{}", slip.html);
+    assert!(slip.html.contains("<svg"), "with its QR: {}", slip.html);
+    let code = slip.between("<p class=\"code\">", "<").unwrap().to_owned();
+    assert_eq!(till.redeem(&code).await.status, StatusCode::OK);
+
+    let next = till.phone.get("/counter/slip").await.unwrap();
+    let tap = next.field("tap").unwrap().to_owned();
+    assert_eq!(issue(&mut till, &tap).await.status, StatusCode::SEE_OTHER);
+    let next = till.phone.get("/counter/slip").await.unwrap();
+    let tap = next.field("tap").unwrap().to_owned();
+    let refused = issue(&mut till, &tap).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(
+        refused.html.contains("share of this table is used up"),
+        "{}",
+        refused.html
+    );
+
+    let (mut guest, _) = scan(store.portal(), &table(2)).await;
+    let stranger = guest.get("/counter/slip").await.unwrap();
+    assert_eq!(stranger.location.as_deref(), Some("/till"));
+    store.wait_until_sent().await;
+    let totals = chain.totals_with(2).await;
+    assert_eq!((totals.quarantined, totals.claims), (0, 2));
+}

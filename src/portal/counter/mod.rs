@@ -15,6 +15,7 @@ mod pair;
 pub(super) mod places;
 mod recent;
 mod sheets;
+mod slip;
 mod walk;
 
 use askama::Template;
@@ -57,6 +58,8 @@ pub(super) fn routes() -> Router<State> {
         .route("/places", get(places::list))
         .route("/places/{code}", get(places::show).post(places::bind))
         .route("/places/{code}/free", post(places::free))
+        .route("/slip", get(slip::ask).post(slip::issue))
+        .route("/slip/{id}", get(slip::show))
 }
 
 #[derive(Template)]
