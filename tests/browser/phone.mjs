@@ -98,7 +98,7 @@ export async function fitsItsScreen(page) {
 
 /** Every button and link that stands alone is at least 48 px high: a thumb hits it. */
 export async function fitsAThumb(page, what = 'a.button, button, .link') {
-  const targets = await page.locator(what).evaluateAll((found) =>
+  const targets = await page.locator(what).filter({ visible: true }).evaluateAll((found) =>
     found.map((it) => [it.textContent.trim(), it.getBoundingClientRect().height]));
   assert.ok(targets.length > 0, `${page.url()} has nothing to tap`);
   for (const [words, height] of targets) {
