@@ -105,8 +105,9 @@ impl FloorDay {
         self.covers.get(&half).copied().unwrap_or_default()
     }
 
+    /// Whether anybody was counted.
     pub fn has_covers(&self) -> bool {
-        !self.covers.is_empty()
+        self.covers.values().any(|covers| *covers > 0)
     }
 
     pub fn bills(&self) -> &[Noted] {
@@ -313,6 +314,16 @@ mod tests {
         assert_eq!(floor.look_at(&split).0, BillIs::New);
         happen(&mut floor, Event::Bill(split));
         assert_eq!(floor.day(TODAY).bills().len(), 2);
+    }
+
+    /// An entry that boxes in shops have on their disks.
+    #[test]
+    fn a_day_of_the_checkpoint_reads_as_it_was_written() {
+        let written = r#"{"covers":{"31":7},"bills":[{"redemption":"01010101010101010101010101010101","number":"A-17","party":4,"amount":12800},{"party":2}]}"#;
+        let day: FloorDay = serde_json::from_str(written).unwrap();
+        assert_eq!(day.covers(HalfHour(31)), 7);
+        assert_eq!(day.bills()[0].amount.map(Fen::fen), Some(12_800));
+        assert_eq!(serde_json::to_string(&day).unwrap(), written);
     }
 
     #[test]

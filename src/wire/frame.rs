@@ -373,6 +373,35 @@ mod tests {
         assert_eq!(written, wanted);
     }
 
+    /// Boxes in shops have written these: what reads them is added to and never changed.
+    #[test]
+    fn what_staff_said_by_hand_is_read_and_written_as_it_was() {
+        let body = br#"{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[
+            {"k":26,"x":{"day":"2026-12-01","hh":31,"by":-1,"now":7,"stf":"lin"}},
+            {"k":27,"x":{"red":"01010101010101010101010101010101","no":"A-17","pty":4,"fen":12800,"stf":"pos-1","dev":"02020202020202020202020202020202"}},
+            {"k":27,"x":{"pty":2,"stf":"lin","dev":"02020202020202020202020202020202"}},
+            {"k":40,"x":{"cpn":"03030303030303030303030303030303","cmp":"quiet-hours","stf":"lin"}}]}"#;
+        let decoded = decode(body).unwrap();
+        assert!(decoded.undecoded.is_empty(), "{:?}", decoded.undecoded);
+        let contents = Contents {
+            store: decoded.store,
+            boot_time: BootTime { boot: 1, millis: 2 },
+            moment: decoded.occurrences[0].moment,
+            events: decoded
+                .occurrences
+                .into_iter()
+                .map(|occurrence| (SignedDuration::ZERO, occurrence.event))
+                .collect(),
+        };
+        let written = String::from_utf8(encode(&contents)).unwrap();
+        let wanted: String = String::from_utf8_lossy(body).split_whitespace().collect();
+        assert_eq!(written, wanted);
+        // A party of nobody is no bill: it is put aside and takes nothing with it.
+        let none = String::from_utf8_lossy(body).replace("\"pty\":2", "\"pty\":0");
+        let decoded = decode(none.as_bytes()).unwrap();
+        assert_eq!((decoded.occurrences.len(), decoded.undecoded.len()), (3, 1));
+    }
+
     #[test]
     fn a_bound_sticker_and_a_walk_read_back_as_they_are_written() {
         let body = br#"{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[
