@@ -71,7 +71,8 @@
       if (button?.id && !document.querySelector('[autofocus]')) byId(button.id)?.focus();
     } catch {
       // The browser's own way: its page says what is wrong, and the same form twice is one redemption.
-      form.submit();
+      form.removeAttribute('data-stay');
+      form.requestSubmit(button ?? undefined);
     } finally {
       wait = false;
     }

@@ -165,7 +165,10 @@ fn ask_page(state: &State, visitor: &Visitor, typed: Option<Typed>) -> Response 
     let language = visitor.language;
     let t = texts(language);
     let fault = typed.as_ref().map(|typed| why(typed.refused, &t.slip));
-    let places = folder.touchpoints.values().filter(|place| place.is_bound());
+    let bound = folder.touchpoints.values().filter(|place| place.is_bound());
+    let mut places: Vec<_> = bound.collect();
+    // As they stand in the shop and not as their codes are.
+    places.sort_by_key(|place| (place.kind, &place.label));
     let html = render(&AskPage {
         shell: Shell::new(
             language,
@@ -174,6 +177,7 @@ fn ask_page(state: &State, visitor: &Visitor, typed: Option<Typed>) -> Response 
         ),
         store: folder.store.name.of(language),
         places: places
+            .into_iter()
             .map(|place| Choice {
                 value: place.code.to_string(),
                 label: match place.kind {
