@@ -203,6 +203,7 @@ async fn call(
         return Apology::Incomplete.page(&visitor);
     };
     let id = RequestId::from_entropy(random());
+    let own = state.store.clone();
     let response = ask(
         &state,
         &visitor,
@@ -210,7 +211,7 @@ async fn call(
         id,
         move |inbox, asking, here| {
             // Gone from the bundle since the page was shown, or never a table of ours.
-            let table = here.table(Some(asking.store)).ok_or(Apology::UnknownCode)?;
+            let table = here.table(own.as_ref()).ok_or(Apology::UnknownCode)?;
             let asked = inbox.call(asking, table.code, what)?;
             Ok(match asked {
                 Asked::AsBefore(id) => (id, None),
