@@ -37,7 +37,7 @@ use crate::portal::commands::Commands;
 use crate::portal::https::Https;
 use crate::portal::keys::Keys;
 use crate::portal::ledger::{Ledger, SharedDays, SharedWallet};
-use crate::portal::places::SharedPlaces;
+use crate::portal::stickers::SharedStickers;
 use crate::uplink::bundle::Slots;
 use crate::uplink::commands::Obey;
 use crate::uplink::identity::Identity;
@@ -202,7 +202,7 @@ impl Gateway {
         let place = Place::find(&settings)?;
         let door = Door::open(&settings, &place).await?;
         let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
-        let (journal, wallet, days, places) =
+        let (journal, wallet, days, stickers) =
             open_journal(&settings, place.store.clone(), own.clone()).await?;
 
         let tasks = Tasks::new();
@@ -231,7 +231,7 @@ impl Gateway {
                 journal: journal.clone(),
                 wallet: wallet.clone(),
                 days,
-                places,
+                stickers,
                 bundle: bundle.clone(),
                 clock: shop,
                 keys,
@@ -514,9 +514,9 @@ async fn open_journal(
     settings: &GatewaySettings,
     store: Option<StoreId>,
     clock: Option<Arc<Anchored>>,
-) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays, SharedPlaces)> {
+) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays, SharedStickers)> {
     let (ledger, wallet, days) = Ledger::new(store);
-    let places = ledger.places();
+    let stickers = ledger.stickers();
     let mut options = Options::for_profile(match settings.journal.profile {
         JournalProfile::Standard => Profile::Standard,
         JournalProfile::Small => Profile::Small,
@@ -532,7 +532,7 @@ async fn open_journal(
     let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
         .await?
         .context("opening the journal")?;
-    Ok((journal, wallet, days, places))
+    Ok((journal, wallet, days, stickers))
 }
 
 fn pair_till_by(pairing: &Arc<Pairing>) -> Box<dyn Fn() -> String + Send + Sync> {

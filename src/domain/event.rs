@@ -17,7 +17,7 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, RequestId, ShortCode, Slug, StaffName, StoreId,
     TapId, TouchpointCode, Vid,
 };
-use super::places::{TouchpointBound, WalkFinished};
+use super::stickers::{TouchpointBound, WalkFinished};
 use super::text::Text;
 use super::wifi::{Tier, ZoneName};
 

@@ -11,7 +11,7 @@ pub mod ids;
 pub mod interval;
 pub mod invitation;
 pub mod offer;
-pub mod places;
+pub mod stickers;
 pub mod store;
 pub mod text;
 pub mod uptake;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::{StaffName, TouchpointCode};
-use super::places::WalkFinished;
+use super::stickers::WalkFinished;
 use super::store::{Touchpoint, TouchpointKind};
 
 /// Wrong stickers that are remembered one by one: whoever finds more has the wrong shop.

@@ -22,7 +22,7 @@ use tokio::time::MissedTickBehavior;
 use super::chain::{self, Chain};
 use super::db::{Gateway, Ledger, Published};
 use super::identity::Identity;
-use super::places;
+use super::stickers;
 use crate::domain::campaign::{Campaign, RedeemableAt};
 use crate::domain::ids::{CampaignId, GatewayId};
 use crate::domain::written::BadFile;
@@ -258,7 +258,7 @@ impl Publisher {
         };
         let words = self.ledger.words().await?;
         bundles.tell(Known {
-            chain: Some(places::lay_over(written, &words)),
+            chain: Some(stickers::lay_over(written, &words)),
             faults,
         });
         Ok(())
@@ -524,7 +524,7 @@ mod tests {
     use super::*;
     use crate::domain::event::Event;
     use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
-    use crate::domain::places::{Places, TouchpointBound};
+    use crate::domain::stickers::{Stickers, TouchpointBound};
     use crate::domain::store::TouchpointKind;
     use crate::hq::testing::{
         Kind, Scratch, at_store, chain_folder, delivery, frames, identity, now, open_store, stream,
@@ -764,12 +764,12 @@ mod tests {
 
         // The box's own word, which it has laid over its table, gives way to the bundle that has heard it.
         let mut opened = test.opened(&bundles, own);
-        let mut places = Places::default();
-        places.apply(&bound(1, "B9"));
-        opened.lay_over(&crate::hq::testing::store("SZ01"), &places);
+        let mut stickers = Stickers::default();
+        stickers.apply(&bound(1, "B9"));
+        opened.lay_over(&crate::hq::testing::store("SZ01"), &stickers);
         assert_eq!(opened.touchpoint(blank).unwrap().1.label, "B1");
-        places.apply(&bound(2, "B9"));
-        opened.lay_over(&crate::hq::testing::store("SZ01"), &places);
+        stickers.apply(&bound(2, "B9"));
+        opened.lay_over(&crate::hq::testing::store("SZ01"), &stickers);
         assert_eq!(opened.touchpoint(blank).unwrap().1.label, "B9");
     }
 

@@ -9,15 +9,15 @@ use jiff::civil::Date;
 
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{CampaignId, CouponId, FrameId, Vid};
-use crate::domain::places::read_label;
+use crate::domain::stickers::read_label;
 use crate::domain::uptake::{Cell, Fact, fold};
 use crate::wire::batch::{Line, Time, TimeQuality, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
 use super::db::notice::Notice;
-use super::db::places::Told;
 use super::db::sisters::Use;
+use super::db::stickers::Told;
 use super::db::{CouponNews, Entry, EventRow, Frame, PutAside};
 
 /// The years in which an event can be counted: what any database can keep. A box without a clock says 1970.

@@ -9,7 +9,7 @@
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
 //! | [`certificate`] | of a store's host: what its boxes ask for, what an authority signed |
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
-//! | [`places`] | what was said of stickers, laid over the folder |
+//! | [`stickers`] | what was said of stickers, laid over the folder |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`], in SQLite or PostgreSQL, the only place that knows SQL |
 //! | [`fonts`] | those that codes are printed with |
@@ -29,13 +29,13 @@ pub mod examine;
 pub mod fonts;
 pub mod identity;
 pub mod init;
-pub mod places;
 pub mod pos;
 pub mod routes;
 mod secret;
 pub mod server;
 pub mod staff;
 pub mod state;
+pub mod stickers;
 mod store_file;
 #[cfg(test)]
 mod testing;

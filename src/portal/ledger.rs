@@ -15,14 +15,14 @@ use crate::domain::feedback::inbox::Inbox;
 use crate::domain::floor::Floor;
 use crate::domain::ids::{FramePlace, StoreId};
 use crate::domain::invitation::Intents;
-use crate::domain::places::Places;
+use crate::domain::stickers::Stickers;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
 
-use super::places::SharedPlaces;
+use super::stickers::SharedStickers;
 
 /// The checkpoint's key of the commands. Those of the wallet are JSON.
 const COMMANDS: &[u8] = b"commands";
@@ -31,7 +31,7 @@ const COMMANDS: &[u8] = b"commands";
 const INTENTS: &[u8] = b"intents";
 
 /// The checkpoint's key of what staff said of stickers.
-const PLACES: &[u8] = b"places";
+const STICKERS: &[u8] = b"stickers";
 /// What stands before the keys of the inbox.
 const INBOX: &[u8] = b"inbox ";
 
@@ -83,8 +83,8 @@ pub struct Ledger {
     intents: Intents,
     intents_have_changed: bool,
     floor: Floor,
-    places: SharedPlaces,
-    places_have_changed: bool,
+    stickers: SharedStickers,
+    stickers_have_changed: bool,
     inbox: Inbox,
 }
 
@@ -104,8 +104,8 @@ impl Ledger {
     }
 
     /// The handle that pages read the places by.
-    pub fn places(&self) -> SharedPlaces {
-        self.places.clone()
+    pub fn stickers(&self) -> SharedStickers {
+        self.stickers.clone()
     }
 
     /// Whom guests were shown in the last days.
@@ -186,8 +186,8 @@ impl Book for Ledger {
         self.intents = Intents::default();
         self.intents_have_changed = false;
         self.floor = Floor::default();
-        self.places.put_back(Places::default());
-        self.places_have_changed = false;
+        self.stickers.put_back(Stickers::default());
+        self.stickers_have_changed = false;
         self.inbox = Inbox::default();
         self.days.write().reset();
     }
@@ -209,8 +209,8 @@ impl Book for Ledger {
             serde_json::from_slice(value).map(|commands| self.commands = commands)
         } else if key == INTENTS {
             serde_json::from_slice(value).map(|intents| self.intents = intents)
-        } else if key == PLACES {
-            serde_json::from_slice(value).map(|places| self.places.put_back(places))
+        } else if key == STICKERS {
+            serde_json::from_slice(value).map(|stickers| self.stickers.put_back(stickers))
         } else if key.starts_with(INBOX) {
             serde_json::from_slice(value).map(|request| self.inbox.restore(request))
         } else {
@@ -230,7 +230,7 @@ impl Book for Ledger {
             wallet.apply(occurrence);
             self.intents_have_changed |= self.intents.apply(occurrence);
             self.floor.apply(occurrence);
-            self.places_have_changed |= self.places.apply(&occurrence.event);
+            self.stickers_have_changed |= self.stickers.apply(&occurrence.event);
             self.inbox.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
@@ -301,10 +301,10 @@ impl Book for Ledger {
                 None => Change::Delete { key },
             });
         }
-        if std::mem::take(&mut self.places_have_changed) {
+        if std::mem::take(&mut self.stickers_have_changed) {
             take(Change::Put {
-                key: PLACES.to_vec(),
-                value: self.places.to_json(),
+                key: STICKERS.to_vec(),
+                value: self.stickers.to_json(),
             });
         }
         let days = self.days.write().take_changes();

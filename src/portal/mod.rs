@@ -40,10 +40,10 @@ mod language;
 pub mod ledger;
 mod me;
 mod pages;
-pub mod places;
 mod pos;
 mod probe;
 mod splice;
+pub mod stickers;
 mod table;
 mod texts;
 mod till;
@@ -75,7 +75,7 @@ use guest::Tapper;
 use https::Https;
 use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedWallet};
-use places::SharedPlaces;
+use stickers::SharedStickers;
 use table::Landings;
 pub use till::pairing::Pairing;
 pub use till::sisters::Sisters;
@@ -92,7 +92,7 @@ pub struct Parts {
     /// The figures of the last days in the store this box stands in.
     pub days: SharedDays,
     /// What staff have said of stickers.
-    pub places: SharedPlaces,
+    pub stickers: SharedStickers,
     /// The bundle in force; whoever fetches bundles writes it.
     pub bundle: watch::Receiver<Arc<Bundle>>,
     pub clock: Arc<dyn Clock>,
@@ -158,7 +158,7 @@ impl Shared {
     /// The bundle in force, as staff here have bound its stickers.
     fn bundle(&self) -> Arc<Bundle> {
         let bundle = Arc::clone(&self.parts.bundle.borrow());
-        self.places.over(bundle, self.store.as_ref())
+        self.stickers.over(bundle, self.store.as_ref())
     }
 
     fn now(&self) -> Timestamp {

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::State;
-use super::counter::places;
+use super::counter::stickers;
 use super::doors::Doors;
 use super::error::Apology;
 use super::guest::Guest;
@@ -55,7 +55,7 @@ pub(super) async fn landing(
         .filter(|(_, touchpoint)| touchpoint.is_bound());
     let Some((folder, touchpoint)) = found else {
         metrics::count(metrics::CODES_UNKNOWN);
-        return places::unbound(&state, code, &visitor, request).await;
+        return stickers::unbound(&state, code, &visitor, request).await;
     };
     if visitor.only_looks {
         return just_looking(folder, touchpoint, &visitor);

@@ -105,7 +105,7 @@ texts! {
         unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title
         busy_text form_title form_text missing_title missing_text
     }
-    places Places {
+    stickers Stickers {
         title how blanks none no_place for_staff guest_text blank_title blank_text bound_text pick type_it
         kind label bind bad_label taken give_way stay free see
     }

@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::layout::Layout;
-use crate::domain::places::natural;
+use crate::domain::stickers::natural;
 use crate::domain::store::{Store, Touchpoint, TouchpointKind};
 
 #[derive(Debug, Clone, PartialEq, Eq)]

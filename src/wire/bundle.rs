@@ -45,7 +45,7 @@ use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
-use crate::domain::places::Places;
+use crate::domain::stickers::Stickers;
 use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
@@ -159,11 +159,11 @@ struct Heard {
 
 impl Bundle {
     /// Lays over a store's table what its staff have said, where headquarters has not heard it yet.
-    pub fn lay_over(&mut self, store: &StoreId, places: &Places) {
+    pub fn lay_over(&mut self, store: &StoreId, stickers: &Stickers) {
         let Some(folder) = self.stores.get_mut(store) else {
             return;
         };
-        for (code, bound) in places.iter() {
+        for (code, bound) in stickers.iter() {
             if folder.heard.contains(&bound.id) {
                 continue;
             }

@@ -54,7 +54,7 @@ for (const [locale, colorScheme] of [['zh-CN', 'light'], ['en-GB', 'dark']]) {
     await look(page, 'sticker-taken');
     await tap(page.locator('button[value=stay]'));
     await look(page, 'sticker-bound');
-    await open('/counter/places', 'stickers');
+    await open('/counter/stickers', 'stickers');
 
     await open('/counter/walk', 'walk-before');
     await tap(page.locator('form[action="/counter/walk/begin"] button'));
@@ -65,7 +65,7 @@ for (const [locale, colorScheme] of [['zh-CN', 'light'], ['en-GB', 'dark']]) {
     await tap(page.locator('form[action="/counter/walk/finish"] button'));
     await look(page, 'walk-finished');
 
-    await page.goto(`${chain.portal}/counter/places/${blank}`);
+    await page.goto(`${chain.portal}/counter/stickers/${blank}`);
     await tap(page.locator('form[action$="/free"] button'));
     await open('/counter/sheets', 'sheets');
     await page.locator('#to').fill('A01');

@@ -42,7 +42,7 @@ async fn a_blank_sticker_is_bound_offline_and_works_everywhere_after_a_power_cut
         "{}",
         form.html
     );
-    let place = format!("/counter/places/{BLANK}");
+    let place = format!("/counter/stickers/{BLANK}");
     let bound = till
         .phone
         .post(&place, &[("kind", "table"), ("pick", "A22")])
@@ -91,7 +91,7 @@ async fn headquarters_sees_who_bound_a_sticker_and_says_otherwise() {
     let pin = chain.add_staff();
     let store = chain.open_store().await;
     let mut till = till(&store, &pin).await;
-    let place = format!("/counter/places/{BLANK}");
+    let place = format!("/counter/stickers/{BLANK}");
     till.phone
         .post(&place, &[("kind", "table"), ("label", "Roof 1")])
         .await
@@ -136,7 +136,7 @@ async fn a_place_that_is_taken_is_asked_about_and_the_old_sticker_can_give_way()
     let pin = chain.add_staff();
     let store = chain.open_store().await;
     let mut till = till(&store, &pin).await;
-    let place = format!("/counter/places/{BLANK}");
+    let place = format!("/counter/stickers/{BLANK}");
     let wish = [("kind", "table"), ("label", " A01 ")];
     let taken = till.phone.post(&place, &wish).await.unwrap();
     assert_eq!(taken.status, StatusCode::CONFLICT);
@@ -178,7 +178,7 @@ async fn a_walk_finds_what_is_missing_wrong_and_doubled_and_is_no_visit() {
     let store = chain.open_store().await;
     let mut till = till(&store, &pin).await;
     let double = [("kind", "table"), ("label", "A01"), ("others", "stay")];
-    let place = format!("/counter/places/{BLANK}");
+    let place = format!("/counter/stickers/{BLANK}");
     till.phone.post(&place, &double).await.unwrap();
     till.phone.post("/counter/walk/begin", &[]).await.unwrap();
 

@@ -301,8 +301,9 @@ fn foreign_token() -> String {
         store: StoreId::parse("SZ01").unwrap(),
         not_before: "2020-01-01T00:00:00Z".parse().unwrap(),
         not_after: "2099-01-01T00:00:00Z".parse().unwrap(),
+        cap_fen: 0,
     };
-    token::issue(&claims, 0, &key)
+    token::issue(&claims, &key)
 }
 
 fn with_a_bit_changed(token: &str) -> String {

@@ -310,7 +310,7 @@ impl TestChain {
     }
 
     /// How stores were last walked, as headquarters has it.
-    pub(crate) async fn walks(&self) -> Vec<maitred::hq::db::places::Walked> {
+    pub(crate) async fn walks(&self) -> Vec<maitred::hq::db::stickers::Walked> {
         let ledger = maitred::hq::db::open(&self.ledger()).await.unwrap();
         ledger.walks().await.unwrap()
     }

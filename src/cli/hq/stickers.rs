@@ -8,11 +8,11 @@ use super::super::print;
 use super::super::syntax::{Command, Given, Word};
 use super::with_ledger;
 use crate::domain::ids::{BindingId, StoreId, TouchpointCode};
-use crate::domain::places::read_label;
+use crate::domain::stickers::read_label;
 use crate::domain::store::TouchpointKind;
 use crate::hq::db::Ledger;
-use crate::hq::db::places::{self, By, Said};
-use crate::hq::places::last_words;
+use crate::hq::db::stickers::{self, By, Said};
+use crate::hq::stickers::last_words;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::files::random;
 
@@ -88,7 +88,7 @@ async fn list(ledger: Arc<dyn Ledger>, store: StoreId) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn in_words(word: &places::Word) -> String {
+fn in_words(word: &stickers::Word) -> String {
     let said = match &word.said {
         Said::At(_, label) if label.is_empty() => "no place".to_owned(),
         Said::At(kind, label) => format!("{} {label}", kind.name()),
@@ -109,7 +109,7 @@ fn say(given: &Given, said: Said) -> anyhow::Result<()> {
     if folder.is_none_or(|folder| !folder.touchpoints.contains_key(&code)) {
         bail!("{store} has no sticker {code}\nhint: its touchpoints.csv lists them");
     }
-    let word = places::Word {
+    let word = stickers::Word {
         store,
         code,
         id: BindingId::from_entropy(random()),

@@ -10,7 +10,7 @@
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
 //! | [`notice`] | what the boxes of a store are told of coupons |
-//! | [`places`] | what was said of stickers, and how stores were walked |
+//! | [`stickers`] | what was said of stickers, and how stores were walked |
 //! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
 //! | `runs` | which frames are stored under which numbers |
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
@@ -44,7 +44,6 @@ pub mod commands;
 mod embedded;
 mod greet;
 pub mod notice;
-pub mod places;
 pub mod plan;
 mod postgres;
 mod row;
@@ -53,6 +52,7 @@ mod runs;
 pub(super) mod scratch;
 mod settle;
 pub mod sisters;
+pub mod stickers;
 pub mod tally;
 #[cfg(test)]
 mod tests;
@@ -60,9 +60,9 @@ mod tests;
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
 use notice::Notice;
-use places::{Told, Walked, Word};
 use plan::Disagreement;
 use sisters::{Double, Use, Wish};
+use stickers::{Told, Walked, Word};
 
 /// Where the ledger of a headquarters is.
 #[derive(Debug, Clone)]

@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::notice::Notice;
-use super::places::NewTold;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
 use super::runs::{Run, runs};
 use super::sisters::Use;
+use super::stickers::NewTold;
 use super::tally::Tally;
 use super::{AuditEntry, CouponNews, Delivery, Entry, Frame, IngestOutcome, Taken};
 use crate::domain::command::Outcome;

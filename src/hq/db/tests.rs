@@ -45,8 +45,8 @@ macro_rules! of_every_ledger {
 mod chaos;
 mod golden;
 mod passed_down;
-mod places;
 mod sisters;
+mod stickers;
 
 of_every_ledger! {
     a_batch_that_comes_again_is_counted_once_and_acknowledged_again,

@@ -6,16 +6,16 @@
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
 //! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
 //! under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
-//! ([`places`]), the walk past them ([`walk`]) and their printing ([`sheets`]).
+//! ([`stickers`]), the walk past them ([`walk`]) and their printing ([`sheets`]).
 
 mod covers;
 mod inbox;
 mod offers;
 mod pair;
-pub(super) mod places;
 mod recent;
 mod sheets;
 mod slip;
+pub(super) mod stickers;
 mod walk;
 
 use askama::Template;
@@ -55,9 +55,9 @@ pub(super) fn routes() -> Router<State> {
         .route("/walk/finish", post(walk::finish))
         .route("/sheets", get(sheets::show))
         .route("/sheets/print", get(sheets::print))
-        .route("/places", get(places::list))
-        .route("/places/{code}", get(places::show).post(places::bind))
-        .route("/places/{code}/free", post(places::free))
+        .route("/stickers", get(stickers::list))
+        .route("/stickers/{code}", get(stickers::show).post(stickers::bind))
+        .route("/stickers/{code}/free", post(stickers::free))
         .route("/slip", get(slip::ask).post(slip::issue))
         .route("/slip/{id}", get(slip::show))
 }

@@ -12,9 +12,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::places;
+use super::stickers;
 use crate::domain::ids::StaffName;
-use crate::domain::places::natural;
+use crate::domain::stickers::natural;
 use crate::domain::store::TouchpointKind;
 use crate::domain::text::Language;
 use crate::portal::State;
@@ -84,7 +84,7 @@ fn ask(folder: &StoreFolder, visitor: &Visitor, staff: &StaffName, trouble: Trou
             .iter()
             .map(|layout| (layout.name, layout.about.of(visitor.language)))
             .collect(),
-        kinds: TouchpointKind::ALL.map(|kind| (kind.name(), places::name(kind, &t.kinds))),
+        kinds: TouchpointKind::ALL.map(|kind| (kind.name(), stickers::name(kind, &t.kinds))),
         version: SHEET_VERSION,
         trouble,
         most: MOST_CODES,

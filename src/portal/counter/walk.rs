@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 
-use super::places;
+use super::stickers;
 use crate::domain::event::Event;
 use crate::domain::ids::{StaffName, TouchpointCode};
 use crate::domain::walk::{Findings, Line};
@@ -102,7 +102,8 @@ struct Told {
 
 impl Told {
     fn of(folder: &StoreFolder, findings: &Findings, is_over: bool, t: &Texts) -> Self {
-        let place = |line: &Line| format!("{} · {}", line.label, places::name(line.kind, &t.kinds));
+        let place =
+            |line: &Line| format!("{} · {}", line.label, stickers::name(line.kind, &t.kinds));
         let (found, missing): (Vec<_>, Vec<_>) =
             findings.lines.iter().partition(|line| line.is_found);
         let doubled = findings.lines.iter().filter(|line| line.is_double());

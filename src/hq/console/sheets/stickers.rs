@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::words::SheetWords;
 use crate::domain::ids::{BindingId, StoreId, TouchpointCode};
-use crate::domain::places::{natural, read_label};
+use crate::domain::stickers::{natural, read_label};
 use crate::domain::store::{Store, TouchpointKind};
 use crate::hq::console::session::{SignedIn, unavailable};
-use crate::hq::db::places::{By, Said, Word};
-use crate::hq::places::last_words;
+use crate::hq::db::stickers::{By, Said, Word};
 use crate::hq::state::Shared;
+use crate::hq::stickers::last_words;
 use crate::ops::files::random;
 use crate::wire::bundle::StoreFolder;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, people, places, signed, sisters, spots, streams, unsigned};
+use super::{commands, people, signed, sisters, spots, stickers, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -99,7 +99,7 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
         commands::record_outcome(tx, done)?;
     }
     for told in &settlement.told {
-        places::record(tx, told)?;
+        stickers::record(tx, told)?;
     }
     for closing in &settlement.closings {
         streams::close(tx, closing.stream, closing.at)?;

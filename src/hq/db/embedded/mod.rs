@@ -23,9 +23,9 @@ mod figures;
 mod fleet;
 mod ingest;
 mod people;
-mod places;
 mod sisters;
 mod spots;
+mod stickers;
 mod streams;
 mod migrations {
     refinery::embed_migrations!("src/hq/db/embedded/migrations");
@@ -280,19 +280,19 @@ impl Ledger for Embedded {
     }
 
     async fn say(&self, word: Word) -> Answer<()> {
-        self.run(move |db| places::say(db, &word)).await
+        self.run(move |db| stickers::say(db, &word)).await
     }
 
     async fn last_word(&self) -> Answer<u64> {
-        self.run(|db| places::last_word(db)).await
+        self.run(|db| stickers::last_word(db)).await
     }
 
     async fn words(&self) -> Answer<Vec<Word>> {
-        self.run(|db| places::words(db)).await
+        self.run(|db| stickers::words(db)).await
     }
 
     async fn walks(&self) -> Answer<Vec<Walked>> {
-        self.run(|db| places::walks(db)).await
+        self.run(|db| stickers::walks(db)).await
     }
 
     async fn reserve(&self, wish: Wish) -> Answer<Said> {

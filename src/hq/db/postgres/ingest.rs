@@ -15,7 +15,7 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, number, people, places, run, signed, sisters, spots,
+    Answer, Sql, all, commands, figures_in, number, people, run, signed, sisters, spots, stickers,
     unsigned,
 };
 use crate::domain::ids::{FrameId, StreamId};
@@ -201,7 +201,7 @@ async fn write_seldom(
         commands::record_outcome(tx, done).await?;
     }
     for told in &settlement.told {
-        places::record(tx, told).await?;
+        stickers::record(tx, told).await?;
     }
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;

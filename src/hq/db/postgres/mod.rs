@@ -29,10 +29,10 @@ mod fleet;
 mod ingest;
 mod partitions;
 mod people;
-mod places;
 mod rows;
 mod sisters;
 mod spots;
+mod stickers;
 mod streams;
 mod writing;
 
@@ -385,19 +385,19 @@ impl Ledger for Postgres {
     }
 
     async fn say(&self, word: Word) -> Answer<()> {
-        places::say(&mut self.client().await?, &word).await
+        stickers::say(&mut self.client().await?, &word).await
     }
 
     async fn last_word(&self) -> Answer<u64> {
-        places::last_word(&self.client().await?).await
+        stickers::last_word(&self.client().await?).await
     }
 
     async fn words(&self) -> Answer<Vec<Word>> {
-        places::words(&self.client().await?).await
+        stickers::words(&self.client().await?).await
     }
 
     async fn walks(&self) -> Answer<Vec<Walked>> {
-        places::walks(&self.client().await?).await
+        stickers::walks(&self.client().await?).await
     }
 
     async fn reserve(&self, wish: Wish) -> Answer<Said> {

@@ -7,22 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::domain::event::Event;
 use crate::domain::ids::StoreId;
-use crate::domain::places::Places;
+use crate::domain::stickers::Stickers;
 use crate::wire::bundle::Bundle;
 
 /// A handle to what staff have said; the journal's owner thread writes it.
 #[derive(Debug, Clone, Default)]
-pub struct SharedPlaces(Arc<Inner>);
+pub struct SharedStickers(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    places: RwLock<Said>,
+    stickers: RwLock<Said>,
     laid: Mutex<Option<Laid>>,
 }
 
 #[derive(Debug, Default)]
 struct Said {
-    places: Places,
+    stickers: Stickers,
     /// Rises with every change.
     version: u64,
 }
@@ -35,40 +35,48 @@ struct Laid {
     bundle: Arc<Bundle>,
 }
 
-impl SharedPlaces {
+impl SharedStickers {
     /// Takes in an event; whether it changed anything.
     pub(super) fn apply(&self, event: &Event) -> bool {
         let mut said = self
             .0
-            .places
+            .stickers
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let changed = said.places.apply(event);
+        let changed = said.stickers.apply(event);
         said.version += u64::from(changed);
         changed
     }
 
     /// Puts back what a checkpoint holds.
-    pub(super) fn put_back(&self, places: Places) {
+    pub(super) fn put_back(&self, stickers: Stickers) {
         let mut said = self
             .0
-            .places
+            .stickers
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        said.places = places;
+        said.stickers = stickers;
         said.version += 1;
     }
 
     /// For the checkpoint.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let said = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_vec(&said.places).expect("codes and labels are plain data")
+        let said = self
+            .0
+            .stickers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_vec(&said.stickers).expect("codes and labels are plain data")
     }
 
     /// `bundle` as it is in `store`.
     pub(super) fn over(&self, bundle: Arc<Bundle>, store: Option<&StoreId>) -> Arc<Bundle> {
-        let said = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(store) = store.filter(|_| !said.places.is_empty()) else {
+        let said = self
+            .0
+            .stickers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(store) = store.filter(|_| !said.stickers.is_empty()) else {
             return bundle;
         };
         let mut laid = self.0.laid.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +87,7 @@ impl SharedPlaces {
             return Arc::clone(&laid.bundle);
         }
         let mut own = Bundle::clone(&bundle);
-        own.lay_over(store, &said.places);
+        own.lay_over(store, &said.stickers);
         let own = Arc::new(own);
         *laid = Some(Laid {
             over: bundle,
@@ -94,7 +102,7 @@ impl SharedPlaces {
 mod tests {
     use super::*;
     use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
-    use crate::domain::places::TouchpointBound;
+    use crate::domain::stickers::TouchpointBound;
     use crate::domain::store::TouchpointKind;
     use crate::wire::bundle::{Files, bindings_file};
 
@@ -123,26 +131,26 @@ mod tests {
         Arc::new(Bundle::from_folder(&files).unwrap())
     }
 
-    fn label(places: &SharedPlaces, bundle: &Arc<Bundle>) -> String {
+    fn label(stickers: &SharedStickers, bundle: &Arc<Bundle>) -> String {
         let store = StoreId::parse("SZ01").unwrap();
-        let laid = places.over(Arc::clone(bundle), Some(&store));
+        let laid = stickers.over(Arc::clone(bundle), Some(&store));
         laid.touchpoint(blank()).unwrap().1.label.clone()
     }
 
     #[test]
     fn the_word_of_staff_stands_over_the_table_until_a_bundle_has_heard_it() {
-        let (places, before) = (SharedPlaces::default(), bundle(&[]));
-        assert_eq!(label(&places, &before), "");
-        places.apply(&Event::TouchpointBound(TouchpointBound {
+        let (stickers, before) = (SharedStickers::default(), bundle(&[]));
+        assert_eq!(label(&stickers, &before), "");
+        stickers.apply(&Event::TouchpointBound(TouchpointBound {
             code: blank(),
             id: ID,
             kind: TouchpointKind::Table,
             label: "B1".to_owned(),
             staff: StaffName::parse("lin").unwrap(),
         }));
-        assert_eq!(label(&places, &before), "B1");
+        assert_eq!(label(&stickers, &before), "B1");
         let store = StoreId::parse("SZ01").unwrap();
-        let twice = [(); 2].map(|()| places.over(Arc::clone(&before), Some(&store)));
+        let twice = [(); 2].map(|()| stickers.over(Arc::clone(&before), Some(&store)));
         assert!(Arc::ptr_eq(&twice[0], &twice[1]), "made once");
 
         // Another box was later, in headquarters' order.
@@ -152,21 +160,21 @@ mod tests {
             ("stores/SZ01/touchpoints.csv", csv),
             ("stores/SZ01/bindings.toml", heard),
         ]);
-        assert_eq!(label(&places, &after), "B2");
+        assert_eq!(label(&stickers, &after), "B2");
     }
 
     #[test]
     fn a_checkpoint_brings_the_places_back() {
-        let places = SharedPlaces::default();
-        places.apply(&Event::TouchpointBound(TouchpointBound {
+        let stickers = SharedStickers::default();
+        stickers.apply(&Event::TouchpointBound(TouchpointBound {
             code: blank(),
             id: ID,
             kind: TouchpointKind::Door,
             label: "West".to_owned(),
             staff: StaffName::parse("lin").unwrap(),
         }));
-        let again = SharedPlaces::default();
-        again.put_back(serde_json::from_slice(&places.to_json()).unwrap());
+        let again = SharedStickers::default();
+        again.put_back(serde_json::from_slice(&stickers.to_json()).unwrap());
         assert_eq!(label(&again, &bundle(&[])), "West");
     }
 }

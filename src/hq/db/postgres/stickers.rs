@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{Answer, all, corrupt, gateway_id, number, one, people, run, unsigned};
 use crate::domain::ids::{BindingId, StaffName, StoreId};
-use crate::domain::places::WalkFinished;
-use crate::hq::db::places::{KEPT, NewTold, Walked, Word};
+use crate::domain::stickers::WalkFinished;
+use crate::hq::db::stickers::{KEPT, NewTold, Walked, Word};
 
 /// Words are numbered in the order in which they are committed: whoever has seen a number has seen all before
 /// it. Any number that nobody else uses in this database will do.

@@ -117,7 +117,7 @@ pub struct WalkFinished {
 /// The last word of this box's staff on each sticker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Places(BTreeMap<TouchpointCode, Bound>);
+pub struct Stickers(BTreeMap<TouchpointCode, Bound>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bound {
@@ -127,7 +127,7 @@ pub struct Bound {
     pub label: String,
 }
 
-impl Places {
+impl Stickers {
     /// Takes in an event; whether it changed anything.
     pub fn apply(&mut self, event: &Event) -> bool {
         let Event::TouchpointBound(said) = event else {
@@ -151,7 +151,7 @@ impl Places {
     }
 }
 
-impl FromIterator<(TouchpointCode, Bound)> for Places {
+impl FromIterator<(TouchpointCode, Bound)> for Stickers {
     fn from_iter<I: IntoIterator<Item = (TouchpointCode, Bound)>>(bound: I) -> Self {
         Self(bound.into_iter().collect())
     }
@@ -173,11 +173,11 @@ mod tests {
 
     #[test]
     fn the_last_word_on_a_sticker_counts() {
-        let mut places = Places::default();
-        assert!(places.apply(&said("A12", 1)));
-        assert!(!places.apply(&said("A12", 1)), "read again from the log");
-        assert!(places.apply(&said("B3", 2)));
-        let words: Vec<_> = places
+        let mut stickers = Stickers::default();
+        assert!(stickers.apply(&said("A12", 1)));
+        assert!(!stickers.apply(&said("A12", 1)), "read again from the log");
+        assert!(stickers.apply(&said("B3", 2)));
+        let words: Vec<_> = stickers
             .iter()
             .map(|(_, bound)| bound.label.as_str())
             .collect();

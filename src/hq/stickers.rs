@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::chain::Chain;
-use super::db::places::{By, Said, Word};
+use super::db::stickers::{By, Said, Word};
 use crate::domain::ids::{BindingId, StoreId, TouchpointCode};
-use crate::domain::places::{Bound, Places};
+use crate::domain::stickers::{Bound, Stickers};
 use crate::wire::bundle::{bindings_file, touchpoints_file};
 
 /// What was said of the stickers of one store.
@@ -44,8 +44,8 @@ pub fn lay_over(written: &Arc<Chain>, words: &[Word]) -> Arc<Chain> {
     }
     let mut chain = Chain::clone(written);
     for (store, OfStore { last, heard }) in stores {
-        let places: Places = last.into_iter().collect();
-        chain.bundle.lay_over(store, &places);
+        let stickers: Stickers = last.into_iter().collect();
+        chain.bundle.lay_over(store, &stickers);
         let Some(folder) = chain.bundle.stores.get(store) else {
             continue;
         };

@@ -4,8 +4,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::{corrupt, people, time, unsigned};
 use crate::domain::ids::{BindingId, GatewayId, StaffName, StoreId};
-use crate::domain::places::WalkFinished;
-use crate::hq::db::places::{KEPT, NewTold, Walked, Word};
+use crate::domain::stickers::WalkFinished;
+use crate::hq::db::stickers::{KEPT, NewTold, Walked, Word};
 
 pub(super) fn record(tx: &Transaction<'_>, told: &NewTold) -> rusqlite::Result<()> {
     if let Some(word) = told.word() {

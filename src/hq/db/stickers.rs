@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::AuditEntry;
 use crate::domain::ids::{BindingId, GatewayId, StaffName, StoreId, TouchpointCode};
-use crate::domain::places::{TouchpointBound, WalkFinished};
+use crate::domain::stickers::{TouchpointBound, WalkFinished};
 use crate::domain::store::TouchpointKind;
 
 /// Words that are kept of a sticker: enough to see who said what when two disagree, and to say to each box that

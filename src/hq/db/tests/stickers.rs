@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
-use crate::domain::places::{TouchpointBound, WalkFinished};
+use crate::domain::stickers::{TouchpointBound, WalkFinished};
 use crate::domain::store::TouchpointKind;
-use crate::hq::db::places::{By, KEPT, Said, Word};
-use crate::hq::places::last_words;
+use crate::hq::db::stickers::{By, KEPT, Said, Word};
+use crate::hq::stickers::last_words;
 
 of_every_ledger! {
     the_last_word_on_a_sticker_counts_whoever_said_it,

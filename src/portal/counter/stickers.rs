@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
-use crate::domain::places::{TouchpointBound, read_label, suggestions};
+use crate::domain::stickers::{TouchpointBound, read_label, suggestions};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::wallet::moment_at;
 use crate::journal::Verdict;
@@ -84,7 +84,7 @@ pub(in crate::portal) async fn unbound(
     }
 }
 
-/// `GET /counter/places`
+/// `GET /counter/stickers`
 pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Response {
     let AtTill { visitor, staff, .. } = at_till;
     let bundle = state.bundle();
@@ -99,7 +99,7 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
         kind: name(touchpoint.kind, &shell.t.kinds),
         label: touchpoint.is_bound().then(|| touchpoint.label.clone()),
     };
-    let html = render(&PlacesPage {
+    let html = render(&StickersPage {
         store: folder.store.name.of(visitor.language),
         staff: &staff,
         blanks: stickers.iter().filter(|one| !one.is_bound()).count(),
@@ -109,7 +109,7 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
     page(StatusCode::OK, visitor.packing, html)
 }
 
-/// `GET /counter/places/{code}`
+/// `GET /counter/stickers/{code}`
 pub(super) async fn show(
     Extract(state): Extract<State>,
     at_till: AtTill,
@@ -160,7 +160,7 @@ fn ask(
         Trouble::BadLabel => StatusCode::UNPROCESSABLE_ENTITY,
         Trouble::Taken { .. } => StatusCode::CONFLICT,
     };
-    let html = render(&PlacePage {
+    let html = render(&StickerPage {
         store: folder.store.name.of(visitor.language),
         staff,
         code: touchpoint.code,
@@ -203,7 +203,7 @@ enum Others {
     GiveWay,
 }
 
-/// `POST /counter/places/{code}`
+/// `POST /counter/stickers/{code}`
 pub(super) async fn bind(
     Extract(state): Extract<State>,
     at_till: AtTill,
@@ -229,7 +229,7 @@ pub(super) async fn bind(
     say(&state, at_till, code, wish).await
 }
 
-/// `POST /counter/places/{code}/free`
+/// `POST /counter/stickers/{code}/free`
 pub(super) async fn free(
     Extract(state): Extract<State>,
     at_till: AtTill,
@@ -277,7 +277,7 @@ async fn say(
         }
     };
     match said {
-        Ok(Ok(())) => see_other(&format!("/counter/places/{code}")),
+        Ok(Ok(())) => see_other(&format!("/counter/stickers/{code}")),
         Ok(Err(trouble)) => {
             let bundle = state.bundle();
             let folder = state.own_store(&bundle);
@@ -365,8 +365,8 @@ struct Row<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "portal/counter_places.html")]
-struct PlacesPage<'a> {
+#[template(path = "portal/counter_stickers.html")]
+struct StickersPage<'a> {
     shell: Shell,
     store: &'a str,
     staff: &'a StaffName,
@@ -381,8 +381,8 @@ struct Choice<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "portal/counter_place.html")]
-struct PlacePage<'a> {
+#[template(path = "portal/counter_sticker.html")]
+struct StickerPage<'a> {
     shell: Shell,
     store: &'a str,
     staff: &'a StaffName,
