@@ -18,6 +18,7 @@ use crate::domain::invitation::Intents;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
+use crate::domain::uptake::places::PlaceBook;
 use crate::domain::wallet::{Wallet, moment_at};
 use crate::journal::{Book, Change, Verdict};
 use crate::wire::frame::{self, BootTime, Contents};
@@ -34,6 +35,9 @@ const INTENTS: &[u8] = b"intents";
 const STICKERS: &[u8] = b"stickers";
 /// What stands before the keys of the inbox.
 const INBOX: &[u8] = b"inbox ";
+
+/// What stands before the keys of the places' days.
+const PLACES: &[u8] = b"places ";
 
 /// What stands before the keys of the day book's lines.
 const DAY: &[u8] = b"day ";
@@ -86,12 +90,14 @@ pub struct Ledger {
     stickers: SharedStickers,
     stickers_have_changed: bool,
     inbox: Inbox,
+    places: PlaceBook,
 }
 
 impl Ledger {
     /// The ledger of a box that stands in `store`, and the handles that pages read it by.
     pub fn new(store: Option<StoreId>) -> (Self, SharedWallet, SharedDays) {
         let ledger = Self {
+            places: PlaceBook::of(store.clone()),
             days: SharedDays(Arc::new(RwLock::new(DayBook::of(store)))),
             ..Self::default()
         };
@@ -121,6 +127,11 @@ impl Ledger {
     /// What guests asked and said in the last days.
     pub(super) const fn inbox(&self) -> &Inbox {
         &self.inbox
+    }
+
+    /// What the places of this shop have brought.
+    pub(super) const fn places(&self) -> &PlaceBook {
+        &self.places
     }
 
     /// How far this box has come with the commands of headquarters.
@@ -189,6 +200,7 @@ impl Book for Ledger {
         self.stickers.put_back(Stickers::default());
         self.stickers_have_changed = false;
         self.inbox = Inbox::default();
+        self.places.reset();
         self.days.write().reset();
     }
 
@@ -213,6 +225,8 @@ impl Book for Ledger {
             serde_json::from_slice(value).map(|stickers| self.stickers.put_back(stickers))
         } else if key.starts_with(INBOX) {
             serde_json::from_slice(value).map(|request| self.inbox.restore(request))
+        } else if key.starts_with(PLACES) {
+            serde_json::from_slice(value).map(|day| self.places.restore(day))
         } else {
             serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
         };
@@ -238,6 +252,7 @@ impl Book for Ledger {
             }
         }
         drop(wallet);
+        self.places.apply(at, &occurrences);
         self.days.write().apply(at, &occurrences);
     }
 
@@ -250,6 +265,7 @@ impl Book for Ledger {
             return;
         }
         if let Some(views) = read(frame_body) {
+            self.places.apply(at, &views);
             self.days.write().apply(at, &views);
         }
     }
@@ -305,6 +321,16 @@ impl Book for Ledger {
             take(Change::Put {
                 key: STICKERS.to_vec(),
                 value: self.stickers.to_json(),
+            });
+        }
+        for (day, written) in self.places.take_changes() {
+            let key = [PLACES, day.to_string().as_bytes()].concat();
+            take(match written {
+                Some(written) => Change::Put {
+                    key,
+                    value: serde_json::to_vec(&written).expect("a day is plain data"),
+                },
+                None => Change::Delete { key },
             });
         }
         let days = self.days.write().take_changes();

@@ -100,6 +100,11 @@ texts! {
         title about place offer issue none no_place closed table_done used_up no_code
         print by_hand wide narrow show next
     }
+    places Places {
+        title days seen claimed redeemed back share_claimed share_redeemed share_back per_claim
+        per_redeemed all unknown note few none
+        table wifi door till receipt queue delivery tissue creator
+    }
     error Error {
         unsaved_title unsaved_text
         unknown_title unknown_text closed_title closed_text sold_out_title sold_out_text busy_title

@@ -22,6 +22,7 @@ mod kill;
 mod ledger;
 mod memory;
 mod packaging;
+mod places;
 mod pos;
 mod power;
 mod power_cut;

@@ -6,12 +6,14 @@
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
 //! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
 //! under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
-//! ([`stickers`]), the walk past them ([`walk`]) and their printing ([`sheets`]).
+//! ([`stickers`]), the walk past them ([`walk`]) and their printing ([`sheets`]). What each table, poster and slip has
+//! brought has a page of its own ([`places`]).
 
 mod covers;
 mod inbox;
 mod offers;
 mod pair;
+mod places;
 mod recent;
 mod sheets;
 mod slip;
@@ -46,6 +48,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/", get(show))
         .route("/inbox", get(inbox::list).post(inbox::answer))
         .route("/inbox/{id}", get(inbox::one))
+        .route("/places", get(places::show))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
         .route("/pair", post(pair::give_out))
