@@ -111,6 +111,7 @@ for (const locale of ['zh-CN', 'en-GB']) {
         assert.equal(await page.locator('.alert').count(), 0);
         await open(feedback, 'feedback-answered');
         assert.match(await page.locator('main').innerText(), /马上换一碗/, 'the guest reads the answer');
+        await open('/counter/places', 'places');
         await open('/counter', 'counter');
         const claimed = page.locator('tr', { hasText: locale.startsWith('zh') ? '领券' : 'Coupons claimed' }).first();
         assert.ok(Number(await claimed.locator('td').first().innerText()) > 0, 'the coupon of this phone is counted');
@@ -134,6 +135,10 @@ for (const locale of ['zh-CN', 'en-GB']) {
         await look('console-phone');
         await page.setViewportSize({ width: 1280, height: 800 });
         await look('console-desk');
+        await tap(page.locator('th a.tap').first());
+        await look('console-places-desk');
+        await page.setViewportSize(narrow);
+        await look('console-places-phone');
       });
     });
   }

@@ -7,12 +7,14 @@ use axum::http::Request;
 use jiff::SignedDuration;
 
 use super::password;
-use crate::domain::ids::TouchpointCode;
+use crate::domain::event::{Event, Feedback, Intent};
+use crate::domain::feedback::Rating;
+use crate::domain::ids::{CouponId, RequestId, Slug, TouchpointCode};
 use crate::hq::db::Greeting;
 use crate::hq::examine::examine;
 use crate::hq::testing::{
     Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, line, now, open_store,
-    redeem, store, stream, view,
+    redeem, store, stream, vid, view,
 };
 use crate::ops::clock::Clock;
 use crate::wire::batch::{Time, TimeQuality, What};
@@ -209,6 +211,88 @@ async fn the_page_shows_what_was_counted_and_how_complete_it_is() {
     assert!(!page.contains("25 %") && !page.contains("4 %"), "{page}");
     assert!(yesterday.contains("rel=\"next\""));
     assert!(!page.contains("rel=\"next\""), "tomorrow has no figures");
+}
+
+/// The first table of the fixture.
+const A01: &str = "RJREVWAY";
+
+#[tokio::test]
+async fn intents_ratings_and_switches_are_shown_as_what_they_are() {
+    let hq = TestHq::new().await;
+    let gateway = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
+    let feedback = |number: u8, stars| {
+        Event::Feedback(Feedback {
+            id: RequestId::from_entropy([number; 16]),
+            touchpoint: TouchpointCode::parse(A01).ok(),
+            vid: vid(number),
+            rating: Rating::try_from(stars).ok(),
+            words: None,
+        })
+    };
+    let intent = Event::FollowIntent(Intent {
+        invitation: Slug::parse("follow").unwrap(),
+        code: Slug::parse("main").unwrap(),
+        vid: vid(1),
+        coupon: CouponId::from_entropy([1; 16]),
+    });
+    let browser = TestBrowser::signed_in(&hq).await;
+    assert!(!browser.get("/").await.text().contains("Asked to follow"));
+    let events = vec![feedback(1, 5), feedback(2, 2), intent];
+    let sent = delivery(gateway, stream(1), frames(1, events));
+    hq.ledger.ledger.ingest(sent).await.unwrap();
+    let page = browser.get("/").await.text();
+    for shown in [
+        "data-label=\"Asked to follow\">1</td>",
+        "data-label=\"Feedback\">2</td>",
+        "<span>3.5 <small>of 2</small></span>",
+        "these are intents, and not followers",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+}
+
+#[tokio::test]
+async fn places_are_compared_with_shares_of_enough_and_what_they_cost() {
+    let folder = chain_folder();
+    let file = folder.path().join("stores/SZ01/touchpoints.csv");
+    let list = fs_err::read_to_string(&file).unwrap();
+    let priced = list.replace("code,kind,label\n", "code,kind,label,cost_fen\n");
+    let priced = priced.lines().map(|line| match line {
+        line if line.starts_with("code") => format!("{line}\n"),
+        line if line.starts_with(A01) => format!("{line},1000\n"),
+        line => format!("{line},\n"),
+    });
+    fs_err::write(&file, priced.collect::<String>()).unwrap();
+    let hq = TestHq::over(folder).await;
+    let gateway = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
+    let place = TouchpointCode::parse(A01).unwrap();
+    let claims = (1..=25_u8).map(|number| {
+        let mut event = claim(number, number);
+        if let Event::Claim(claim) = &mut event {
+            claim.touchpoint = place;
+        }
+        event
+    });
+    let sent = delivery(gateway, stream(1), frames(1, claims.collect()));
+    hq.ledger.ledger.ingest(sent).await.unwrap();
+    let browser = TestBrowser::signed_in(&hq).await;
+    assert!(browser.get("/").await.text().contains("/places?store=SZ01"));
+    let page = browser.get("/places?store=SZ01").await.text();
+    for shown in [
+        "2026-11-04 to 2026-12-01",
+        "<h2>Tables</h2>",
+        "data-label=\"Redeemed\"><span>0 <small>0 % (0–13 %)</small>",
+        "data-label=\"Yuan a claim\">0.40</td>",
+        "data-label=\"Yuan a redemption\">–</td>",
+    ] {
+        assert!(page.contains(shown), "{shown} is not in {page}");
+    }
+    assert!(
+        !page.contains("Counted whole from"),
+        "a new ledger counts every day"
+    );
+    let lenient = browser.get("/places?store=nonsense").await;
+    assert_eq!(lenient.status, 200);
 }
 
 #[tokio::test]

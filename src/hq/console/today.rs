@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::fleet::{GatewayRow, ago, rows};
 use super::language::Spoken;
+use super::requests::{self, RequestRow};
 use super::session::{SignedIn, show, unavailable};
 use super::words::Words;
 use crate::domain::calendar::business_day;
@@ -48,6 +49,7 @@ struct TodayPage {
     stores: Vec<StoreRow>,
     sum: Option<Figures>,
     is_empty: bool,
+    requests: Vec<RequestRow>,
     gateways: Vec<GatewayRow>,
 }
 
@@ -105,11 +107,14 @@ async fn read(
         .unwrap_or_else(|| business_day(shop_now.to_zoned(jiff::tz::TimeZone::UTC).datetime()));
     // One day for all rows: where stores have different zones, the day of some has not begun yet.
     let day = asked.unwrap_or(latest);
-    let questions = folders
+    let questions: Vec<_> = folders
         .iter()
         .map(|folder| (folder.store.id.clone(), day))
         .collect();
-    let figures = hq.ledger.figures(questions).await?;
+    let figures = hq.ledger.figures(questions.clone()).await?;
+    let deeds = hq.ledger.deeds(questions).await?;
+    let asked = folders.iter().zip(&deeds);
+    let requests = asked.filter_map(|(folder, deeds)| requests::row(&folder.store.id, deeds));
     let gateways = hq.ledger.gateways().await?;
     let stores: Vec<StoreRow> = folders
         .iter()
@@ -137,6 +142,7 @@ async fn read(
         sum: (stores.len() > 1).then(|| sum(&stores)),
         is_empty: stores.iter().all(|row| row.figures == Figures::default()),
         stores,
+        requests: requests.collect(),
         gateways: rows(words, &gateways, &hq.bundles, now),
     })
 }

@@ -157,6 +157,8 @@ pub trait Ledger: Send + Sync {
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
     /// What a store's places have brought over business days.
     async fn places(&self, store: StoreId, days: Days) -> Answer<Places>;
+    /// The same of stores on single business days, in the order asked, and without their diners.
+    async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>>;
     /// The first business day whose places are counted whole; none where every day's are.
     async fn places_since(&self) -> Answer<Option<Date>>;
     async fn totals(&self) -> Answer<Totals>;

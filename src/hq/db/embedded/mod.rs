@@ -197,6 +197,14 @@ impl Ledger for Embedded {
         self.run(move |db| spots::over(db, &store, &days)).await
     }
 
+    async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
+        self.run(move |db| {
+            let of = |(store, day): &(StoreId, Date)| places::deeds(db, store, *day);
+            asked.iter().map(of).collect()
+        })
+        .await
+    }
+
     async fn places_since(&self) -> Answer<Option<Date>> {
         self.run(|db| spots::since(db)).await
     }

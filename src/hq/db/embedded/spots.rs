@@ -41,6 +41,14 @@ pub(super) fn over(db: &Connection, store: &StoreId, days: &Days) -> rusqlite::R
     })
 }
 
+pub(super) fn deeds(db: &Connection, store: &StoreId, day: Date) -> rusqlite::Result<Places> {
+    let day = day.to_string();
+    Ok(Places {
+        counts: counts(db, store, &day, &day)?,
+        ..Places::default()
+    })
+}
+
 fn counts(db: &Connection, store: &StoreId, from: &str, to: &str) -> rusqlite::Result<Counts> {
     let mut query = db.prepare_cached(
         "select place, deed, sum(count) from figure_place

@@ -306,6 +306,10 @@ impl Ledger for Postgres {
         spots::over(&self.client().await?, &store, &days).await
     }
 
+    async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
+        places::deeds(&self.client().await?, &asked).await
+    }
+
     async fn places_since(&self) -> Answer<Option<Date>> {
         spots::since(&self.client().await?).await
     }

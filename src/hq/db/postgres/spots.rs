@@ -75,6 +75,20 @@ pub(super) async fn over(db: &impl GenericClient, store: &StoreId, days: &Days) 
     })
 }
 
+pub(super) async fn deeds(
+    db: &impl GenericClient,
+    asked: &[(StoreId, Date)],
+) -> Answer<Vec<Places>> {
+    let mut deeds = Vec::with_capacity(asked.len());
+    for (store, day) in asked {
+        deeds.push(Places {
+            counts: counts(db, store, &(*day..=*day)).await?,
+            ..Places::default()
+        });
+    }
+    Ok(deeds)
+}
+
 async fn counts(db: &impl GenericClient, store: &StoreId, days: &Days) -> Answer<Counts> {
     // A sum of bigint is numeric, which nobody needs here.
     let sql = "select place, deed, sum(count)::bigint from figure_place
