@@ -174,7 +174,9 @@ test('the list of calls comes again by itself, also without a script', async () 
     ]);
     assert.equal(list.headers().refresh, '15');
     asked.length = 0;
-    await page.waitForRequest(`${chain.portal}/counter/inbox`, { timeout: 30_000 });
+    // The whole page, so that the next step does not cross it on its way.
+    await page.waitForEvent('load', { timeout: 30_000 });
+    assert.deepEqual(asked, [`GET ${chain.portal}/counter/inbox`]);
     await page.goto(`${chain.portal}/counter/inbox?hold`);
     const call = page.locator('.card', { hasText: '请结账' });
     await tap(call.locator('button[value=done]').first());
