@@ -155,7 +155,10 @@ pub fn compare<'a>(
         };
         let (sum, lines) = kinds.entry(touchpoint.kind).or_default();
         sum.add(&line);
-        let before = |other: &Line| (other.claimed, other.seen) >= (line.claimed, line.seen);
+        let rank = |line: &Line| (line.claimed, line.seen);
+        let before = |other: &Line| {
+            rank(other) > rank(&line) || (rank(other) == rank(&line) && other.label < line.label)
+        };
         lines.insert(lines.iter().take_while(|other| before(other)).count(), line);
     }
     let groups = kinds.into_iter();
@@ -254,6 +257,11 @@ impl PlaceBook {
                 day.has_changed = true;
             }
         }
+    }
+
+    /// The first day that anything was counted on.
+    pub fn begins(&self) -> Option<Date> {
+        self.days.keys().next().copied()
     }
 
     /// What the places have brought over `days`.

@@ -26,14 +26,19 @@ pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Res
     };
     let days = compared(business_day(folder.store.local(state.now())));
     let asked = days.clone();
-    let look = move |ledger: &mut Ledger| only_say(ledger.places().over(asked));
-    let places: Places = match state.journal.commit(look).await {
-        Ok(places) => places,
+    let look = move |ledger: &mut Ledger| {
+        let book = ledger.places();
+        only_say((book.over(asked), book.begins()))
+    };
+    let (places, begins): (Places, Option<_>) = match state.journal.commit(look).await {
+        Ok(told) => told,
         Err(error) => return not_saved(&error).page(&visitor),
     };
     let shell = Shell::new(visitor.language, LanguageLink::Here, Some(&folder.store));
     let t = &shell.t.places;
-    let between = t.days.replace("{from}", &days.start().to_string());
+    // A box that is new here, or that was taught to count places only lately, has not counted all of them.
+    let from = begins.unwrap_or(*days.end()).max(*days.start());
+    let between = t.days.replace("{from}", &from.to_string());
     let groups = compare(folder.touchpoints.values(), &places);
     let html = render(&PlacesPage {
         store: folder.store.name.of(visitor.language),

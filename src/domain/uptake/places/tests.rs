@@ -216,6 +216,7 @@ fn a_book_keeps_weeks_and_another_stores_events_are_not_in_it() {
     let frames: Vec<_> = (0..50).map(|day| vec![claimed(day, 1, 1)]).collect();
     let mut long = book(&frames);
     assert_eq!(long.days.len(), KEPT_DAYS);
+    assert_eq!(long.begins(), Some(FIRST_DAY + 14.days()));
     let gone = long
         .take_changes()
         .into_iter()
@@ -239,6 +240,8 @@ fn places_stand_in_groups_with_what_they_cost_and_shares_only_of_enough() {
         touchpoint(2, TouchpointKind::Table, "A2", None),
         touchpoint(3, TouchpointKind::Door, "Door", Some(9_000)),
         touchpoint(4, TouchpointKind::Table, "", None),
+        touchpoint(5, TouchpointKind::Table, "A4", None),
+        touchpoint(6, TouchpointKind::Table, "A3", None),
     ];
     let mut places = Places::default();
     for (at, deed, count) in [
@@ -259,7 +262,7 @@ fn places_stand_in_groups_with_what_they_cost_and_shares_only_of_enough() {
         .iter()
         .map(|line| line.label.as_str())
         .collect();
-    assert_eq!(labels, ["A2", "A1"], "the best first");
+    assert_eq!(labels, ["A2", "A1", "A3", "A4"], "the best first");
     assert_eq!((tables.sum.seen, tables.sum.cost_fen), (40, Some(100)));
     assert_eq!(tables.sum.fen_per_claim(), Some(4));
     assert_eq!(
