@@ -184,12 +184,20 @@ impl Gateway {
     }
 }
 
+/// A box in each store, which hears of what the street claims for it.
+const BOXES: [GatewayId; 3] = [GatewayId(11), GatewayId(12), GatewayId(13)];
+
 /// Enrols the gateways; the numbers are the same in every new ledger.
 async fn gateways(hq: &dyn Ledger) -> Vec<Gateway> {
     let mut gateways = Vec::new();
     for number in 0..GATEWAYS {
         let (id, _) = crate::hq::testing::enrol(hq, Serves::Street).await;
         gateways.push(tell(number, id));
+    }
+    for (number, expected) in (0..).zip(BOXES) {
+        let serves = Serves::Store(shop(number));
+        let (id, _) = crate::hq::testing::enrol(hq, serves).await;
+        assert_eq!(id, expected);
     }
     gateways
 }
@@ -220,6 +228,22 @@ struct Everything {
     figures: Vec<Figures>,
     streams: Vec<StreamCount>,
     marks: Vec<StreamMark>,
+    /// What each store's box was told of.
+    passed_down: Vec<BTreeSet<CouponId>>,
+}
+
+/// The coupons that the box of each store was told of, each once and under numbers without a hole.
+async fn passed_down(ledger: &dyn Ledger) -> Vec<BTreeSet<CouponId>> {
+    let mut told = Vec::new();
+    for id in BOXES {
+        let commands = ledger.commands(id).await.unwrap();
+        let coupons: BTreeSet<_> = commands.iter().filter_map(|one| one.item.coupon).collect();
+        assert_eq!(coupons.len(), commands.len(), "each once");
+        let numbers = commands.iter().map(|one| one.item.cursor.number);
+        assert!(numbers.eq(1..=commands.len() as u64));
+        told.push(coupons);
+    }
+    told
 }
 
 async fn everything(ledger: &dyn Ledger) -> Everything {
@@ -266,6 +290,7 @@ async fn everything(ledger: &dyn Ledger) -> Everything {
         figures: ledger.figures(asked).await.unwrap(),
         streams,
         marks,
+        passed_down: passed_down(ledger).await,
     }
 }
 
@@ -281,6 +306,8 @@ async fn perfect() -> Everything {
     assert_eq!(everything.totals.frames_twice, 0);
     let people: i64 = everything.figures.iter().map(|day| day.people).sum();
     assert!(people > 100, "the story has people");
+    let claimed: BTreeSet<_> = everything.passed_down.iter().flatten().copied().collect();
+    assert_eq!(claimed, everything.coupons.claimed, "every claim goes down");
     assert!(
         everything
             .marks
