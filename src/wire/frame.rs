@@ -445,4 +445,64 @@ mod tests {
             assert!(decode(body).is_err());
         }
     }
+
+    /// Journals hold these for weeks, and headquarters for years.
+    #[test]
+    fn what_is_said_of_coupons_between_stores_is_written_as_it_is_read() {
+        let coupon = "\"cpn\":\"01010101010101010101010101010101\"";
+        let red = "\"red\":\"02020202020202020202020202020202\"";
+        let claim = format!(
+            "{{{coupon},\"cd\":\"Z7K3\",\"cmp\":\"quiet-hours\",\"tp\":\"{}\",\
+             \"tap\":\"03030303030303030303030303030303\",\"vid\":\"04040404040404040404040404040404\",\
+             \"nb\":1796110200000,\"na\":1796715000000,\"gift\":{{\"zh\":\"凉拌黄瓜\",\"en\":\"cucumber\"}},\
+             \"rem\":1797319800000}}",
+            TouchpointCode::from_entropy(7)
+        );
+        let redeem = format!(
+            "{{{red},{coupon},\"cmp\":\"quiet-hours\",\"stf\":\"lin\",\
+             \"dev\":\"05050505050505050505050505050505\",\"rem\":1797319800000"
+        );
+        let undone = format!(
+            "{{{red},{coupon},\"cmp\":\"quiet-hours\",\"stf\":\"lin\",\"was\":1796110200000"
+        );
+        let lines = [
+            (
+                32,
+                format!("{{\"cl\":{claim},\"was\":1796110200000,\"day\":\"2026-12-01\"}}"),
+            ),
+            (
+                33,
+                format!(
+                    "{{{red},{coupon},\"st\":\"SZ02\",\"was\":1796110200000,\"rem\":1797319800000}}"
+                ),
+            ),
+            (34, format!("{{{red},{coupon}}}")),
+            // At home as they ever were, and elsewhere with the coupon's own store.
+            (4, format!("{redeem}}}")),
+            (
+                4,
+                format!("{redeem},\"hm\":{{\"st\":\"SZ01\",\"prv\":true}}}}"),
+            ),
+            (5, format!("{undone}}}")),
+            (5, format!("{undone},\"hm\":\"SZ01\"}}")),
+        ];
+        let lines = lines.map(|(kind, payload)| format!("{{\"k\":{kind},\"x\":{payload}}}"));
+        let body = format!(
+            "{{\"st\":\"SZ02\",\"b\":1,\"m\":2,\"w\":1796110200000,\"z\":480,\"e\":[{}]}}",
+            lines.join(",")
+        );
+        let decoded = decode(body.as_bytes()).unwrap();
+        assert!(decoded.undecoded.is_empty(), "{:?}", decoded.undecoded);
+        let contents = Contents {
+            store: decoded.store,
+            boot_time: BootTime { boot: 1, millis: 2 },
+            moment: decoded.occurrences[0].moment,
+            events: decoded
+                .occurrences
+                .into_iter()
+                .map(|occurrence| (SignedDuration::ZERO, occurrence.event))
+                .collect(),
+        };
+        assert_eq!(String::from_utf8(encode(&contents)).unwrap(), body);
+    }
 }
