@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::State;
 use super::error::Apology;
 use super::guest::Guest;
-use super::pages::{MessagePage, Shell, page, render, see_other};
+use super::pages::{MessagePage, Shell, page, render};
 use super::visitor::Visitor;
 use crate::admission::{NotAdmitted, Standing, book};
 use crate::domain::ids::TapId;
@@ -55,7 +55,7 @@ pub(super) async fn admit(
             if is_new {
                 state.saw_admitted(folder, &guest, tier, visitor.vid);
             }
-            see_other("/online")
+            visitor.see_other("/online")
         }
         Err(error) => not_admitted(&error).page(&visitor),
     }
@@ -80,7 +80,7 @@ pub(super) async fn pass(
     }
     state.wall.settled().await;
     match state.wall.pass(guest.mac, &guest.zone, &policy) {
-        Ok(_) => see_other("/online"),
+        Ok(_) => visitor.see_other("/online"),
         Err(error) => not_admitted(&error).page(&visitor),
     }
 }
@@ -106,7 +106,7 @@ impl Unasked {
         match self {
             Self::NoShop => Apology::NoSuchPage.page(visitor),
             Self::Elsewhere => Apology::WifiElsewhere.page(visitor),
-            Self::Stale => see_other("/"),
+            Self::Stale => visitor.see_other("/"),
         }
     }
 }
@@ -155,16 +155,12 @@ pub(super) async fn online(
         return Apology::NoSuchPage.page(&visitor);
     };
     let Some(guest) = state.guest(&visitor) else {
-        return see_other("/");
+        return visitor.see_other("/");
     };
-    let shell = Shell::new(
-        visitor.language,
-        visitor.language_link(),
-        Some(&folder.store),
-    );
+    let shell = Shell::of(&visitor, Some(&folder.store));
     let wifi = &shell.t.wifi;
     let (title, text) = match state.standing(&bundle, folder, &guest) {
-        Standing::Walled => return see_other("/"),
+        Standing::Walled => return visitor.see_other("/"),
         Standing::Passing { .. } | Standing::Open { .. } if !state.wan_is_up() => {
             (&wifi.away_title, &wifi.away_text)
         }

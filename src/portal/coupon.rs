@@ -14,7 +14,7 @@ use super::doors::Doors;
 use super::error::{Apology, not_kept};
 use super::invite;
 use super::ledger::{Ledger, happening, only_say, write};
-use super::pages::{MessagePage, Shell, page, render, see_other};
+use super::pages::{MessagePage, Shell, page, render};
 use super::visitor::Visitor;
 use crate::domain::calendar::day_and_clock;
 use crate::domain::campaign::Campaign;
@@ -83,7 +83,7 @@ fn draw(
     let guest = state.guest(visitor);
     let code = claim.code.as_str();
     render(&CouponPage {
-        shell: Shell::new(language, visitor.language_link(), Some(store)),
+        shell: Shell::of(visitor, Some(store)),
         id: claim.coupon,
         touchpoint: claim.touchpoint,
         gift: claim.gift.of(language),
@@ -219,7 +219,7 @@ pub(super) async fn consent(
         })
         .await;
     match kept {
-        Ok(()) => see_other(&format!("/c/{id}")),
+        Ok(()) => visitor.see_other(&format!("/c/{id}")),
         Err(error) => not_kept(&error).page(&visitor),
     }
 }
@@ -231,7 +231,7 @@ pub(super) async fn notice(
 ) -> Response {
     let bundle = state.bundle();
     let store = state.own_store(&bundle).map(|folder| &folder.store);
-    let shell = Shell::new(visitor.language, visitor.language_link(), store);
+    let shell = Shell::of(&visitor, store);
     let html = render(&MessagePage {
         title: &shell.t.common.privacy_title,
         text: bundle.policy.notice.of(visitor.language),

@@ -85,7 +85,7 @@ impl Apology {
 
     /// The page, in the visitor's language.
     pub(super) fn page(self, visitor: &Visitor) -> Response {
-        let shell = Shell::new(visitor.language, visitor.language_link(), None);
+        let shell = Shell::of(visitor, None);
         let (error, coupon, till) = (&shell.t.error, &shell.t.coupon, &shell.t.till);
         let wifi = &shell.t.wifi;
         let (title, text) = match self {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::State;
 use super::error::{Apology, not_saved};
 use super::ledger::{Ledger, happening, only_say, write};
-use super::pages::{Shell, page, render, see_other};
+use super::pages::{Shell, page, render};
 use super::texts::{Counter, texts};
 use super::visitor::Visitor;
 use crate::domain::calendar::business_day;
@@ -86,7 +86,7 @@ pub(super) async fn ask(
         Err(apology) => only_say(Err(apology)),
     };
     match state.journal.commit(decide).await {
-        Ok(Ok(())) => see_other(&path),
+        Ok(Ok(())) => visitor.see_other(&path),
         Ok(Err(apology)) => apology.page(&visitor),
         Err(error) => not_saved(&error).page(&visitor),
     }
@@ -211,7 +211,7 @@ pub(super) async fn show(
     });
     let Some((store, invitation, code)) = found else {
         // Asked for on another day, or they have gone: the coupon's page has the button.
-        return see_other(&format!("/c/{id}"));
+        return visitor.see_other(&format!("/c/{id}"));
     };
     let html = draw(&state, store, id, (invitation, code), &visitor);
     let answer = page(StatusCode::OK, visitor.packing, html);
@@ -230,7 +230,7 @@ fn draw(
     let symbol = Symbol::of(code.qr.as_str(), Correction::Medium)
         .expect("what a code says has 512 bytes at most, and a symbol holds thousands");
     render(&InvitePage {
-        shell: Shell::new(language, visitor.language_link(), Some(store)),
+        shell: Shell::of(visitor, Some(store)),
         title,
         text: invitation.text.as_ref().map(|text| text.of(language)),
         name: code.name.as_ref().map(|name| name.of(language)),

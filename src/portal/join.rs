@@ -15,7 +15,6 @@ use super::State;
 use super::diner;
 use super::error::{Apology, not_kept};
 use super::ledger::{Ledger, happening, only_say, write};
-use super::pages::see_other;
 use super::visitor::Visitor;
 use crate::domain::event::Event;
 use crate::domain::ids::{CampaignId, CouponId, Issuer, TapId, TouchpointCode, Vid};
@@ -59,7 +58,7 @@ pub(super) async fn claim(
     match state.journal.commit(move |ledger| tap.decide(ledger)).await {
         Ok(Ok(held)) => {
             metrics::count(metrics::CLAIMS);
-            let mut response = see_other(&format!("/c/{}", held.coupon));
+            let mut response = visitor.see_other(&format!("/c/{}", held.coupon));
             let cookie = diner::remembered(&state, held.vid);
             response.headers_mut().append(SET_COOKIE, cookie);
             response

@@ -1,7 +1,7 @@
 //! Which language a phone gets: the link it tapped, then its cookie, then what its browser asks for.
 
+use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
-use axum::http::{HeaderMap, HeaderValue};
 
 use super::cookie;
 use crate::domain::text::Language;
@@ -9,20 +9,16 @@ use crate::domain::text::Language;
 /// The name of the cookie that remembers the tapped link. It says nothing about a person.
 const COOKIE: &str = "lang";
 
-/// The `Set-Cookie` value that remembers a choice for a year.
-pub(super) fn remembered(language: Language) -> HeaderValue {
-    HeaderValue::from_static(match language {
-        Language::Chinese => "lang=zh-CN; Path=/; Max-Age=31536000; SameSite=Lax",
-        Language::TraditionalChinese => "lang=zh-Hant; Path=/; Max-Age=31536000; SameSite=Lax",
-        Language::English => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
-    })
+/// The language of the cookie.
+pub(super) fn kept(headers: &HeaderMap) -> Option<Language> {
+    cookie::plain(headers, COOKIE).and_then(Language::from_tag)
 }
 
 /// Picks the language of an answer. `asked` is `?lang=` of the address.
 pub(super) fn pick(asked: Option<&str>, headers: &HeaderMap) -> Language {
     asked
         .and_then(Language::from_tag)
-        .or_else(|| cookie::plain(headers, COOKIE).and_then(Language::from_tag))
+        .or_else(|| kept(headers))
         .or_else(|| {
             let header = headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?;
             preferred(header)

@@ -31,7 +31,7 @@ pub(super) async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Re
         None => Vec::new(),
     };
     let own = state.own_store(&bundle).map(|folder| &folder.store);
-    let shell = Shell::new(visitor.language, visitor.language_link(), own);
+    let shell = Shell::of(&visitor, own);
     let rows = held
         .iter()
         .map(|held| held.row(&state, &bundle, &visitor, shell.t))

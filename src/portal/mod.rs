@@ -38,6 +38,7 @@ mod join;
 pub mod keys;
 mod language;
 pub mod ledger;
+mod look;
 mod me;
 mod pages;
 mod pos;

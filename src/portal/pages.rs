@@ -11,7 +11,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::look::{Look, Size};
 use super::texts::{Texts, texts};
+use super::visitor::Visitor;
 use crate::domain::store::{Brand, Logo, Store};
 use crate::domain::text::Language;
 use crate::wire::encoding::{data_url, gzip};
@@ -41,6 +43,11 @@ pub(super) struct Shell {
     pub(super) logo: Option<String>,
     /// The links below the page.
     pub(super) other_languages: Vec<OtherLanguage>,
+    pub(super) is_large: bool,
+    /// The link to the other size, where the page has it.
+    pub(super) other_size: Option<String>,
+    /// What the page's own links end in, so that its look stays.
+    pub(super) carry: String,
 }
 
 /// A link to the same page in another language.
@@ -52,7 +59,7 @@ pub(super) struct OtherLanguage {
     pub(super) href: String,
 }
 
-/// Where a page's links to the other languages lead.
+/// Where a page's links to the other languages and the other size lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LanguageLink {
     /// To the same address.
@@ -63,7 +70,22 @@ pub(super) enum LanguageLink {
 }
 
 impl Shell {
+    /// Around a page of the staff, whose letters have one size.
     pub(super) fn new(language: Language, link: LanguageLink, store: Option<&Store>) -> Self {
+        Self {
+            other_size: None,
+            ..Self::looking(Look::in_language(language), link, store)
+        }
+    }
+
+    /// Around a page of a guest.
+    pub(super) fn of(visitor: &Visitor, store: Option<&Store>) -> Self {
+        Self::looking(visitor.look, visitor.language_link(), store)
+    }
+
+    /// Around a page of a guest of whom no more than the look is known.
+    pub(super) fn looking(look: Look, link: LanguageLink, store: Option<&Store>) -> Self {
+        let language = look.language;
         let base = match link {
             LanguageLink::Here => Some(""),
             LanguageLink::At(path) => Some(path),
@@ -86,11 +108,21 @@ impl Shell {
                 let link = |other: Language| OtherLanguage {
                     tag: other.tag(),
                     name: other.own_name(),
-                    href: format!("{base}?lang={}", other.tag()),
+                    href: format!("{base}{}", look.link_to_language(other)),
                 };
                 others.map(link).collect()
             }),
+            is_large: look.size == Size::Large,
+            other_size: base.map(|base| format!("{base}{}", look.link_to_other_size())),
+            carry: look.carried(),
         }
+    }
+}
+
+impl Shell {
+    /// The same behind a link that says something already.
+    pub(super) fn carry_too(&self) -> String {
+        self.carry.replacen('?', "&", 1)
     }
 }
 

@@ -19,6 +19,7 @@ use super::doors::Doors;
 use super::error::Apology;
 use super::guest::Guest;
 use super::ledger::happening;
+use super::look::Look;
 use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, render};
 use super::probe::{self, Asked};
 use super::splice::SplicedPage;
@@ -116,11 +117,7 @@ pub(super) async fn arrival(
         None => {
             let tap = state.tap_for(guest.as_ref()).to_string();
             let html = render(&LandingPage {
-                shell: Shell::new(
-                    visitor.language,
-                    visitor.language_link(),
-                    Some(&folder.store),
-                ),
+                shell: Shell::of(&visitor, Some(&folder.store)),
                 label: None,
                 is_table: false,
                 wifi: true,
@@ -131,25 +128,23 @@ pub(super) async fn arrival(
                 manager: None,
                 offer: None,
             });
-            page(StatusCode::OK, visitor.packing, html)
+            let response = page(StatusCode::OK, visitor.packing, html);
+            (visitor.remember_language(), response).into_response()
         }
     }
 }
 
 /// The answer to "just looking": a kind word and the way back.
 fn just_looking(folder: &StoreFolder, touchpoint: &Touchpoint, visitor: &Visitor) -> Response {
-    let shell = Shell::new(
-        visitor.language,
-        visitor.language_link(),
-        Some(&folder.store),
-    );
+    let shell = Shell::of(visitor, Some(&folder.store));
     let html = render(&MessagePage {
         title: &shell.t.landing.looking_title,
         text: &shell.t.landing.looking_text,
         back: Some(format!("/t/{}", touchpoint.code)),
         shell,
     });
-    page(StatusCode::OK, visitor.packing, html)
+    let response = page(StatusCode::OK, visitor.packing, html);
+    (visitor.remember_language(), response).into_response()
 }
 
 /// One place, about to be shown.
@@ -170,7 +165,7 @@ impl<'a> Here<'a> {
         let (response, mut view) = match visitor.vid {
             Some(vid) => self.for_diner(vid, &tap, visitor),
             None => {
-                let landing = state.landings.get(self, visitor.language);
+                let landing = state.landings.get(self, visitor.look);
                 let bytes = match visitor.packing {
                     Packing::Gzip => landing.page.gzip(&tap),
                     Packing::Plain => landing.page.plain(&tap),
@@ -231,7 +226,7 @@ impl<'a> Here<'a> {
     fn for_diner(&self, vid: Vid, tap: &str, visitor: &Visitor) -> (Response, View) {
         let (campaign, held) = self.best_offer(Some(vid)).unzip();
         let held = held.flatten().map(|id| id.to_string());
-        let html = self.render(campaign, visitor.language, tap, held);
+        let html = self.render(campaign, visitor.look, tap, held);
         let response = page(StatusCode::OK, visitor.packing, html);
         (response, self.view(campaign))
     }
@@ -239,16 +234,17 @@ impl<'a> Here<'a> {
     fn render(
         &self,
         campaign: Option<&Campaign>,
-        language: Language,
+        look: Look,
         tap: &str,
         held: Option<String>,
     ) -> String {
         let store = &self.folder.store;
+        let language = look.language;
         let local = store.local(self.state.now());
         let manager = store.brand.manager.as_ref();
         let policy = self.policy();
         render(&LandingPage {
-            shell: Shell::new(language, LanguageLink::Here, Some(store)),
+            shell: Shell::looking(look, LanguageLink::Here, Some(store)),
             label: Some(&self.touchpoint.label),
             is_table: self.touchpoint.kind == TouchpointKind::Table,
             wifi: self.touchpoint.kind == TouchpointKind::Wifi,
@@ -319,7 +315,7 @@ pub(super) fn left_in_words(left: Left, language: Language) -> String {
 /// Up to here a guest is told how many are left.
 const FEW: u32 = 99;
 
-/// More places than a store has, in three languages; a street gateway begins anew when it is full.
+/// More places than a store has, in the looks that its guests have at a time; a street gateway begins anew when it is full.
 const MOST_LANDINGS: usize = 512;
 
 /// The landing pages made ahead.
@@ -327,7 +323,7 @@ const MOST_LANDINGS: usize = 512;
 pub(super) struct Landings(Mutex<HashMap<Key, Arc<Landing>>>);
 
 /// Which page: one and the same place may look another way in another zone.
-type Key = (TouchpointCode, Language, Option<ZoneName>);
+type Key = (TouchpointCode, Look, Option<ZoneName>);
 
 /// One page made ahead, and what it was made from.
 struct Landing {
@@ -343,9 +339,9 @@ struct Landing {
 }
 
 impl Landings {
-    fn get(&self, here: &Here<'_>, language: Language) -> Arc<Landing> {
+    fn get(&self, here: &Here<'_>, look: Look) -> Arc<Landing> {
         let zone = here.guest.as_ref().map(|guest| guest.zone.clone());
-        let key = (here.touchpoint.code, language, zone);
+        let key = (here.touchpoint.code, look, zone);
         let doors = here.doors();
         let minute = here.state.now().as_second().div_euclid(60);
         let stock = here.state.wallet.read().stock_changes();
@@ -359,7 +355,7 @@ impl Landings {
         let campaign = here.best_offer(None).map(|(campaign, _)| campaign);
         // A tap of its own marks the place where taps go: no text of a bundle can be it.
         let mark = TapId::from_entropy(random()).to_string();
-        let mut html = here.render(campaign, language, &mark, None);
+        let mut html = here.render(campaign, look, &mark, None);
         if !html.contains(&mark) {
             // A page without a form has no place for a tap.
             html.push_str(&format!("<!-- {mark} -->"));

@@ -46,7 +46,7 @@ macro_rules! texts {
 }
 
 texts! {
-    common Common { back privacy privacy_title }
+    common Common { larger usual_size back privacy privacy_title }
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
         looking_title looking_text held show_coupon terms next_visit left left_today

@@ -1,4 +1,4 @@
-//! What a request tells of its sender: the language, the packing, the signed cookie, the address.
+//! What a request tells of its sender: the look of its pages, the packing, the signed cookie, the address.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -7,12 +7,13 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::Method;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
-use axum::response::{IntoResponseParts, ResponseParts};
+use axum::response::{IntoResponseParts, Response, ResponseParts};
 use serde::Deserialize;
 
 use super::State;
-use super::pages::{LanguageLink, Packing};
-use super::{diner, language};
+use super::diner;
+use super::look::Look;
+use super::pages::{LanguageLink, Packing, see_other};
 use crate::domain::ids::Vid;
 use crate::domain::text::Language;
 use crate::ops::serve::Peer;
@@ -21,6 +22,7 @@ use crate::ops::serve::Peer;
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) language: Language,
+    pub(super) look: Look,
     pub(super) packing: Packing,
     /// From the diner's signed cookie.
     pub(super) vid: Option<Vid>,
@@ -28,13 +30,13 @@ pub(super) struct Visitor {
     /// "Just looking" was tapped.
     pub(super) only_looks: bool,
     link: LanguageLink,
-    /// The language link was tapped, so the choice has to be remembered.
-    chosen: Option<Language>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Asked {
     lang: Option<String>,
+    #[serde(rename = "type")]
+    size: Option<String>,
     look: Option<String>,
 }
 
@@ -50,9 +52,11 @@ impl FromRequestParts<State> for Visitor {
         };
         let headers = &parts.headers;
         let vid = diner::known(state, headers);
+        let look = Look::pick(asked.lang.as_deref(), asked.size.as_deref(), headers);
         let peer = parts.extensions.get::<Peer>();
         Ok(Self {
-            language: language::pick(asked.lang.as_deref(), headers),
+            language: look.language,
+            look,
             packing: Packing::accepted(headers),
             vid,
             address: peer.map(|peer| peer.address.ip()),
@@ -62,33 +66,36 @@ impl FromRequestParts<State> for Visitor {
             } else {
                 LanguageLink::Nowhere
             },
-            chosen: asked.lang.as_deref().and_then(Language::from_tag),
         })
     }
 }
 
-/// Remembers a language that was chosen by its link.
-pub(super) struct RememberLanguage(pub(super) Option<Language>);
+/// Remembers a language and a size that were chosen by a link.
+pub(super) struct RememberLook(Look);
 
 impl Visitor {
-    /// Where the answer's link to the other language leads.
+    /// Where the answer's links to other languages lead.
     pub(super) fn language_link(&self) -> LanguageLink {
         self.link
     }
 
-    pub(super) fn remember_language(&self) -> RememberLanguage {
-        RememberLanguage(self.chosen)
+    /// The language, and the size of its letters.
+    pub(super) fn remember_language(&self) -> RememberLook {
+        RememberLook(self.look)
+    }
+
+    /// Goes on to `path`, in the same look.
+    pub(super) fn see_other(&self, path: &str) -> Response {
+        see_other(&format!("{path}{}", self.look.carried()))
     }
 }
 
-impl IntoResponseParts for RememberLanguage {
+impl IntoResponseParts for RememberLook {
     type Error = Infallible;
 
     fn into_response_parts(self, mut response: ResponseParts) -> Result<ResponseParts, Infallible> {
-        if let Some(language) = self.0 {
-            response
-                .headers_mut()
-                .append(SET_COOKIE, language::remembered(language));
+        for cookie in self.0.cookies() {
+            response.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(response)
     }

@@ -8,7 +8,7 @@ use maitred::ops::files::random;
 use maitred::ops::tasks::Tasks;
 use maitred::wire::encoding::gunzip;
 
-use crate::support::{TestStore, ask_to_be_let_in, claim, table, write_chain};
+use crate::support::{TestStore, ask_to_be_let_in, claim, claim_fields, scan, table, write_chain};
 
 /// 14 KB: the first flight of a TCP connection (RFC 6928, ten segments).
 const MOST_BYTES: usize = 14 * 1024;
@@ -86,6 +86,33 @@ async fn every_page_a_diner_sees_fits_the_first_flight_and_asks_for_nothing_else
             assert!(!addresses.contains("http"), "{path} names a host");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_type_stays_from_the_table_to_the_coupon_in_a_window_that_keeps_no_cookies() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = TestStore::alone(dir.path()).await;
+    let landing = format!("/t/{}", table(1));
+    let usual = text(&get(&store, &landing, "en").await);
+    let link = "href=\"?type=large\"";
+    assert!(usual.contains(link), "{usual}");
+    let is_large = |html: &str| html.contains("html{font-size:133");
+    assert!(!is_large(&usual));
+
+    let large = text(&get(&store, &format!("{landing}?type=large"), "en").await);
+    assert!(is_large(&large) && large.contains("action=\"/claim?type=large\""));
+    let (mut window, showing) = scan(store.portal(), &table(1)).await;
+    let fields = claim_fields(&showing);
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let answer = window.post("/claim?type=large", &fields).await.unwrap();
+    let coupon = answer.location.unwrap();
+    assert!(coupon.ends_with("?type=large"), "{coupon}");
+    assert!(is_large(&text(&get(&store, &coupon, "en").await)));
+    // Whoever never asked for it is shown the usual page, which was made ahead before and after.
+    assert!(!is_large(&text(&get(&store, &landing, "en").await)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
