@@ -365,12 +365,23 @@ impl Wallet {
 
     /// Whether a diner holds a coupon that can be used, now or later.
     pub fn holds_usable(&self, vid: Vid, now: Timestamp) -> bool {
-        let is_usable = |coupon: &coupons::Record| {
+        self.usable(vid, now).next().is_some()
+    }
+
+    /// The latest of them.
+    pub fn latest_usable(&self, vid: Vid, now: Timestamp) -> Option<Coupon> {
+        let latest = self
+            .usable(vid, now)
+            .max_by_key(|coupon| coupon.issued_at)?;
+        Some(latest.unpack(&self.names))
+    }
+
+    fn usable(&self, vid: Vid, now: Timestamp) -> impl Iterator<Item = &coupons::Record> {
+        self.coupons.of_diner(vid).filter(move |coupon| {
             Timestamp::from(coupon.not_after) > now
                 && !self.is_redeemed(coupon.coupon)
                 && !self.is_voided(coupon.coupon)
-        };
-        self.coupons.of_diner(vid).any(is_usable)
+        })
     }
 
     /// The latest coupon of `campaign` that a diner holds and the limits still remember.

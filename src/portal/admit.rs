@@ -3,19 +3,21 @@
 //!
 //! Both end in a real navigation: phones look again only when a page is loaded.
 
+use askama::Template;
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::State;
+use super::coupon::spelled;
 use super::error::Apology;
 use super::guest::Guest;
-use super::pages::{MessagePage, Shell, page, render};
+use super::pages::{Shell, page, render};
 use super::visitor::Visitor;
+use super::{State, me};
 use crate::admission::{NotAdmitted, Standing, book};
-use crate::domain::ids::TapId;
+use crate::domain::ids::{CouponId, ShortCode, TapId};
 use crate::domain::wifi::Policy;
 use crate::wire::bundle::{Bundle, StoreFolder};
 
@@ -167,12 +169,46 @@ pub(super) async fn online(
         Standing::Passing { .. } => (&wifi.pass_title, &wifi.pass_text),
         Standing::Open { .. } => (&wifi.online_title, &wifi.online_text),
     };
-    let html = render(&MessagePage {
+    let held = match visitor.vid {
+        Some(vid) => me::latest_usable(&state, vid).await,
+        None => None,
+    };
+    let html = render(&OnlinePage {
         title,
         text,
-        back: Some("/".to_owned()),
+        held: held.map(|coupon| {
+            let claim = coupon.claim;
+            HeldCoupon {
+                id: claim.coupon,
+                gift: claim.gift.of(visitor.language).to_owned(),
+                spelled: spelled(claim.code.as_str()),
+                code: claim.code,
+                address: format!("{}/c/{}", state.base_url(Some(&folder.store)), claim.coupon),
+            }
+        }),
+        is_passing: visitor.environment.is_passing(),
         shell,
     });
     let response = page(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), response).into_response()
+}
+
+/// The page behind the tap. A captive window closes soon after, and a guest's coupon should not go with it.
+#[derive(Template)]
+#[template(path = "portal/online.html")]
+struct OnlinePage<'a> {
+    shell: Shell,
+    title: &'a str,
+    text: &'a str,
+    held: Option<HeldCoupon>,
+    is_passing: bool,
+}
+
+struct HeldCoupon {
+    id: CouponId,
+    gift: String,
+    code: ShortCode,
+    spelled: String,
+    /// In full, for another browser.
+    address: String,
 }

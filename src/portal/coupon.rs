@@ -88,14 +88,14 @@ fn draw(
         touchpoint: claim.touchpoint,
         gift: claim.gift.of(language),
         code,
-        // A screen reader would read "7K3F" as a word.
-        spelled: code.chars().map(String::from).collect::<Vec<_>>().join(" "),
+        spelled: spelled(code),
         from: (state.now() < claim.not_before).then(|| on_the_wall(store, claim.not_before)),
         until: on_the_wall(store, claim.not_after),
         hours,
         terms: campaign.map(|campaign| campaign.terms.of(language)),
         standing: standing(state, store, campaign, coupon, language),
-        invitations: invite::offered(bundle, store, campaign, language),
+        invitations: invite::offered(bundle, store, campaign, visitor),
+        is_passing: visitor.environment.is_passing(),
         consented: coupon.consented,
         consent_words: bundle.policy.marketing.of(language),
         tap: state.tap_for(guest.as_ref()).to_string(),
@@ -104,6 +104,11 @@ fn draw(
             .flatten()
             .and_then(|guest| state.doors(bundle, &guest)),
     })
+}
+
+/// A code for a screen reader, which would read "7K3F" as a word.
+pub(super) fn spelled(code: &str) -> String {
+    code.chars().map(String::from).collect::<Vec<_>>().join(" ")
 }
 
 /// What has become of a coupon.
@@ -258,6 +263,8 @@ struct CouponPage<'a> {
     terms: Option<&'a str>,
     standing: Standing,
     invitations: Vec<invite::Offered<'a>>,
+    /// The window forgets.
+    is_passing: bool,
     consented: bool,
     consent_words: &'a str,
     /// For the doors.

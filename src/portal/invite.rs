@@ -44,14 +44,18 @@ pub(super) fn offered<'a>(
     bundle: &'a Bundle,
     store: &Store,
     campaign: Option<&'a Campaign>,
-    language: Language,
+    visitor: &Visitor,
 ) -> Vec<Offered<'a>> {
+    if !visitor.environment.knows_wechat() {
+        // All of them live there: a page of Alipay's can neither open nor scan them.
+        return Vec::new();
+    }
     let names = campaign.map_or(&[][..], |campaign| &campaign.after_claim.invite);
     let offered = |name: &'a Slug| {
         let invitation = bundle.invitation(&store.id, name)?;
         Some(Offered {
             name,
-            title: invitation.title.of(language),
+            title: invitation.title.of(visitor.language),
         })
     };
     names.iter().filter_map(offered).collect()
@@ -229,15 +233,22 @@ fn draw(
     let title = invitation.title.of(language);
     let symbol = Symbol::of(code.qr.as_str(), Correction::Medium)
         .expect("what a code says has 512 bytes at most, and a symbol holds thousands");
+    let shell = Shell::of(visitor, Some(store));
     render(&InvitePage {
-        shell: Shell::of(visitor, Some(store)),
+        how: visitor.environment.how_to_scan(&shell.t.invite),
         title,
         text: invitation.text.as_ref().map(|text| text.of(language)),
         name: code.name.as_ref().map(|name| name.of(language)),
         qr: symbol.svg(title),
-        link: code.link.as_ref().map(|link| link.as_str()),
+        // It would open inside a window that shows nothing but our pages.
+        link: code
+            .link
+            .as_ref()
+            .filter(|_| !visitor.environment.is_passing())
+            .map(|link| link.as_str()),
         is_away: !state.wan_is_up(),
         coupon,
+        shell,
     })
 }
 
@@ -249,6 +260,7 @@ struct InvitePage<'a> {
     text: Option<&'a str>,
     /// Whom or what the guest is shown.
     name: Option<&'a str>,
+    how: &'a str,
     qr: String,
     link: Option<&'a str>,
     /// The Internet, which every channel needs.

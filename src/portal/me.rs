@@ -72,6 +72,16 @@ async fn held(state: &State, vid: Vid) -> Vec<Held> {
     }
 }
 
+/// The diner's latest coupon that can be used, as sure as [`held`].
+pub(super) async fn latest_usable(state: &State, vid: Vid) -> Option<Coupon> {
+    let now = state.now();
+    let look = move |ledger: &mut Ledger| only_say(ledger.wallet().latest_usable(vid, now));
+    match state.journal.commit(look).await {
+        Ok(coupon) => coupon,
+        Err(_) => state.wallet.read().latest_usable(vid, now),
+    }
+}
+
 impl Held {
     fn row(&self, state: &State, bundle: &Bundle, visitor: &Visitor, t: &Texts) -> Row {
         let claim = &self.coupon.claim;

@@ -29,6 +29,7 @@ mod coupon;
 mod diner;
 mod doors;
 mod endings;
+mod environment;
 mod error;
 mod feedback;
 mod guest;

@@ -54,10 +54,11 @@ texts! {
     wifi Wifi {
         title continue_button online_title online_text pass_button pass_title pass_text
         away_title away_text closed_title closed_text elsewhere_title elsewhere_text
+        your_coupon open_outside
         blocked_title blocked_text spent_title spent_text passes_title passes_text full_title full_text
     }
     coupon Coupon {
-        title say_code valid_from valid_until only_hours how how_text screenshot redeemed expired redeemed_at
+        title say_code valid_from valid_until only_hours how how_text screenshot screenshot_now redeemed expired redeemed_at
         voided voided_text
         stay_title stay_button stay_yes stay_withdraw unknown_title unknown_text
     }
@@ -65,7 +66,7 @@ texts! {
         title none note look
     }
     invite Invite {
-        title optional how open needs_internet away nobody_title nobody_text
+        title optional how_held how_album how_later open needs_internet away nobody_title nobody_text
     }
     feedback Feedback {
         link title call_title call_text waiter bill water no_call no_call_street

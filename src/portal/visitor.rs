@@ -1,17 +1,18 @@
-//! What a request tells of its sender: the look of its pages, the packing, the signed cookie, the address.
+//! What a request tells of its sender: the look of its pages, the packing, the window, the signed cookie, the address.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Query};
-use axum::http::Method;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponseParts, Response, ResponseParts};
 use serde::Deserialize;
 
 use super::State;
 use super::diner;
+use super::environment::{Environment, Says};
 use super::look::Look;
 use super::pages::{LanguageLink, Packing, see_other};
 use crate::domain::ids::Vid;
@@ -24,6 +25,7 @@ pub(super) struct Visitor {
     pub(super) language: Language,
     pub(super) look: Look,
     pub(super) packing: Packing,
+    pub(super) environment: Environment,
     /// From the diner's signed cookie.
     pub(super) vid: Option<Vid>,
     pub(super) address: Option<IpAddr>,
@@ -58,6 +60,11 @@ impl FromRequestParts<State> for Visitor {
             language: look.language,
             look,
             packing: Packing::accepted(headers),
+            environment: Environment::of(Says {
+                user_agent: word(headers, USER_AGENT.as_str()).unwrap_or_default(),
+                app: word(headers, "x-requested-with"),
+                is_in_a_shop: state.store.is_some(),
+            }),
             vid,
             address: peer.map(|peer| peer.address.ip()),
             only_looks: asked.look.is_some(),
@@ -68,6 +75,10 @@ impl FromRequestParts<State> for Visitor {
             },
         })
     }
+}
+
+fn word<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// Remembers a language and a size that were chosen by a link.
