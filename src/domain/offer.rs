@@ -1,6 +1,7 @@
 //! Which offer a diner sees, here and now.
 
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 
 use super::campaign::{Audience, Campaign};
 use super::store::{Store, TouchpointKind};
@@ -24,6 +25,14 @@ impl Diner {
             Audience::Vip => false,
         }
     }
+}
+
+/// A table's page that is opened again is the same visit, and a meal takes less than this.
+const A_VISIT: SignedDuration = SignedDuration::from_hours(3);
+
+/// Whether somebody who was `last_heard_of` then has gone and come again.
+pub fn is_back(last_heard_of: Option<Timestamp>, now: Timestamp) -> bool {
+    last_heard_of.is_some_and(|then| now.duration_since(then) >= A_VISIT)
 }
 
 /// Where and when an offer is looked for.
@@ -97,6 +106,16 @@ mod tests {
         campaign.windows.clear();
         campaign.offer.cost_fen = 900;
         campaign
+    }
+
+    #[test]
+    fn a_page_that_is_opened_again_is_no_new_visit() {
+        let came = Timestamp::from_second(1_796_110_200).unwrap();
+        let hours = |hours| came + SignedDuration::from_hours(hours);
+        assert!(!is_back(None, came), "a stranger");
+        assert!(!is_back(Some(came), hours(2)));
+        assert!(is_back(Some(came), hours(3)));
+        assert!(!is_back(Some(hours(5)), came), "the clock was put back");
     }
 
     fn best_at(local: DateTime, kind: TouchpointKind, diner: Diner) -> Option<String> {

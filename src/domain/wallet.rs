@@ -368,6 +368,15 @@ impl Wallet {
         self.usable(vid, now).next().is_some()
     }
 
+    /// When a diner was last heard of in the wallet: they claimed something, or it was handed over.
+    pub fn last_heard_of(&self, vid: Vid) -> Option<Timestamp> {
+        let heard = self.coupons.of_diner(vid).map(|coupon| {
+            let redeemed = self.redemptions.of(coupon.coupon).map(|done| done.at);
+            redeemed.unwrap_or(coupon.issued_at).max(coupon.issued_at)
+        });
+        heard.max().map(Timestamp::from)
+    }
+
     /// The latest of them.
     pub fn latest_usable(&self, vid: Vid, now: Timestamp) -> Option<Coupon> {
         let latest = self

@@ -95,6 +95,7 @@ fn draw(
         terms: campaign.map(|campaign| campaign.terms.of(language)),
         standing: standing(state, store, campaign, coupon, language),
         invitations: invite::offered(bundle, store, campaign, visitor),
+        is_away: state.is_away(),
         is_passing: visitor.environment.is_passing(),
         consented: coupon.consented,
         consent_words: bundle.policy.marketing.of(language),
@@ -263,6 +264,7 @@ struct CouponPage<'a> {
     terms: Option<&'a str>,
     standing: Standing,
     invitations: Vec<invite::Offered<'a>>,
+    is_away: bool,
     /// The window forgets.
     is_passing: bool,
     consented: bool,

@@ -180,6 +180,11 @@ impl Shared {
         }
     }
 
+    /// Whether a shop's guests are told that the Internet is away: on the street they would not read this.
+    pub(super) fn is_away(&self) -> bool {
+        self.store.is_some() && !self.wan_is_up()
+    }
+
     pub(super) fn wan_is_up(&self) -> bool {
         *self.wan.borrow()
     }

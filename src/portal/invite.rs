@@ -36,6 +36,7 @@ use crate::wire::qr::{Correction, Symbol};
 /// One more button on the coupon's page.
 pub(super) struct Offered<'a> {
     pub(super) name: &'a Slug,
+    pub(super) kind: InvitationKind,
     pub(super) title: &'a str,
 }
 
@@ -55,6 +56,7 @@ pub(super) fn offered<'a>(
         let invitation = bundle.invitation(&store.id, name)?;
         Some(Offered {
             name,
+            kind: invitation.kind,
             title: invitation.title.of(visitor.language),
         })
     };

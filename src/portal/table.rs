@@ -18,6 +18,7 @@ use super::counter::stickers;
 use super::doors::Doors;
 use super::error::Apology;
 use super::guest::Guest;
+use super::invite;
 use super::ledger::happening;
 use super::look::Look;
 use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, render};
@@ -30,6 +31,7 @@ use crate::domain::calendar::clock;
 use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
 use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
+use crate::domain::invitation::InvitationKind;
 use crate::domain::offer::{self, Place};
 use crate::domain::store::{Greeting, Store, Touchpoint, TouchpointKind};
 use crate::domain::text::{Language, Text};
@@ -127,6 +129,8 @@ pub(super) async fn arrival(
                 tap: &tap,
                 manager: None,
                 offer: None,
+                is_away: state.is_away(),
+                known: Known::default(),
             });
             let response = page(StatusCode::OK, visitor.packing, html);
             (visitor.remember_language(), response).into_response()
@@ -225,8 +229,8 @@ impl<'a> Here<'a> {
     /// The page for a diner who brought our cookie.
     fn for_diner(&self, vid: Vid, tap: &str, visitor: &Visitor) -> (Response, View) {
         let (campaign, held) = self.best_offer(Some(vid)).unzip();
-        let held = held.flatten().map(|id| id.to_string());
-        let html = self.render(campaign, visitor.look, tap, held);
+        let held = held.flatten();
+        let html = self.render(campaign, visitor.look, tap, self.known(vid, visitor, held));
         let response = page(StatusCode::OK, visitor.packing, html);
         (response, self.view(campaign))
     }
@@ -236,7 +240,7 @@ impl<'a> Here<'a> {
         campaign: Option<&Campaign>,
         look: Look,
         tap: &str,
-        held: Option<String>,
+        known: Known<'_>,
     ) -> String {
         let store = &self.folder.store;
         let language = look.language;
@@ -263,8 +267,10 @@ impl<'a> Here<'a> {
                     .map(|end| clock(end.time())),
                 next_visit: campaign.validity.begins == Begins::NextVisit,
                 left: self.left(campaign, language),
-                held,
+                held: known.held,
             }),
+            is_away: self.state.is_away(),
+            known,
         })
     }
 
@@ -272,6 +278,38 @@ impl<'a> Here<'a> {
     fn left(&self, campaign: &Campaign, language: Language) -> Option<String> {
         let left = self.stock(&self.state.wallet.read(), campaign).ok()??;
         (left.coupons <= FEW).then(|| left_in_words(left, language))
+    }
+
+    /// What the page says to a diner who was here before.
+    fn known(&self, vid: Vid, visitor: &Visitor, held: Option<CouponId>) -> Known<'a> {
+        let now = self.state.now();
+        let wallet = self.state.wallet.read();
+        let is_back = offer::is_back(wallet.last_heard_of(vid), now);
+        Known {
+            held,
+            is_back,
+            holds_others: wallet.holds_usable(vid, now) && held.is_none(),
+            step: is_back
+                .then(|| self.next_step(&wallet, vid, visitor))
+                .flatten(),
+        }
+    }
+
+    /// The group that whoever comes again is invited to, beside their latest coupon.
+    fn next_step(&self, wallet: &Wallet, vid: Vid, visitor: &Visitor) -> Option<Step<'a>> {
+        let coupons = wallet.coupons_of(vid).into_iter();
+        let latest = coupons
+            .filter(|coupon| coupon.store == self.folder.store.id)
+            .filter(|coupon| !wallet.is_voided(coupon.claim.coupon))
+            .max_by_key(|coupon| coupon.issued_at)?;
+        let campaign = self.bundle.campaign(&latest.claim.campaign);
+        invite::offered(self.bundle, &self.folder.store, campaign, visitor)
+            .into_iter()
+            .find(|offered| offered.kind == InvitationKind::Group)
+            .map(|group| Step {
+                coupon: latest.claim.coupon,
+                group,
+            })
     }
 
     fn doors(&self) -> Option<Doors> {
@@ -332,6 +370,7 @@ struct Landing {
     bundle: Arc<Bundle>,
     /// The zone may close, and the Internet go away.
     doors: Option<Doors>,
+    is_away: bool,
     /// The offer may open or close with the minute.
     minute: i64,
     /// The stock may have gone with a coupon, or come back.
@@ -343,19 +382,21 @@ impl Landings {
         let zone = here.guest.as_ref().map(|guest| guest.zone.clone());
         let key = (here.touchpoint.code, look, zone);
         let doors = here.doors();
+        let is_away = here.state.is_away();
         let minute = here.state.now().as_second().div_euclid(60);
         let stock = here.state.wallet.read().stock_changes();
         let mut landings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(landing) = landings.get(&key)
             && Arc::ptr_eq(&landing.bundle, here.bundle)
-            && (landing.minute, landing.stock, landing.doors) == (minute, stock, doors)
+            && (landing.minute, landing.stock) == (minute, stock)
+            && (landing.doors, landing.is_away) == (doors, is_away)
         {
             return Arc::clone(landing);
         }
         let campaign = here.best_offer(None).map(|(campaign, _)| campaign);
         // A tap of its own marks the place where taps go: no text of a bundle can be it.
         let mark = TapId::from_entropy(random()).to_string();
-        let mut html = here.render(campaign, look, &mark, None);
+        let mut html = here.render(campaign, look, &mark, Known::default());
         if !html.contains(&mark) {
             // A page without a form has no place for a tap.
             html.push_str(&format!("<!-- {mark} -->"));
@@ -365,6 +406,7 @@ impl Landings {
             view: here.view(campaign),
             bundle: Arc::clone(here.bundle),
             doors,
+            is_away,
             minute,
             stock,
         });
@@ -389,6 +431,26 @@ struct LandingPage<'a> {
     tap: &'a str,
     manager: Option<&'a str>,
     offer: Option<ShownOffer<'a>>,
+    /// The Internet, from a shop that should have it.
+    is_away: bool,
+    known: Known<'a>,
+}
+
+/// What a diner's own page has beside everybody's.
+#[derive(Default)]
+struct Known<'a> {
+    /// Their coupon of the offer.
+    held: Option<CouponId>,
+    is_back: bool,
+    /// Coupons of other offers.
+    holds_others: bool,
+    step: Option<Step<'a>>,
+}
+
+/// What may come next, if they like.
+struct Step<'a> {
+    coupon: CouponId,
+    group: invite::Offered<'a>,
 }
 
 struct ShownOffer<'a> {
@@ -399,5 +461,5 @@ struct ShownOffer<'a> {
     until: Option<String>,
     next_visit: bool,
     left: Option<String>,
-    held: Option<String>,
+    held: Option<CouponId>,
 }

@@ -50,10 +50,11 @@ texts! {
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
         looking_title looking_text held show_coupon terms next_visit left left_today
+        back_again holds_others
     }
     wifi Wifi {
         title continue_button online_title online_text pass_button pass_title pass_text
-        away_title away_text closed_title closed_text elsewhere_title elsewhere_text
+        away_title away_text away_all_the_same closed_title closed_text elsewhere_title elsewhere_text
         your_coupon open_outside
         blocked_title blocked_text spent_title spent_text passes_title passes_text full_title full_text
     }
