@@ -27,7 +27,7 @@ use super::splice::SplicedPage;
 use super::texts::texts;
 use super::visitor::Visitor;
 use super::walk;
-use crate::domain::calendar::clock;
+use crate::domain::calendar::{business_day, clock};
 use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
 use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
@@ -267,6 +267,7 @@ impl<'a> Here<'a> {
                     .map(|end| clock(end.time())),
                 next_visit: campaign.validity.begins == Begins::NextVisit,
                 left: self.left(campaign, language),
+                taken: self.taken(campaign, language),
                 held: known.held,
             }),
             is_away: self.state.is_away(),
@@ -314,6 +315,20 @@ impl<'a> Here<'a> {
 
     fn doors(&self) -> Option<Doors> {
         self.state.doors(self.bundle, self.guest.as_ref()?)
+    }
+
+    /// What the ledger says of the last week, in words; never more than it says.
+    fn taken(&self, campaign: &Campaign, language: Language) -> Option<String> {
+        let store = &self.folder.store;
+        // The book is that of the shop the box stands in.
+        if self.state.store.as_ref() != Some(&store.id) {
+            return None;
+        }
+        let today = business_day(store.local(self.state.now()));
+        let days = self.state.days.read();
+        let taken = days.claimed_in_a_week(&campaign.id, today)?;
+        let words = &texts(language).landing.taken;
+        Some(words.replace("{n}", &taken.to_string()))
     }
 
     /// Of the zone that a device is in.
@@ -373,7 +388,7 @@ struct Landing {
     is_away: bool,
     /// The offer may open or close with the minute.
     minute: i64,
-    /// The stock may have gone with a coupon, or come back.
+    /// The stock may have gone with a coupon, or come back, and one more was taken.
     stock: u64,
 }
 
@@ -461,5 +476,7 @@ struct ShownOffer<'a> {
     until: Option<String>,
     next_visit: bool,
     left: Option<String>,
+    /// How often it was claimed in the last week.
+    taken: Option<String>,
     held: Option<CouponId>,
 }

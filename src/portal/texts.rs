@@ -50,7 +50,7 @@ texts! {
     landing Landing {
         table welcome gift_for_you manager_gives until_time claim accepts just_looking no_offer
         looking_title looking_text held show_coupon terms next_visit left left_today
-        back_again holds_others
+        back_again holds_others taken
     }
     wifi Wifi {
         title continue_button online_title online_text pass_button pass_title pass_text

@@ -16,6 +16,7 @@
 
 use std::fmt::Write;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::through::Through;
@@ -110,6 +111,24 @@ impl DayBook {
             }
         }
         shown
+    }
+
+    /// How often a campaign's coupons were claimed in the seven days up to `today`, as it may be said in public:
+    /// nothing below ten, and from a hundred on whole tens, rounded down.
+    pub fn claimed_in_a_week(&self, campaign: &CampaignId, today: Date) -> Option<i64> {
+        const WORTH_SAYING: i64 = 10;
+        let first = today.checked_sub(6.days()).ok()?;
+        let is_its = |line: &&Line| {
+            (first..=today).contains(&line.day) && line.campaign.as_ref() == Some(campaign)
+        };
+        let lines = self.lines.iter().filter(is_its);
+        let claimed: i64 = lines.map(|line| line.sums.of(Step::Claimed)).sum();
+        let said = if claimed < 100 {
+            claimed
+        } else {
+            claimed - claimed % 10
+        };
+        (said >= WORTH_SAYING).then_some(said)
     }
 
     /// Forgets everything but whose book it is.

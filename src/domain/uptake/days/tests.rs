@@ -385,3 +385,32 @@ proptest! {
         prop_assert!(book.take_changes().is_empty());
     }
 }
+
+#[test]
+fn a_week_of_claims_is_said_honestly_or_not_at_all() {
+    let today = FIRST_DAY + 20.days();
+    let said = |claims: &[(i64, i64)]| {
+        let mut days = book();
+        for (days_ago, claimed) in claims {
+            let mut sums = Sums::default();
+            sums.0[Step::Claimed as usize] = *claimed;
+            for number in [0, 1] {
+                days.insert(Line {
+                    store: shop(),
+                    day: today - days_ago.days(),
+                    campaign: Some(campaign(number)),
+                    sums,
+                    through: Vec::new(),
+                    has_changed: false,
+                });
+            }
+        }
+        days.claimed_in_a_week(&campaign(0), today)
+    };
+    assert_eq!(said(&[]), None);
+    assert_eq!(said(&[(0, 4), (3, 5)]), None, "too few to be worth saying");
+    assert_eq!(said(&[(0, 4), (6, 6)]), Some(10));
+    assert_eq!(said(&[(0, 38), (7, 100)]), Some(38), "a week and no more");
+    assert_eq!(said(&[(0, 99), (1, 99)]), Some(190), "rounded down");
+    assert_eq!(said(&[(-1, 50)]), None, "a clock that ran ahead");
+}
