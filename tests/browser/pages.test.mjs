@@ -1,4 +1,5 @@
-// Each page on a small phone: nothing sticks out, a thumb hits everything, both languages, light and dark.
+// Each page on a small phone: nothing sticks out, a thumb hits everything, in each language, light and dark, and in
+// large type. The pictures stay in $SHOTS, or in target/screenshots, to be looked at.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -30,13 +31,16 @@ async function onPhone(options, act) {
   await phone.close();
 }
 
-for (const locale of ['zh-CN', 'en-GB']) {
+const tags = { 'zh-CN': 'zh-CN', 'zh-HK': 'zh-Hant', 'en-GB': 'en' };
+const claimedWords = { 'zh-CN': '领券', 'zh-HK': '領券', 'en-GB': 'Coupons claimed' };
+
+for (const locale of Object.keys(tags)) {
   for (const colorScheme of ['light', 'dark']) {
     test(`every page fits 360 px and a thumb: ${locale}, ${colorScheme}`, async () => {
       await onPhone({ viewport: narrow, locale, colorScheme }, async (page) => {
         const look = async (name) => {
           await shoot(page, `${name}-${locale}-${colorScheme}`, { fullPage: true });
-          assert.equal(await page.locator('html').getAttribute('lang'), locale.startsWith('zh') ? 'zh-CN' : 'en');
+          assert.equal(await page.locator('html').getAttribute('lang'), tags[locale]);
           await fitsItsScreen(page);
           await fitsAThumb(page);
           await isReadable(page);
@@ -113,11 +117,13 @@ for (const locale of ['zh-CN', 'en-GB']) {
         assert.match(await page.locator('main').innerText(), /马上换一碗/, 'the guest reads the answer');
         await open('/counter/places', 'places');
         await open('/counter', 'counter');
-        const claimed = page.locator('tr', { hasText: locale.startsWith('zh') ? '领券' : 'Coupons claimed' }).first();
+        const claimed = page.locator('tr', { hasText: claimedWords[locale] }).first();
         assert.ok(Number(await claimed.locator('td').first().innerText()) > 0, 'the coupon of this phone is counted');
       });
     });
 
+    // The console speaks two languages.
+    if (locale === 'zh-HK') continue;
     test(`the console fits 360 px and a desk: ${locale}, ${colorScheme}`, async () => {
       await onPhone({ viewport: narrow, locale, colorScheme }, async (page) => {
         const look = async (name, where = page) => {
@@ -142,6 +148,68 @@ for (const locale of ['zh-CN', 'en-GB']) {
       });
     });
   }
+}
+
+for (const locale of Object.keys(tags)) {
+  test(`a guest's pages fit 360 px in large type: ${locale}`, async () => {
+    await onPhone({ viewport: narrow, locale }, async (page) => {
+      const look = async (name) => {
+        await shoot(page, `${name}-${locale}-large`, { fullPage: true });
+        assert.equal(await page.locator('body').evaluate((body) => getComputedStyle(body).fontSize), '24.0012px');
+        await fitsItsScreen(page);
+        await fitsAThumb(page);
+        await isAccessible(page);
+      };
+      await page.goto(chain.portal + table);
+      await tap(page.locator('footer .link').first());
+      await look('landing');
+      await tap(page.locator('button'));
+      await look('coupon');
+      await tap(page.locator('button[value=follow]'));
+      await look('invite');
+      for (const [path, name] of [['/', 'wifi'], ['/me', 'my-coupons'], ['/notice', 'notice'], ['/t/22222222', 'unknown-code']]) {
+        await page.goto(chain.portal + path);
+        await look(name);
+      }
+      await tap(page.locator('footer .link').first());
+      assert.equal(await page.locator('body').evaluate((body) => getComputedStyle(body).fontSize), '18px');
+    });
+  });
+}
+
+// What each window says of itself.
+const windows = {
+  apple: 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148',
+  android: 'Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/AP2A.240705.005; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0 Mobile Safari/537.36',
+  wechat: 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.49',
+  alipay: 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 AlipayClient/10.6.10',
+};
+
+for (const [name, userAgent] of Object.entries(windows)) {
+  test(`the pages know what works in the window of ${name}`, async () => {
+    await onPhone({ viewport: narrow, userAgent }, async (page) => {
+      const isPassing = name === 'apple' || name === 'android';
+      await page.goto(`${chain.portal}/`);
+      await tap(page.locator('form[action="/claim"] button:not([formaction])'));
+      await shoot(page, `coupon-in-${name}`, { fullPage: true });
+      const code = await page.locator('.code').innerText();
+      assert.equal(await page.locator('.now').count(), isPassing ? 1 : 0, 'a window that forgets says so');
+      assert.equal(await page.locator('button[value=follow]').count(), name === 'alipay' ? 0 : 1);
+      await isAccessible(page);
+      if (name !== 'alipay') {
+        await tap(page.locator('button[value=follow]'));
+        await shoot(page, `invite-in-${name}`, { fullPage: true });
+        assert.equal(await page.locator('a[rel=noreferrer]').count(), isPassing ? 0 : 1, 'a link that opens');
+        await page.goBack();
+      }
+      await tap(page.locator('form[action="/admit"] button').first());
+      await shoot(page, `online-in-${name}`, { fullPage: true });
+      assert.equal(await page.locator('.code').innerText(), code, 'the code is there after the window closes');
+      await fitsItsScreen(page);
+      await fitsAThumb(page);
+      await isAccessible(page);
+    });
+  });
 }
 
 test('on the Wi-Fi page the way to the Internet is as large as the offer, and both are in sight', async () => {

@@ -1,14 +1,13 @@
 // Debian's Chromium as a guest's phone, and what a test wants to know of a page on it.
 
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { run } from './programs.mjs';
+import { root, run } from './programs.mjs';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -68,21 +67,21 @@ export async function tapAndStay(target) {
   await page.locator('main:not([data-before])').waitFor();
 }
 
-/** Saves what `what` (a page or an element) shows as `$SHOTS/name.png`, or in a folder that is removed. */
+// Kept, so that people can look at them: a test sees a page that is broken, not one that is ugly.
+const shots = process.env.SHOTS ?? path.join(root, 'target', 'screenshots');
+
+/** Saves what `what` (a page or an element) shows as `name.png`; the file. */
 export async function shoot(what, name, options = {}) {
-  const kept = process.env.SHOTS;
-  if (kept) await mkdir(kept, { recursive: true });
-  const dir = kept ?? (await mkdtemp(path.join(tmpdir(), 'maitred-shot-')));
-  const file = path.join(dir, `${name}.png`);
+  await mkdir(shots, { recursive: true });
+  const file = path.join(shots, `${name}.png`);
   await what.screenshot({ path: file, ...options });
-  return { file, forget: () => kept || rm(dir, { recursive: true }) };
+  return file;
 }
 
 /** What an independent reader, zbar, sees on a screenshot of `what`: the text of its one QR symbol. */
 export async function scan(what, name) {
-  const shot = await shoot(what, name);
-  const read = await run('zbarimg', '--quiet', '--raw', '-Sdisable', '-Sqrcode.enable', shot.file);
-  await shot.forget();
+  const file = await shoot(what, name);
+  const read = await run('zbarimg', '--quiet', '--raw', '-Sdisable', '-Sqrcode.enable', file);
   const symbols = read.trim().split('\n');
   assert.equal(symbols.length, 1, `one symbol on ${name}, not: ${read}`);
   return symbols[0];
