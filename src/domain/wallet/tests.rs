@@ -640,3 +640,20 @@ fn a_void_coupon_is_remembered_by_checkpoints_for_as_long_as_it_could_be_shown()
     assert!(gone.contains(&Key::Voided(claim.coupon)));
     assert!(!shop.wallet.is_voided(claim.coupon));
 }
+
+#[test]
+fn a_diner_is_heard_of_by_what_they_did_last_and_shown_what_they_can_use() {
+    let mut shop = TestShop::open();
+    let claim = shop.claim(1);
+    let claimed_at = shop.now;
+    assert_eq!(shop.wallet.last_heard_of(claim.vid), Some(claimed_at));
+    let held = shop.wallet.latest_usable(claim.vid, shop.now).unwrap();
+    assert_eq!(held.claim.coupon, claim.coupon);
+
+    shop.later(20);
+    shop.show(&Presented::Code(claim.code)).unwrap();
+    assert_eq!(shop.wallet.last_heard_of(claim.vid), Some(shop.now));
+    assert!(shop.wallet.latest_usable(claim.vid, shop.now).is_none());
+    let stranger = Vid::from_entropy([9; 16]);
+    assert_eq!(shop.wallet.last_heard_of(stranger), None);
+}
