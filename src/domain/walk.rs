@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::{StaffName, TouchpointCode};
-use super::stickers::WalkFinished;
+use super::stickers::{WalkFinished, natural};
 use super::store::{Touchpoint, TouchpointKind};
 
 /// Wrong stickers that are remembered one by one: whoever finds more has the wrong shop.
@@ -53,6 +53,9 @@ impl Line {
     }
 }
 
+/// Kind and label, sorted as people count.
+type Place<'t> = (TouchpointKind, (&'t str, u64), &'t str);
+
 /// How a walk stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
@@ -82,16 +85,17 @@ impl Walk {
     /// How it stands in a store with these touchpoints. A sticker that was bound or moved since it was scanned
     /// is where the table says now.
     pub fn findings<'t>(&self, touchpoints: impl Iterator<Item = &'t Touchpoint>) -> Findings {
-        let mut places: BTreeMap<(TouchpointKind, &str), Vec<TouchpointCode>> = BTreeMap::new();
+        let mut places: BTreeMap<Place<'_>, Vec<TouchpointCode>> = BTreeMap::new();
         let mut bound = BTreeSet::new();
         for touchpoint in touchpoints.filter(|touchpoint| touchpoint.is_bound()) {
             bound.insert(touchpoint.code.to_string());
             if hangs_in_the_shop(touchpoint.kind) {
-                let place = (touchpoint.kind, touchpoint.label.as_str());
+                let label = touchpoint.label.as_str();
+                let place = (touchpoint.kind, natural(label), label);
                 places.entry(place).or_default().push(touchpoint.code);
             }
         }
-        let line = |((kind, label), codes): ((TouchpointKind, &str), Vec<TouchpointCode>)| Line {
+        let line = |((kind, _, label), codes): (Place<'_>, Vec<TouchpointCode>)| Line {
             kind,
             label: label.to_owned(),
             is_found: codes.iter().any(|code| self.scanned.contains(code)),

@@ -15,9 +15,9 @@
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
-//! | [`till`] | `GET /till` and what is under it |
-//! | [`counter`] | `GET /counter` and what is under it |
+//! | [`till`], [`counter`] | `GET /till`, `GET /counter` and what is under them |
 //! | [`pos`] | `POST /api/v1/redeem`, `POST /api/v1/bill` |
+//! | [`walk`] | `GET /t/{code}` of a device that walks past all stickers |
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
 mod admit;

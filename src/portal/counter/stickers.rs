@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{BindingId, StaffName, TouchpointCode};
-use crate::domain::stickers::{TouchpointBound, read_label, suggestions};
+use crate::domain::stickers::{TouchpointBound, natural, read_label, suggestions};
 use crate::domain::store::{Touchpoint, TouchpointKind};
 use crate::domain::wallet::moment_at;
 use crate::journal::Verdict;
@@ -93,7 +93,7 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
     };
     let shell = Shell::new(visitor.language, LanguageLink::Here, Some(&folder.store));
     let mut stickers: Vec<_> = folder.touchpoints.values().collect();
-    stickers.sort_by_key(|one| (!one.is_bound(), one.kind, &one.label));
+    stickers.sort_by_key(|one| (!one.is_bound(), one.kind, natural(&one.label)));
     let row = |touchpoint: &&Touchpoint| Row {
         code: touchpoint.code,
         kind: name(touchpoint.kind, &shell.t.kinds),
