@@ -11,8 +11,8 @@ pub enum Choice {
     Meant,
     Kind(TouchpointKind),
     Labels(Vec<String>),
-    /// From one label to another, both with their row of numbers; an empty one is no bound.
-    Between(String, String),
+    /// Of a kind, or of those that the layout is for: from one label to another. An empty one is no bound.
+    Between(Option<TouchpointKind>, String, String),
     /// Those without a place, with a line to write it on.
     Blank,
 }
@@ -20,11 +20,15 @@ pub enum Choice {
 impl Choice {
     /// As a form asks for it: `meant`, `blank` or a kind, and from which label to which.
     pub fn asked(which: &str, (first, last): (&str, &str)) -> Option<Self> {
-        Some(match which {
-            "meant" if first.is_empty() && last.is_empty() => Self::Meant,
-            "meant" => Self::Between(first.to_owned(), last.to_owned()),
-            "blank" => Self::Blank,
-            kind => Self::Kind(TouchpointKind::named(kind)?),
+        let kind = match which {
+            "blank" => return Some(Self::Blank),
+            "meant" => None,
+            kind => Some(TouchpointKind::named(kind)?),
+        };
+        Some(if first.is_empty() && last.is_empty() {
+            kind.map_or(Self::Meant, Self::Kind)
+        } else {
+            Self::Between(kind, first.to_owned(), last.to_owned())
         })
     }
 
@@ -49,11 +53,12 @@ impl Choice {
             Self::Meant => is_meant(),
             Self::Kind(kind) => touchpoint.kind == *kind,
             Self::Labels(labels) => labels.contains(&touchpoint.label),
-            Self::Between(first, last) => {
+            Self::Between(kind, first, last) => {
+                let is_of_kind = kind.map_or_else(is_meant, |kind| touchpoint.kind == kind);
                 let label = natural(&touchpoint.label);
                 let is_after = first.is_empty() || natural(first) <= label;
                 let is_before = last.is_empty() || label <= natural(last);
-                is_meant() && is_after && is_before
+                is_of_kind && is_after && is_before
             }
             Self::Blank => true,
         }
@@ -93,11 +98,14 @@ mod tests {
 
     #[test]
     fn numbers_are_in_their_order_and_blank_stickers_apart() {
-        let between = |first: &str, last: &str| Choice::Between(first.to_owned(), last.to_owned());
+        let between = |first, last| Choice::asked("meant", (first, last)).unwrap();
         assert_eq!(chosen(&between("A2", "A10"), "label-50x50"), ["A2", "A10"]);
         let later = chosen(&between("A3", ""), "label-50x50");
         assert_eq!(later, ["A10", "B1", "Door"], "a label is for anything");
         assert_eq!(chosen(&Choice::Meant, "door-a4"), ["Door"]);
+        let tables = Choice::asked("table", ("B1", "")).unwrap();
+        assert_eq!(chosen(&tables, "label-50x50"), ["B1"]);
+        assert_eq!(Choice::asked("chair", ("", "")), None);
         let door = Choice::Kind(TouchpointKind::Door);
         assert_eq!(chosen(&door, "label-50x50"), ["Door"]);
         assert_eq!(chosen(&Choice::Blank, "label-50x50").len(), 1);
