@@ -113,7 +113,7 @@ texts! {
         busy_text form_title form_text missing_title missing_text
     }
     stickers Stickers {
-        title how blanks none no_place for_staff guest_text blank_title blank_text bound_text pick type_it
+        title how blanks none no_place for_staff guest_title guest_text blank_title blank_text bound_text pick type_it
         kind label bind bad_label taken give_way stay free see
     }
     walk Walk {
