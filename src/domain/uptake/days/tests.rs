@@ -400,7 +400,7 @@ fn a_week_of_claims_is_said_honestly_or_not_at_all() {
                     day: today - days_ago.days(),
                     campaign: Some(campaign(number)),
                     sums,
-                    through: Vec::new(),
+                    through: Through::default(),
                     has_changed: false,
                 });
             }

@@ -199,7 +199,7 @@ impl Ledger for Embedded {
 
     async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
         self.run(move |db| {
-            let of = |(store, day): &(StoreId, Date)| places::deeds(db, store, *day);
+            let of = |(store, day): &(StoreId, Date)| spots::deeds(db, store, *day);
             asked.iter().map(of).collect()
         })
         .await

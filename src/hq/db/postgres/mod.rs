@@ -307,7 +307,7 @@ impl Ledger for Postgres {
     }
 
     async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
-        places::deeds(&self.client().await?, &asked).await
+        spots::deeds(&self.client().await?, &asked).await
     }
 
     async fn places_since(&self) -> Answer<Option<Date>> {
