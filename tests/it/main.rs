@@ -21,6 +21,7 @@ mod invite;
 mod kill;
 mod ledger;
 mod memory;
+mod outage;
 mod packaging;
 mod places;
 mod pos;
