@@ -19,11 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::State;
-use super::cookie;
 use super::coupon::on_the_wall;
+use super::diner;
 use super::error::{Apology, not_saved};
 use super::ledger::{Ledger, happening, only_say, write};
-use super::pages::{Shell, page, render, see_other};
+use super::pages::{Shell, page, render};
 use super::texts::{Feedback as Texts, texts};
 use super::visitor::Visitor;
 use crate::domain::event::Event;
@@ -139,8 +139,7 @@ async fn show(
         None => Vec::new(),
     };
     let html = render(&FeedbackPage {
-        shell: Shell::new(language, visitor.language_link(), Some(here.store())),
-        store: here.store().name.of(language),
+        shell: Shell::of(visitor, Some(here.store())),
         label: here.touchpoint.map(|place| place.label.as_str()),
         is_table: here
             .touchpoint
@@ -334,8 +333,8 @@ async fn ask(
     };
     match state.journal.commit(look).await {
         Ok(Ok(id)) => {
-            let mut response = see_other(&format!("/feedback/said/{id}"));
-            let cookie = state.signer.set(cookie::DINER, &vid.to_string());
+            let mut response = visitor.see_other(&format!("/feedback/said/{id}"));
+            let cookie = diner::remembered(state, vid);
             response.headers_mut().append(SET_COOKIE, cookie);
             response
         }
@@ -366,8 +365,7 @@ async fn said(
         .map(|folder| &folder.store);
     let shown = Shown::of(&request, &bundle, visitor.language);
     let html = render(&SaidPage {
-        shell: Shell::new(visitor.language, visitor.language_link(), store),
-        store: store.map_or("", |store| store.name.of(visitor.language)),
+        shell: Shell::of(&visitor, store),
         is_call: request.is_call(),
         is_bad: request.is_alert(),
         // From the street nobody in the shop reads it.
@@ -452,7 +450,6 @@ fn called(t: &Texts, call: Call) -> &str {
 #[template(path = "portal/feedback.html")]
 struct FeedbackPage<'a> {
     shell: Shell,
-    store: &'a str,
     label: Option<&'a str>,
     is_table: bool,
     code: Option<TouchpointCode>,
@@ -469,9 +466,8 @@ struct FeedbackPage<'a> {
 
 #[derive(Template)]
 #[template(path = "portal/said.html")]
-struct SaidPage<'a> {
+struct SaidPage {
     shell: Shell,
-    store: &'a str,
     is_call: bool,
     is_bad: bool,
     in_shop: bool,

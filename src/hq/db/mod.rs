@@ -255,6 +255,10 @@ pub struct Delivery {
 }
 
 /// A line of a delivery.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are frames, and a box for each would be one more allocation a frame"
+)]
 #[derive(Debug, Clone)]
 pub enum Entry {
     Frame(Frame),

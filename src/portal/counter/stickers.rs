@@ -72,11 +72,7 @@ pub(in crate::portal) async fn unbound(
         }) => ask(folder, touchpoint, (visitor, &staff), Trouble::None),
         Ok(AtTill { staff: None, .. }) => {
             let html = render(&BlankPage {
-                shell: Shell::new(
-                    visitor.language,
-                    visitor.language_link(),
-                    Some(&folder.store),
-                ),
+                shell: Shell::of(visitor, Some(&folder.store)),
                 code: touchpoint.code,
             });
             page(StatusCode::NOT_FOUND, visitor.packing, html)
