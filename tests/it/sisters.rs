@@ -68,7 +68,8 @@ async fn a_sisters_coupon_is_redeemed_once_and_its_own_store_hears_of_it() {
     }
     // Taken back, it is free again, at home too.
     let page = shops.abroad.phone.get("/till").await.unwrap();
-    let undo = "action=\"/till/undo\"><input type=\"hidden\" name=\"redemption\" value=\"";
+    let undo =
+        "action=\"/till/undo\" data-stay><input type=\"hidden\" name=\"redemption\" value=\"";
     let redemption = page.between(undo, "\"").unwrap().to_owned();
     let fields = [("redemption", redemption.as_str())];
     shops

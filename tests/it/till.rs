@@ -348,7 +348,8 @@ async fn what_is_no_good_at_the_till_is_said_in_the_readers_language() {
             [
                 "已过期：",
                 "还没到使用时间",
-                "不是本连锁的券",
+                "这不是本连锁的券",
+                "二维码无法验证",
                 "没有这个券码",
                 "没有保存任何内容",
             ],
@@ -358,13 +359,14 @@ async fn what_is_no_good_at_the_till_is_said_in_the_readers_language() {
             [
                 "Expired at",
                 "Not valid yet",
-                "not a coupon of this chain",
+                "This coupon is not of this chain",
+                "The QR cannot be verified",
                 "no such coupon",
                 "Nothing was saved",
             ],
         ),
     ] {
-        let [expired, early, foreign, unknown, incomplete] = words;
+        let [expired, early, foreign, damaged, unknown, incomplete] = words;
         let mut till = Till::open(&store, &pin).await;
         till.phone
             .get(&format!("/till?lang={language}"))
@@ -375,7 +377,7 @@ async fn what_is_no_good_at_the_till_is_said_in_the_readers_language() {
             (&old.token, expired),
             (&not_yet.code, early),
             (&foreign_token(), foreign),
-            (&with_a_bit_changed(&not_yet.token), foreign),
+            (&with_a_bit_changed(&not_yet.token), damaged),
             ("22222", unknown),
             ("no code at all", unknown),
         ] {

@@ -529,7 +529,7 @@ fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
     let mut kept = BTreeMap::new();
     let claim = shop.claim(1);
     let code = Presented::Code(claim.code);
-    let staff = StaffName::parse("manager").unwrap();
+    let staff = shop.staff.clone();
     let redeem = shop.show(&code).unwrap();
     shop.wallet = restarted(&mut shop.wallet, &mut kept);
 
