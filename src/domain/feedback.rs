@@ -141,7 +141,7 @@ fn has_number(text: &str) -> bool {
     for c in text.chars() {
         match c {
             '0'..='9' | '０'..='９' => digits += 1,
-            ' ' | '-' | '.' | '(' | ')' | '+' | '/' | '—' | '－' | '\u{3000}' => {}
+            ' ' | '-' | '.' | '(' | ')' | '+' | '/' | '_' | '·' | '—' | '－' | '\u{3000}' => {}
             _ => digits = 0,
         }
         if digits >= DIGITS_OF_A_PHONE {
@@ -153,8 +153,10 @@ fn has_number(text: &str) -> bool {
 
 fn has_address(text: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    text.split_once('@')
-        .is_some_and(|(name, host)| is_part(name.chars().last()) && is_part(host.chars().next()))
+    text.match_indices('@').any(|(at, _)| {
+        let (name, host) = (&text[..at], &text[at + 1..]);
+        is_part(name.chars().last()) && is_part(host.chars().next())
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +185,7 @@ mod tests {
             "(0755) 8660-1234",
             "１３８００１３８０００",
             "lin@example.cn",
+            "see you @ the bar, or write to lin@example.cn",
         ] {
             let refused = Words::typed(typed).unwrap_err();
             assert_eq!(refused, BadWords::TellsHowToReach, "{typed}");

@@ -98,7 +98,7 @@ impl Walk {
         let line = |((kind, _, label), codes): (Place<'_>, Vec<TouchpointCode>)| Line {
             kind,
             label: label.to_owned(),
-            is_found: codes.iter().any(|code| self.scanned.contains(code)),
+            is_found: codes.iter().any(|code| self.has_seen(*code)),
             codes,
         };
         let wrong = self.wrong.iter();
@@ -109,6 +109,14 @@ impl Walk {
                 .map(|(text, wrong)| (text.clone(), *wrong))
                 .collect(),
         }
+    }
+}
+
+impl Walk {
+    /// Whether a sticker was scanned, also before it was bound.
+    fn has_seen(&self, code: TouchpointCode) -> bool {
+        let blank = self.wrong.get(code.as_str()) == Some(&Wrong::Blank);
+        blank || self.scanned.contains(&code)
     }
 }
 
@@ -200,7 +208,8 @@ mod tests {
         let mut walk = Walk::default();
         walk.scan_wrong(code(6).as_str(), Wrong::Blank);
         let bound = [at(6, TouchpointKind::Table, "A4")];
-        assert_eq!(walk.findings(bound.iter()).wrong, []);
+        let findings = walk.findings(bound.iter());
+        assert_eq!((findings.wrong.as_slice(), findings.found()), (&[][..], 1));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::State;
 use super::doors::Doors;
 use super::error::{Apology, not_kept};
+use super::feedback::is_bound;
 use super::invite;
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render};
@@ -85,7 +86,7 @@ fn draw(
     render(&CouponPage {
         shell: Shell::of(visitor, Some(store)),
         id: claim.coupon,
-        touchpoint: claim.touchpoint,
+        touchpoint: Some(claim.touchpoint).filter(|code| is_bound(bundle, *code)),
         gift: claim.gift.of(language),
         code,
         spelled: spelled(code),
@@ -253,7 +254,8 @@ pub(super) async fn notice(
 struct CouponPage<'a> {
     shell: Shell,
     id: CouponId,
-    touchpoint: TouchpointCode,
+    /// None where its sticker was taken off since then.
+    touchpoint: Option<TouchpointCode>,
     gift: &'a str,
     code: &'a str,
     spelled: String,

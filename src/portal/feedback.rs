@@ -371,13 +371,19 @@ async fn said(
         // From the street nobody in the shop reads it.
         in_shop: state.store.is_some(),
         back: match request.place {
-            Some(code) => format!("/feedback/{code}"),
-            None => "/feedback".to_owned(),
+            Some(code) if is_bound(&bundle, code) => format!("/feedback/{code}"),
+            Some(_) | None => "/feedback".to_owned(),
         },
         said: vec![shown],
     });
     let answer = page(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
+}
+
+/// Whether a sticker that was scanned marks a place still.
+pub(super) fn is_bound(bundle: &Bundle, code: TouchpointCode) -> bool {
+    let found = bundle.touchpoint(code);
+    found.is_some_and(|(_, touchpoint)| touchpoint.is_bound())
 }
 
 /// A request as its guest sees it.

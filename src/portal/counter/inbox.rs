@@ -135,6 +135,8 @@ fn item(request: &Request, folder: &StoreFolder, language: Language, now: Timest
     let place = request
         .place
         .and_then(|code| folder.touchpoints.get(&code))
+        // A sticker that was taken off since then.
+        .filter(|place| place.is_bound())
         .map(|place| match place.kind {
             TouchpointKind::Table => format!("{} {}", t.landing.table, place.label),
             TouchpointKind::Wifi
@@ -249,7 +251,8 @@ async fn show_one(
         most: MOST_WORDS,
         fault,
     });
-    page(status, visitor.packing, html)
+    let answer = page(status, visitor.packing, html);
+    (visitor.remember_language(), answer).into_response()
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as Extract};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::stickers;
@@ -90,7 +90,8 @@ fn ask(folder: &StoreFolder, visitor: &Visitor, staff: &StaffName, trouble: Trou
         most: MOST_CODES,
         shell,
     });
-    page(status, visitor.packing, html)
+    let answer = page(status, visitor.packing, html);
+    (visitor.remember_language(), answer).into_response()
 }
 
 /// `GET /counter/sheets/print`

@@ -9,7 +9,7 @@ use axum::Form;
 use axum::extract::rejection::{FormRejection, PathRejection};
 use axum::extract::{FromRequestParts, Path, Request, State as Extract};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -102,7 +102,8 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
         rows: stickers.iter().map(row).collect(),
         shell,
     });
-    page(StatusCode::OK, visitor.packing, html)
+    let answer = page(StatusCode::OK, visitor.packing, html);
+    (visitor.remember_language(), answer).into_response()
 }
 
 /// `GET /counter/stickers/{code}`

@@ -19,6 +19,8 @@ pub(super) struct About {
 impl About {
     pub(super) fn of(coupon: &Coupon, bundle: &Bundle, now: Timestamp, language: Language) -> Self {
         let found = bundle.touchpoint(coupon.claim.touchpoint);
+        // A sticker that was taken off since then has no name.
+        let found = found.filter(|(_, touchpoint)| touchpoint.is_bound());
         let place = found.map(|(_, touchpoint)| match touchpoint.kind {
             TouchpointKind::Table => {
                 format!("{} {}", texts(language).landing.table, touchpoint.label)
