@@ -4,8 +4,6 @@
 //! Both end in a real navigation: phones look again only when a page is loaded.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -19,6 +17,7 @@ use super::{State, me};
 use crate::admission::{NotAdmitted, Standing, book};
 use crate::domain::ids::{CouponId, ShortCode, TapId};
 use crate::domain::wifi::Policy;
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 #[derive(Debug, Deserialize)]

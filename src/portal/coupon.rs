@@ -1,9 +1,8 @@
 //! A diner's coupon: its code, its QR, what it is for and until when; and the optional box below it.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::Path;
-use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -24,6 +23,7 @@ use crate::domain::ids::{CouponId, TouchpointCode};
 use crate::domain::store::{Store, TouchpointKind};
 use crate::domain::text::Language;
 use crate::domain::wallet::{Coupon, TokenClaims};
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::Bundle;
 use crate::wire::qr::{Correction, Symbol};
 use crate::wire::token;

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -34,6 +34,7 @@ use crate::domain::store::{Store, Touchpoint, TouchpointKind};
 use crate::domain::text::Language;
 use crate::ops::files::random;
 use crate::ops::metrics;
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 /// A guest is shown what they said within so long.

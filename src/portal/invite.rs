@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -30,6 +29,7 @@ use crate::domain::invitation::{Code, Intents, Invitation, InvitationKind, Momen
 use crate::domain::store::Store;
 use crate::domain::text::Language;
 use crate::ops::clock::Clock;
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::Bundle;
 use crate::wire::qr::{Correction, Symbol};
 

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use axum::Form;
-use axum::extract::rejection::FormRejection;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 use serde::Deserialize;
@@ -23,6 +21,7 @@ use crate::journal::Verdict;
 use crate::ops::clock::Clock;
 use crate::ops::files::random;
 use crate::ops::metrics;
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::Bundle;
 use crate::wire::frame::BootTime;
 

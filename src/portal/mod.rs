@@ -32,6 +32,7 @@ mod endings;
 mod environment;
 mod error;
 mod feedback;
+mod form;
 mod guest;
 pub mod https;
 mod invite;

@@ -130,9 +130,9 @@ texts! {
 
 /// The words of `language`.
 pub(super) fn texts(language: Language) -> &'static Texts {
-    static CHINESE: OnceLock<Texts> = OnceLock::new();
-    static TRADITIONAL: OnceLock<Texts> = OnceLock::new();
-    static ENGLISH: OnceLock<Texts> = OnceLock::new();
+    static CHINESE: OnceLock<Box<Texts>> = OnceLock::new();
+    static TRADITIONAL: OnceLock<Box<Texts>> = OnceLock::new();
+    static ENGLISH: OnceLock<Box<Texts>> = OnceLock::new();
     let (cell, file) = match language {
         Language::Chinese => (&CHINESE, include_str!("../../templates/text/zh-CN.toml")),
         Language::TraditionalChinese => (
@@ -143,7 +143,7 @@ pub(super) fn texts(language: Language) -> &'static Texts {
     };
     cell.get_or_init(|| {
         let groups = read_strictly("texts", file).expect("a test reads all files");
-        Texts::take(groups).expect("a test holds all files to the same keys")
+        Box::new(Texts::take(groups).expect("a test holds all files to the same keys"))
     })
 }
 

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Form;
 use axum::extract::State as Extract;
-use axum::extract::rejection::FormRejection;
 use axum::response::Response;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +21,7 @@ use crate::domain::store::Store;
 use crate::domain::wallet::Redemption;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
 use crate::portal::texts::Counter;

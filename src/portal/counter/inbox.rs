@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State as Extract};
 use axum::http::header::REFRESH;
 use axum::http::{HeaderValue, StatusCode};
@@ -26,6 +25,7 @@ use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::feedback::{in_words, words_of};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::{Texts, texts};

@@ -4,9 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
 use axum::extract::State as Extract;
-use axum::extract::rejection::FormRejection;
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -19,6 +17,7 @@ use crate::domain::text::Language;
 use crate::domain::wallet::TapRefused;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
 use crate::portal::table::left_in_words;

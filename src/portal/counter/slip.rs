@@ -4,8 +4,7 @@
 //! own cookie. A second event (40) in the same frame says who issued it. The same form sent twice is one slip.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +24,7 @@ use crate::ops::metrics;
 use crate::portal::State;
 use crate::portal::coupon::{self, Standing};
 use crate::portal::error::{Apology, not_kept};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_all};
 use crate::portal::pages::{LanguageLink, Shell, render, scripted, see_other};
 use crate::portal::texts::{Slip as Words, texts};

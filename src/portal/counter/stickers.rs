@@ -5,8 +5,7 @@
 //! the way to this page beside it.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, PathRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Request, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -22,6 +21,7 @@ use crate::journal::Verdict;
 use crate::ops::files::random;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::Kinds;

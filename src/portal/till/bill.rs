@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
 use axum::extract::State as Extract;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -22,6 +20,7 @@ use crate::domain::text::Text;
 use crate::domain::wallet::UndoRefused;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::texts::Texts;
 

@@ -17,13 +17,12 @@ pub(super) mod sisters;
 use std::fmt;
 use std::net::IpAddr;
 
+use axum::Router;
 use axum::extract::FromRequestParts;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
 use jiff::Timestamp;
 
 use super::State;
@@ -32,6 +31,7 @@ use super::error::Apology;
 use super::visitor::Visitor;
 use crate::domain::ids::{DeviceId, StaffName};
 use crate::ops::serve::Peer;
+use crate::portal::form::{Form, FormRejection};
 use crate::wire::encoding::{from_base64, to_base64};
 use crate::wire::staff::Staff;
 

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Form;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -31,6 +29,7 @@ use crate::ops::metrics;
 use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{self, LanguageLink, Shell, render};
 use crate::portal::texts::Texts;

@@ -1,9 +1,8 @@
 //! Pairing a device and signing in on it.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::Query;
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
@@ -17,6 +16,7 @@ use crate::portal::State;
 use crate::portal::cookie;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, write};
 use crate::portal::pages::{self, LanguageLink, Shell, render, see_other};
 use crate::portal::texts::texts;

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::Form;
 use axum::extract::State as Extract;
-use axum::extract::rejection::FormRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
@@ -18,6 +16,7 @@ use crate::domain::ids::{RedemptionId, StaffName};
 use crate::domain::wallet::{UndoRefused, Undoer};
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::texts::Till;
 use crate::wire::bundle::StoreFolder;
