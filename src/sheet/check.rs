@@ -1,5 +1,9 @@
 //! Every code is read again as a camera would read it, from what is about to be drawn.
+//!
+//! A router has no room for a reader of pictures (rqrr's tables and code are 185 kB): there every module that is
+//! drawn, with whatever is over it, is held to the symbol of its text, made once more.
 
+#[cfg(feature = "hq")]
 use rqrr::PreparedImage;
 
 use super::CannotPrint;
@@ -35,7 +39,10 @@ pub fn check(sticker: &Sticker) -> Result<(), CannotPrint> {
     for (index, op) in sticker.ops.iter().enumerate() {
         let Op::Code(code) = op else { continue };
         let over = &sticker.ops[index + 1..];
-        let reads = |is_dark| read(code, over, is_dark).as_deref() == Some(code.text.as_str());
+        let reads = |is_dark| {
+            let (seen, side) = seen(code, over, is_dark);
+            reads_as(seen, side, &code.text)
+        };
         // Nobody knows how dark a picture is to a camera: it must not matter.
         let has_picture = over.iter().any(|op| matches!(op, Op::Picture { .. }));
         if !reads(false) || (has_picture && !reads(true)) {
@@ -46,8 +53,8 @@ pub fn check(sticker: &Sticker) -> Result<(), CannotPrint> {
     Ok(())
 }
 
-/// What a camera reads, where pictures are all dark or all light.
-fn read(code: &DrawnCode, over: &[Op], pictures_are_dark: bool) -> Option<String> {
+/// What a camera sees, pixel by pixel, and how many pixels a side has; pictures are all dark or all light.
+fn seen(code: &DrawnCode, over: &[Op], pictures_are_dark: bool) -> (Vec<bool>, usize) {
     let pixels = usize::from(PIXELS);
     let side = usize::from(code.symbol.side) * pixels;
     let mut dark = vec![false; side * side];
@@ -68,10 +75,44 @@ fn read(code: &DrawnCode, over: &[Op], pictures_are_dark: bool) -> Option<String
         };
         cover(&mut dark, side, code, area, is_dark);
     }
+    (dark, side)
+}
+
+#[cfg(feature = "hq")]
+fn reads_as(dark: Vec<bool>, side: usize, text: &str) -> bool {
     let mut seen = PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
     let grids = seen.detect_grids();
-    let (_, text) = grids.first()?.decode().ok()?;
-    Some(text)
+    let read = grids.first().and_then(|grid| grid.decode().ok());
+    read.is_some_and(|(_, read)| read == text)
+}
+
+#[cfg(not(feature = "hq"))]
+fn reads_as(dark: Vec<bool>, side: usize, text: &str) -> bool {
+    use crate::wire::qr::{Correction, Symbol};
+
+    let pixels = usize::from(PIXELS);
+    let modules = side / pixels;
+    let levels = [Correction::Medium, Correction::Quartile, Correction::High];
+    levels.into_iter().any(|level| {
+        let Ok(symbol) = Symbol::of(text, level) else {
+            return false;
+        };
+        let mut wanted = vec![false; modules * modules];
+        for run in &symbol.runs {
+            let begins = usize::from(run.top) * modules + usize::from(run.left);
+            let run = begins..begins + usize::from(run.length);
+            match wanted.get_mut(run) {
+                Some(run) => run.fill(true),
+                // A larger symbol than the one that was drawn.
+                None => return false,
+            }
+        }
+        let middle = |module: usize| module * pixels + pixels / 2;
+        (0..modules * modules).all(|module| {
+            let (row, column) = (module / modules, module % modules);
+            dark[middle(row) * side + middle(column)] == wanted[module]
+        })
+    })
 }
 
 /// Paints what of `area` is over the code.
