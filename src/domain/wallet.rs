@@ -91,6 +91,9 @@ pub struct Redemption {
     pub redeem: Redeem,
     #[serde(with = "unix_millis")]
     pub at: Timestamp,
+    /// Its coupon was not here yet, so it counted at no place, and taking it back does too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unplaced: bool,
 }
 
 /// Wrong PINs typed on one till device.
@@ -318,9 +321,12 @@ impl Wallet {
     }
 
     /// A redemption as it was written: where its coupon came from stands with the coupon, while that is here.
+    /// Not with one that came down later: an undo must take away what was counted, where it was counted.
     fn unpacked(&self, done: &redemptions::Record) -> Redemption {
         let mut redemption = done.unpack(&self.names);
-        redemption.redeem.origin = self.origin(done.coupon);
+        if !redemption.unplaced {
+            redemption.redeem.origin = self.origin(done.coupon);
+        }
         redemption
     }
 
@@ -698,8 +704,13 @@ impl Wallet {
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
             Event::Redeem(redeem) => {
                 let redeem = redeem.clone();
-                let coupon = redeem.coupon;
-                self.hand_over(&Redemption { redeem, at }, Saved::Never);
+                let (coupon, unplaced) = (redeem.coupon, redeem.origin.is_none());
+                let done = Redemption {
+                    redeem,
+                    at,
+                    unplaced,
+                };
+                self.hand_over(&done, Saved::Never);
                 self.count_or_give_back(coupon);
             }
             Event::RedeemUndone(undone) => {

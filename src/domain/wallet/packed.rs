@@ -43,6 +43,7 @@ pub(super) enum Flag {
     PassedDown = 8,
     FromElsewhere = 16,
     Provisional = 32,
+    Unplaced = 64,
 }
 
 impl Flags {

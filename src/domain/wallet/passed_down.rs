@@ -166,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn an_undo_counts_where_its_redemption_did_also_when_the_coupon_came_down_in_between() {
+        let mut shop = TestShop::open();
+        let (early, late) = (on_the_street(&shop, 1), on_the_street(&shop, 2));
+        pass_down(&mut shop, &early);
+        let redeemed = [&early, &late].map(|known| shop.show(&qr(known, &shop)).unwrap());
+        pass_down(&mut shop, &late);
+        assert!(redeemed[0].origin.is_some());
+        assert_eq!(redeemed[1].origin, None);
+        for _ in 0..2 {
+            for redeem in &redeemed {
+                let undone = shop.wallet.take_back(redeem.coupon, &redeem.staff).unwrap();
+                assert_eq!(undone.origin, redeem.origin);
+            }
+            shop.wallet = restarted(&mut shop.wallet, &mut BTreeMap::new());
+        }
+    }
+
+    #[test]
     fn a_diner_who_claimed_on_the_street_is_shown_that_coupon_in_the_shop() {
         let mut shop = TestShop::open();
         let known = on_the_street(&shop, 1);

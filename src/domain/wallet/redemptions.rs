@@ -50,6 +50,7 @@ impl Record {
                     Flag::Provisional,
                     redeem.home.as_ref().is_some_and(|home| home.provisional),
                 ),
+                (Flag::Unplaced, done.unplaced),
             ]),
             saved,
         }
@@ -74,6 +75,7 @@ impl Record {
                 }),
             },
             at: self.at.into(),
+            unplaced: self.flags.has(Flag::Unplaced),
         }
     }
 }

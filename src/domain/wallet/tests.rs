@@ -549,14 +549,16 @@ fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
 /// Entries that gateways in shops have on their disks.
 const COUPON_ENTRY: &str = r#"{"coupon":{"claim":{"cpn":"00000000000000000000000000000001","cd":"7K3F","cmp":"quiet-hours","tp":"22222222","tap":"00000000000000000000000000000002","vid":"00000000000000000000000000000003","nb":1796110200123,"na":1796715000123,"gift":{"zh":"毛肚","en":"Tripe"},"rem":1797319800123,"off":true},"store":"SZ01","issued_at":1796110200123,"day":"2026-12-01","consented":true}}"#;
 const REDEMPTION_ENTRY: &str = r#"{"redemption":{"redeem":{"red":"00000000000000000000000000000004","cpn":"00000000000000000000000000000001","cmp":"quiet-hours","stf":"xiaochen","dev":"00000000000000000000000000000005","vid":"00000000000000000000000000000003","rem":1797319800123,"off":true},"at":1796110800456}}"#;
+const UNPLACED_ENTRY: &str = r#"{"redemption":{"redeem":{"red":"00000000000000000000000000000004","cpn":"00000000000000000000000000000006","cmp":"quiet-hours","stf":"xiaochen","dev":"00000000000000000000000000000005","rem":1797319800123},"at":1796110800456,"unplaced":true}}"#;
 
 #[test]
 fn what_is_packed_in_memory_is_the_same_bytes_in_the_checkpoint() {
     let mut wallet = Wallet::default();
-    let coupon = CouponId::from_entropy(1_u128.to_be_bytes());
+    let [coupon, other] = [1_u128, 6].map(|n| CouponId::from_entropy(n.to_be_bytes()));
     for (key, text) in [
         (Key::Coupon(coupon), COUPON_ENTRY),
         (Key::Redemption(coupon), REDEMPTION_ENTRY),
+        (Key::Redemption(other), UNPLACED_ENTRY),
     ] {
         wallet.restore(serde_json::from_str(text).unwrap());
         let entry = wallet.entry(&key).unwrap();
