@@ -601,10 +601,7 @@ impl Wallet {
     /// The coupon that was shown, where it can be told.
     pub fn shown(&self, presented: &Presented) -> Option<CouponId> {
         match presented {
-            Presented::Code(code) => {
-                let mut found = self.coupons.of_code(*code);
-                found.next().map(|found| found.coupon)
-            }
+            Presented::Code(code) => Some(self.latest_of(*code)?.coupon),
             Presented::Token(token) => Some(token.coupon),
         }
     }

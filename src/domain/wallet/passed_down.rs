@@ -61,11 +61,16 @@ impl Wallet {
         if self.coupons.of_code(code).filter(lasts).count() > 1 {
             return Err(TillRefused::AskForQr);
         }
-        let latest = self.coupons.of_code(code).max_by_key(|one| one.not_after);
+        let latest = self.latest_of(code);
         if latest.is_none() && code.is_from_street() {
             return Err(TillRefused::AskForQr);
         }
         Ok(latest)
+    }
+
+    /// The coupon that a code stood for last: it was another's before, if two street gateways gave it out.
+    pub(super) fn latest_of(&self, code: ShortCode) -> Option<&Record> {
+        self.coupons.of_code(code).max_by_key(|one| one.not_after)
     }
 }
 
@@ -157,15 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn what_has_run_out_on_its_way_down_is_dropped() {
-        let mut shop = TestShop::open();
-        let known = on_the_street(&shop, 1);
-        shop.claim(9);
-        shop.weeks_of_ordinary_life(2);
-        assert_eq!(pass_down(&mut shop, &known), Learnt::Over);
-    }
-
-    #[test]
     fn an_undo_counts_where_its_redemption_did_also_when_the_coupon_came_down_in_between() {
         let mut shop = TestShop::open();
         let (early, late) = (on_the_street(&shop, 1), on_the_street(&shop, 2));
@@ -181,6 +177,15 @@ mod tests {
             }
             shop.wallet = restarted(&mut shop.wallet, &mut BTreeMap::new());
         }
+    }
+
+    #[test]
+    fn what_has_run_out_on_its_way_down_is_dropped() {
+        let mut shop = TestShop::open();
+        let known = on_the_street(&shop, 1);
+        shop.claim(9);
+        shop.weeks_of_ordinary_life(2);
+        assert_eq!(pass_down(&mut shop, &known), Learnt::Over);
     }
 
     #[test]
@@ -210,6 +215,24 @@ mod tests {
         shop.now = first.claim.not_after + SignedDuration::from_mins(2);
         let redeem = shop.show(&code).unwrap();
         assert_eq!(redeem.coupon, second.claim.coupon);
+    }
+
+    #[test]
+    fn the_coupon_that_a_code_shows_is_the_one_that_it_redeems() {
+        for ends_first in 0..2 {
+            let mut shop = TestShop::open();
+            let mut pair = [1, 2].map(|seed| on_the_street(&shop, seed));
+            pair[1].claim.code = pair[0].claim.code;
+            pair[ends_first].claim.not_after = shop.now + SignedDuration::from_mins(1);
+            for known in &pair {
+                pass_down(&mut shop, known);
+            }
+            shop.later(2);
+            let code = Presented::Code(pair[0].claim.code);
+            let redeem = shop.show(&code).unwrap();
+            assert_eq!(redeem.coupon, pair[1 - ends_first].claim.coupon);
+            assert_eq!(shop.wallet.shown(&code), Some(redeem.coupon));
+        }
     }
 
     proptest! {
