@@ -6,7 +6,7 @@
 //! after their first claim at the place in the days that are asked about.
 //!
 //! [`PlaceBook`] is what a box counts by itself, as the day book does: each day knows how far into each stream it
-//! has come. The limits, beside the day book's: of the diners of one day it follows [`MOST_FOLLOWED`]; and where
+//! has come. A coupon that was claimed on the street counts as claimed once it has come down. The limits, beside the day book's: of the diners of one day it follows [`MOST_FOLLOWED`]; and where
 //! a crash has the journal show a return before the claim it follows, that return is missed. Headquarters has
 //! neither limit.
 
@@ -18,8 +18,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::through::Through;
-use super::{Deed, Fact, fold};
-use crate::domain::event::Occurrence;
+use super::{Deed, Fact, Spot, fold};
+use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{FramePlace, StoreId, TouchpointCode, Vid};
 use crate::domain::interval::Share;
 use crate::domain::store::{Touchpoint, TouchpointKind};
@@ -219,7 +219,7 @@ impl PlaceBook {
     /// Takes in all events of the frame at `at`; sums only where it was not taken in before.
     pub fn apply(&mut self, at: FramePlace, frame: &[Occurrence]) {
         let mut counted = BTreeSet::new();
-        for fact in frame.iter().flat_map(fold) {
+        for fact in frame.iter().flat_map(at_own_places) {
             match fact {
                 Fact::Count { spot, deed, by } if self.store.as_ref() == Some(&spot.store) => {
                     if let Some(day) = self.day(spot.day)
@@ -334,6 +334,31 @@ impl PlaceBook {
         }
         self.days.get_mut(&date)
     }
+}
+
+/// What `occurrence` adds to a box's own places. A coupon that was passed down is redeemed here where it came
+/// from, so its claim is counted there, too; [`fold`] has it from the box that issued it.
+fn at_own_places(occurrence: &Occurrence) -> Vec<Fact> {
+    let mut facts = fold(occurrence);
+    if let Event::CouponKnown(known) = &occurrence.event {
+        let (store, day, place) = (&occurrence.store, known.day, known.claim.touchpoint);
+        facts.push(Fact::Count {
+            spot: Spot {
+                store: store.clone(),
+                day,
+                place: Some(place),
+            },
+            deed: Deed::Claimed,
+            by: 1,
+        });
+        facts.push(Fact::Patron {
+            store: store.clone(),
+            place,
+            vid: known.claim.vid,
+            day,
+        });
+    }
+    facts
 }
 
 impl Day {

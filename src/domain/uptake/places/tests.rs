@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::*;
-use crate::domain::event::{Claim, Event, Moment, Origin, Redeem, RedeemUndone, View};
+use crate::domain::event::{Claim, CouponKnown, Event, Moment, Origin, Redeem, RedeemUndone, View};
 use crate::domain::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StreamId, TapId,
 };
@@ -46,8 +46,8 @@ fn seen(day: i64, at: u64, vid: Option<u8>) -> Occurrence {
     on(day, Event::TouchpointView(view))
 }
 
-fn claimed(day: i64, at: u64, vid: u8) -> Occurrence {
-    let claim = Claim {
+fn claim(day: i64, at: u64, vid: u8) -> Claim {
+    Claim {
         coupon: CouponId::from_entropy([vid; 16]),
         code: ShortCode::parse("7K3F").unwrap(),
         campaign: CampaignId::parse("quiet-hours").unwrap(),
@@ -59,8 +59,11 @@ fn claimed(day: i64, at: u64, vid: u8) -> Occurrence {
         gift: Text::new("凉拌黄瓜", "cucumber salad"),
         remember_until: noon(day + 14),
         off_peak: false,
-    };
-    on(day, Event::Claim(claim))
+    }
+}
+
+fn claimed(day: i64, at: u64, vid: u8) -> Occurrence {
+    on(day, Event::Claim(claim(day, at, vid)))
 }
 
 /// Where a coupon came from, where it is known.
@@ -136,6 +139,26 @@ fn a_coupon_counts_where_and_when_it_was_claimed_whenever_it_is_redeemed() {
     assert_eq!(at(&later, Deed::Redeemed), 0);
     assert_eq!(later.redeemed_from_unknown(), 1);
     assert_eq!(book.over(days(0, 3)).of_store(Deed::Redeemed), 2);
+}
+
+#[test]
+fn a_coupon_from_the_street_counts_as_claimed_on_its_day_once_it_has_come_down() {
+    let known = CouponKnown {
+        claim: claim(0, 1, 1),
+        claimed_at: noon(0),
+        day: FIRST_DAY,
+    };
+    let book = book(&[
+        vec![on(2, Event::CouponKnown(known))],
+        vec![redeemed(3, Some((1, 0)))],
+        vec![seen(3, 2, Some(1))],
+    ]);
+    let first = book.over(days(0, 0));
+    let of = [Deed::Claimed, Deed::Redeemed].map(|deed| first.at(place(1), deed));
+    assert_eq!(of, [1, 1]);
+    let patrons = first.patrons[&place(1)];
+    assert_eq!((patrons.people, patrons.came_back), (1, 1));
+    assert_eq!(book.over(days(1, 5)).of_store(Deed::Claimed), 0);
 }
 
 #[test]
