@@ -448,7 +448,7 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
         .filter(|(path, _)| wanted(path))
         .map(|(path, bytes)| (path.clone(), bytes.clone()))
         .collect();
-    let keys = keys_file(coupon_keys(chain, gateways, gateway));
+    let keys = keys_file(coupon_keys(gateways, gateway));
     files.insert("keys.toml".to_owned(), keys.into_bytes());
     let slices = slices_file(&slices(chain, gateways, gateway.id));
     files.insert("slices.toml".to_owned(), slices.into_bytes());
@@ -467,20 +467,15 @@ fn is_good_anywhere(campaign: &Campaign) -> bool {
     campaign.validity.stores == RedeemableAt::Any
 }
 
-/// The keys that `gateway` believes: its store's and the street's, and then those of other stores whose coupons
-/// it may take. A street gateway redeems nothing, but a diner whom any store knows is known there, too.
-fn coupon_keys(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Vec<PublicKey> {
-    let mut campaigns = chain.bundle.campaigns.values();
-    let takes_all = campaigns.any(is_good_anywhere);
+/// The keys that `gateway` believes: its store's and the street's, and then all others of the chain, so that a
+/// till that may not take a sister's coupon says whose it is. A street gateway redeems nothing, but a diner whom
+/// any store knows is known there, too.
+fn coupon_keys(gateways: &[Gateway], gateway: &Gateway) -> Vec<PublicKey> {
     let is_near =
         |other: &Gateway| other.serves == gateway.serves || other.serves == Serves::Street;
-    let is_sister = |other: &Gateway| {
-        let is_wanted = takes_all || gateway.serves == Serves::Street;
-        is_wanted && !is_near(other)
-    };
     let trusted = || gateways.iter().rev().filter(|other| !other.is_revoked());
     let near = trusted().filter(|other| is_near(other));
-    near.chain(trusted().filter(|other| is_sister(other)))
+    near.chain(trusted().filter(|other| !is_near(other)))
         .map(|other| other.coupon_key)
         .take(MAX_KEYS)
         .collect()
@@ -603,8 +598,8 @@ mod tests {
         let of_first = test.opened(&bundles, first);
         assert_eq!(of_first.stores.len(), 1);
         assert_eq!(of_first.campaigns.len(), 1);
-        // Its own and the street's; the street knows everybody's diners.
-        assert_eq!(of_first.coupon_keys.len(), 2);
+        // Nothing of a sister's is taken, but the till knows whose it is; the street knows everybody's diners.
+        assert_eq!(of_first.coupon_keys.len(), 3);
         let of_second = test.opened(&bundles, second);
         assert!(
             of_second.campaigns.is_empty(),
