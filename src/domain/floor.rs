@@ -186,6 +186,9 @@ impl Floor {
         } else if let Event::Bill(bill) = &occurrence.event {
             self.note(bill, business_day(occurrence.moment.local()))
         } else {
+            if let Event::RedeemUndone(undone) = &occurrence.event {
+                self.let_go_of(undone.redemption);
+            }
             return;
         };
         self.changed.insert(day);
@@ -207,6 +210,20 @@ impl Floor {
             known.bills.push(noted);
         }
         today
+    }
+
+    /// What was said only of a redemption that is taken back goes with it; a bill with a number stays a bill.
+    fn let_go_of(&mut self, redemption: RedemptionId) {
+        for (day, known) in &mut self.days {
+            known.bills.retain_mut(|noted| {
+                if noted.redemption != Some(redemption) {
+                    return true;
+                }
+                self.changed.insert(*day);
+                noted.redemption = None;
+                noted.number.is_some()
+            });
+        }
     }
 
     fn forget_the_old(&mut self) {
@@ -240,8 +257,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::event::Moment;
-    use crate::domain::ids::{DeviceId, StoreId};
+    use crate::domain::event::{Moment, RedeemUndone};
+    use crate::domain::ids::{CampaignId, CouponId, DeviceId, StoreId};
 
     const TODAY: Date = date(2026, 12, 1);
 
@@ -314,6 +331,54 @@ mod tests {
         assert_eq!(floor.look_at(&split).0, BillIs::New);
         happen(&mut floor, Event::Bill(split));
         assert_eq!(floor.day(TODAY).bills().len(), 2);
+    }
+
+    #[test]
+    fn what_was_said_of_a_redemption_goes_with_it_but_for_a_numbered_bill() {
+        let undone = |n| {
+            Event::RedeemUndone(RedeemUndone {
+                redemption: RedemptionId::from_entropy([n; 16]),
+                coupon: CouponId::from_entropy([n; 16]),
+                campaign: CampaignId::parse("quiet-hours").unwrap(),
+                staff: staff(),
+                redeemed_at: "2026-12-01T11:58:00Z".parse().unwrap(),
+                off_peak: false,
+                origin: None,
+                home: None,
+            })
+        };
+        let events = [
+            Event::Bill(bill(Some(1), None, 4, 12_800)),
+            Event::Bill(bill(Some(2), Some("A-17"), 2, 9_900)),
+            Event::Bill(bill(Some(3), None, 3, 6_600)),
+            undone(1),
+            undone(2),
+        ];
+        let mut floor = Floor::default();
+        for event in &events[..3] {
+            happen(&mut floor, event.clone());
+        }
+        floor.take_changes();
+        for event in &events[3..] {
+            happen(&mut floor, event.clone());
+        }
+        let left = |floor: &Floor| {
+            let day = floor.day(TODAY);
+            let bills = day.bills().iter();
+            let mut left: Vec<_> = bills
+                .map(|noted| (noted.redemption.is_some(), noted.amount.map(Fen::fen)))
+                .collect();
+            left.sort_unstable();
+            left
+        };
+        let expected = [(false, Some(9_900)), (true, Some(6_600))];
+        assert_eq!(left(&floor), expected);
+        assert_eq!(floor.take_changes().len(), 1, "the checkpoint hears of it");
+        // The log overlaps the checkpoint.
+        for event in &events {
+            happen(&mut floor, event.clone());
+        }
+        assert_eq!(left(&floor), expected);
     }
 
     /// An entry that boxes in shops have on their disks.
