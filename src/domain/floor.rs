@@ -144,16 +144,18 @@ impl Floor {
         self.days.get(&day).cloned().unwrap_or_default()
     }
 
-    /// What is to be written when staff count `by` guests more or fewer; none where it would be below zero.
+    /// What is to be written when staff, who saw `seen` guests, count `by` more or fewer; none where it would be
+    /// below zero, and where it is no longer what they saw: a tap that is sent again counts once.
     pub fn count(
         &self,
         (day, half): (Date, HalfHour),
+        seen: u16,
         by: i16,
         staff: StaffName,
     ) -> Option<CoversCounted> {
         let before = self.days.get(&day).map_or(0, |day| day.covers(half));
         let total = before.checked_add_signed(by)?;
-        (total <= MOST_COVERS && by != 0).then_some(CoversCounted {
+        (before == seen && total <= MOST_COVERS && by != 0).then_some(CoversCounted {
             day,
             half,
             by,
@@ -397,7 +399,7 @@ mod tests {
         let half = HalfHour::of(TODAY.at(12, 0, 0, 0));
         let mut day = TODAY;
         for _ in 0..=KEPT_DAYS {
-            let counted = floor.count((day, half), 1, staff()).unwrap();
+            let counted = floor.count((day, half), 0, 1, staff()).unwrap();
             happen(&mut floor, Event::CoversCounted(counted));
             day = day.tomorrow().unwrap();
         }
@@ -416,7 +418,10 @@ mod tests {
             for (number, by, restarts) in steps {
                 let half = HalfHour::try_from(number).unwrap();
                 let sum = &mut sums[usize::from(number)];
-                match floor.count((TODAY, half), by, staff()) {
+                let seen = u16::try_from(*sum).unwrap();
+                let other = floor.count((TODAY, half), seen + 1, by, staff());
+                prop_assert_eq!(other, None, "not what was seen");
+                match floor.count((TODAY, half), seen, by, staff()) {
                     Some(counted) => {
                         *sum += by;
                         events.push(Event::CoversCounted(counted));

@@ -4,6 +4,7 @@
   'use strict';
   const byId = (id) => document.getElementById(id);
   const secure = window.isSecureContext && navigator.mediaDevices && 'BarcodeDetector' in window;
+  const taps = [];
   let sound, camera, wait = false;
 
   // A browser lets a page be heard once somebody has touched it.
@@ -60,7 +61,11 @@
   };
 
   const send = async (form, button) => {
-    if (wait) return;
+    if (wait) {
+      // A guest is counted while the one before is on the way: their button on the page to come knows the total.
+      if (form.matches('[data-queue]') && button) taps.push(button.id);
+      return;
+    }
     wait = true;
     const fields = new FormData(form);
     if (button?.name) fields.append(button.name, button.value);
@@ -71,11 +76,13 @@
       if (button?.id && !document.querySelector('[autofocus]')) byId(button.id)?.focus();
     } catch {
       // The browser's own way: its page says what is wrong, and the same form twice is one redemption.
+      taps.length = 0;
       form.removeAttribute('data-stay');
       form.requestSubmit(button ?? undefined);
     } finally {
       wait = false;
     }
+    while (taps.length && !wait) byId(taps.shift())?.click();
   };
 
   addEventListener('submit', (event) => {

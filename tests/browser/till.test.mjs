@@ -177,8 +177,19 @@ test('guests are counted with one tap, and the page stays where it is', async ()
     await tapAndStay(more);
     assert.equal(await page.locator('#covers output').first().innerText(), count);
   }
+  // A party of three comes in while the network is slow.
+  let release;
+  const held = new Promise((go) => (release = go));
+  await page.route('**/counter/covers', async (route) => {
+    await held;
+    await route.continue();
+  });
+  for (let guest = 0; guest < 3; guest += 1) await more.tap();
+  release();
+  await page.locator('#covers output').first().and(page.getByText('5', { exact: true })).waitFor();
+  await page.unroute('**/counter/covers');
   await tapAndStay(page.locator('#covers button[id^=fewer]').first());
-  assert.match(await page.locator('#covers').innerText(), /客人 1 位/);
+  assert.match(await page.locator('#covers').innerText(), /客人 4 位/);
   await shoot(page, 'counter-covers', { fullPage: true });
   await till.close();
 });

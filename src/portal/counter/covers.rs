@@ -1,6 +1,7 @@
 //! Guests by the half-hour, counted by hand, beside the redemptions: one tap for one more or one fewer.
 //!
-//! Counting is a frame of the journal, so it is right after a restart, and never below zero. A shop that does not
+//! Counting is a frame of the journal, so it is right after a restart, and never below zero. A form says what it
+//! saw, so that one which a bad network sends twice counts once. A shop that does not
 //! count guests is told its redemptions an hour instead of a share that nobody knows.
 
 use std::collections::BTreeMap;
@@ -164,6 +165,8 @@ fn bills(floor: &FloorDay, redeemed: &[Redemption], t: &Counter) -> Option<Strin
 pub(super) struct CoversForm {
     day: Date,
     half: HalfHour,
+    /// The total that the page showed.
+    seen: u16,
     by: i16,
 }
 
@@ -192,7 +195,7 @@ pub(super) async fn count(
     let clock = Arc::clone(&state.clock);
     let decide = move |ledger: &mut Ledger| match count_by(ledger, &form, staff) {
         Some(event) => write(boot_time, happening(&store, clock.now(), event), ()),
-        // Fewer than none.
+        // Fewer than none, or another tap was first: the page says how many there are.
         None => only_say(()),
     };
     match state.journal.commit(decide).await {
@@ -204,7 +207,7 @@ pub(super) async fn count(
 fn count_by(ledger: &Ledger, form: &CoversForm, staff: StaffName) -> Option<Event> {
     let counted = ledger
         .floor()
-        .count((form.day, form.half), form.by, staff)?;
+        .count((form.day, form.half), form.seen, form.by, staff)?;
     Some(Event::CoversCounted(counted))
 }
 
