@@ -120,6 +120,9 @@ pub struct Wallet {
     voided: HashMap<CouponId, Timestamp>,
     /// Redemptions of this store's coupons in others.
     elsewhere: BTreeMap<(CouponId, RedemptionId), RedeemedElsewhere>,
+    /// Redemptions that were taken back, and until when their coupons might be shown again: an id that were used
+    /// twice would be one redemption to everybody else.
+    taken_back: HashMap<RedemptionId, Timestamp>,
     /// What staff said of a campaign at the counter.
     by_hand: HashMap<CampaignId, ByHand>,
     /// Claims of coupons that have been forgotten, which a campaign's total still counts.
@@ -318,6 +321,11 @@ impl Wallet {
     pub fn redemption_by_id(&self, id: RedemptionId) -> Option<Redemption> {
         let found = self.redemptions.iter().find(|done| done.redemption == id)?;
         Some(self.unpacked(found))
+    }
+
+    /// Whether a redemption has had this id, also one that was taken back.
+    pub fn is_used(&self, id: RedemptionId) -> bool {
+        self.taken_back.contains_key(&id) || self.redemption_by_id(id).is_some()
     }
 
     /// A redemption as it was written: where its coupon came from stands with the coupon, while that is here.
@@ -713,6 +721,9 @@ impl Wallet {
             Event::RedeemUndone(undone) => {
                 self.redemptions.remove(undone.coupon);
                 self.dirty.insert(Key::Redemption(undone.coupon));
+                self.taken_back
+                    .insert(undone.redemption, later_by(at, SHOWN_WITHIN));
+                self.dirty.insert(Key::TakenBack(undone.redemption));
                 self.count_or_give_back(undone.coupon);
             }
             Event::RedeemRefused(refused) => {
@@ -778,6 +789,7 @@ impl Wallet {
             && self.redemptions.is_empty()
             && self.voided.is_empty()
             && self.elsewhere.is_empty()
+            && self.taken_back.is_empty()
     }
 
     fn issue(&mut self, coupon: &Coupon) {

@@ -125,6 +125,28 @@ async fn a_pos_redeems_once_by_its_own_number_and_its_bill_is_noted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_is_not_redeemed_again_under_the_same_number() {
+    let chain = TestChain::start();
+    let key = add_pos(&chain);
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let mut pos = Pos::open(&store, &key).await;
+    assert_eq!(pos.redeem("R-1", &coupon.code).await.status, StatusCode::OK);
+    store.wait_until_sent().await;
+    let id = coupon.path.strip_prefix("/c/").unwrap();
+    chain.hq(&["undo", "--store", "SZ01", id]);
+    eventually("the undoing", || async {
+        let list = chain.hq(&["commands", "gw-000001"]);
+        list.contains("  done  ").then_some(())
+    })
+    .await;
+    pos.redeem("R-1", &coupon.code)
+        .await
+        .is(StatusCode::CONFLICT, "id_used");
+    assert_eq!(pos.redeem("R-2", &coupon.code).await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_no_to_a_pos_has_a_word_and_a_sentence_and_wrong_keys_wait() {
     let chain = TestChain::start();
     let key = add_pos(&chain);

@@ -25,6 +25,7 @@ pub enum Key {
     Voided(CouponId),
     ByHand(CampaignId),
     Elsewhere(CouponId, RedemptionId),
+    TakenBack(RedemptionId),
 }
 
 /// One entry as it is kept.
@@ -42,6 +43,7 @@ pub(super) enum Kept {
     Voided(CouponId, #[serde(with = "unix_millis")] Timestamp),
     ByHand(CampaignId, ByHand),
     Elsewhere(Box<RedeemedElsewhere>),
+    TakenBack(RedemptionId, #[serde(with = "unix_millis")] Timestamp),
 }
 
 impl Wallet {
@@ -89,6 +91,7 @@ impl Wallet {
                 let used = self.elsewhere.get(&(*coupon, *redemption))?;
                 Kept::Elsewhere(Box::new(used.clone()))
             }
+            Key::TakenBack(id) => Kept::TakenBack(*id, *self.taken_back.get(id)?),
         };
         Some(Entry(kept))
     }
@@ -107,6 +110,9 @@ impl Wallet {
             }
             Kept::Elsewhere(used) => {
                 self.elsewhere.insert((used.coupon, used.redemption), *used);
+            }
+            Kept::TakenBack(id, until) => {
+                self.taken_back.insert(id, until);
             }
             Kept::WrongPins(device, wrong) => {
                 self.wrong_pins.insert(device, wrong);
@@ -141,6 +147,13 @@ impl Wallet {
             let stays = *until >= self.steady;
             if !stays {
                 self.dirty.insert(Key::Voided(*coupon));
+            }
+            stays
+        });
+        self.taken_back.retain(|id, until| {
+            let stays = *until >= self.steady;
+            if !stays {
+                self.dirty.insert(Key::TakenBack(*id));
             }
             stays
         });

@@ -546,6 +546,25 @@ fn a_redemption_taken_back_leaves_the_checkpoint_and_may_come_again() {
     assert!(shop.wallet.is_redeemed(claim.coupon));
 }
 
+#[test]
+fn the_number_of_a_redemption_stays_used_when_it_is_taken_back() {
+    let mut shop = TestShop::open();
+    let mut kept = BTreeMap::new();
+    let code = Presented::Code(shop.claim(1).code);
+    let id = shop.show(&code).unwrap().redemption;
+    assert!(shop.wallet.is_used(id));
+    let staff = shop.staff.clone();
+    let undone = shop.wallet.undo(id, Undoer::Staff(&staff), shop.now);
+    shop.happen(Event::RedeemUndone(undone.unwrap()));
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    assert!(shop.wallet.is_used(id) && shop.wallet.redemption_by_id(id).is_none());
+
+    // Nobody can show the coupon any more.
+    shop.weeks_of_ordinary_life(SHOWN_WITHIN.as_hours() / (7 * 24) + 1);
+    shop.wallet = restarted(&mut shop.wallet, &mut kept);
+    assert!(!shop.wallet.is_used(id) && !kept.contains_key(&Key::TakenBack(id)));
+}
+
 /// Entries that gateways in shops have on their disks.
 const COUPON_ENTRY: &str = r#"{"coupon":{"claim":{"cpn":"00000000000000000000000000000001","cd":"7K3F","cmp":"quiet-hours","tp":"22222222","tap":"00000000000000000000000000000002","vid":"00000000000000000000000000000003","nb":1796110200123,"na":1796715000123,"gift":{"zh":"毛肚","en":"Tripe"},"rem":1797319800123,"off":true},"store":"SZ01","issued_at":1796110200123,"day":"2026-12-01","consented":true}}"#;
 const REDEMPTION_ENTRY: &str = r#"{"redemption":{"redeem":{"red":"00000000000000000000000000000004","cpn":"00000000000000000000000000000001","cmp":"quiet-hours","stf":"xiaochen","dev":"00000000000000000000000000000005","vid":"00000000000000000000000000000003","rem":1797319800123,"off":true},"at":1796110800456}}"#;

@@ -27,7 +27,7 @@
 //! | 403 | `wrong_network` | connect to the network of the staff |
 //! | 405, 413, 422 | `not_post`, `too_long`, `bad_json`, `bad_id`, `bad_number`, `bad_amount`, `bad_party`, `bad_redemption` | mend the request; nothing was done |
 //! | 409 | `unknown_code`, `street_code`, `bad_token`, `other_store`, `other_chain`, `headquarters_away`, `used_elsewhere`, `already_redeemed`, `voided`, `not_yet_valid`, `expired`, `outside_hours` | hand nothing over |
-//! | 409 | `id_used`, `number_used`, `unknown_redemption` | the number stands for something else; nothing was done |
+//! | 409 | `id_used`, `number_used`, `unknown_redemption` | the number stands for something else, or for what was taken back; nothing was done |
 //! | 429 | `wait` | come again after `Retry-After` seconds |
 //! | 503 | `not_ready`, `not_kept` | nothing was done; ask again with the same number |
 

@@ -111,7 +111,10 @@ fn refusal(why: No, store: &Store) -> Refusal {
     let at = |words: &str, time: Timestamp| format!("{words} {}", on_the_wall(store, time));
     match why {
         No::Wait => Refusal::wait("five unknown codes within a minute; a scanned QR never waits"),
-        No::NumberUsed => no("id_used", "this id stands for another coupon"),
+        No::NumberUsed => no(
+            "id_used",
+            "this id stands for another coupon, or for what was taken back",
+        ),
         No::Unreadable(RefusalReason::BadToken) => {
             no("bad_token", "not a coupon of this chain, or damaged")
         }

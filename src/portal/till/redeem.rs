@@ -61,7 +61,7 @@ pub(in crate::portal) enum No {
     Wallet(TillRefused),
     /// Too many unknown codes were typed on this device.
     Wait,
-    /// The asker's own number stands for another coupon.
+    /// The asker's own number stands for another coupon, or for what was taken back.
     NumberUsed,
 }
 
@@ -214,9 +214,10 @@ impl Asked {
     /// The number of what may become a redemption; none where the one that was given is used.
     pub(super) fn number(&self, wallet: &Wallet) -> Option<RedemptionId> {
         // A page that the browser kept may send its number again with another guest's code.
-        match wallet.redemption_by_id(self.redemption) {
-            Some(_) => self.spare,
-            None => Some(self.redemption),
+        if wallet.is_used(self.redemption) {
+            self.spare
+        } else {
+            Some(self.redemption)
         }
     }
 
