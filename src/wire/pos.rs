@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{sha256_hex, to_base64};
-use crate::domain::ids::{DeviceId, RedemptionId, StaffName};
+use crate::domain::ids::{DeviceId, RedemptionId, StaffName, StoreId};
 
 /// A `pos.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,9 +43,10 @@ impl Pos {
         DeviceId::from_entropy(beginning(&self.key_sha256))
     }
 
-    /// Its own number of a redemption, as one of ours: the same number is the same redemption.
-    pub fn redemption(&self, own: &str) -> RedemptionId {
-        let digest = sha256_hex(format!("{}\n{own}", self.name).as_bytes());
+    /// Its own number of a redemption, as one of ours: the same number is the same redemption. Names and numbers
+    /// are a store's own, the ids of redemptions are the whole chain's.
+    pub fn redemption(&self, store: &StoreId, own: &str) -> RedemptionId {
+        let digest = sha256_hex(format!("{store}\n{}\n{own}", self.name).as_bytes());
         RedemptionId::from_entropy(beginning(&digest))
     }
 }
@@ -70,11 +71,17 @@ mod tests {
         assert!(pos.knows(&key) && !other.knows(&key));
         assert!(!format!("{pos:?}").contains(&key));
         assert_ne!(pos.device(), other.device());
-        assert_eq!(
-            pos.redemption("A-17"),
-            other.redemption("A-17"),
-            "a new key"
-        );
-        assert_ne!(pos.redemption("A-17"), pos.redemption("A-18"));
+    }
+
+    #[test]
+    fn a_number_is_one_redemption_in_one_store_whatever_the_key() {
+        let name = || StaffName::parse("pos-1").unwrap();
+        let [here, there] = ["SZ01", "SZ02"].map(|id| StoreId::parse(id).unwrap());
+        let (pos, _) = Pos::new(name(), [7; 32]);
+        let (new_key, _) = Pos::new(name(), [8; 32]);
+        let id = pos.redemption(&here, "A-17");
+        assert_eq!(id, new_key.redemption(&here, "A-17"));
+        assert_ne!(id, pos.redemption(&here, "A-18"));
+        assert_ne!(id, pos.redemption(&there, "A-17"));
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn redeem(
     }
     let bundle = state.bundle();
     let folder = state.own_store(&bundle).ok_or_else(Refusal::not_ready)?;
-    let redemption = asked.pos.redemption(&question.id);
+    let redemption = asked.pos.redemption(&folder.store.id, &question.id);
     let decision = till::Asked {
         presented: till::read(&question.code, &state, &bundle),
         redemption,
