@@ -29,8 +29,9 @@ impl Guesses {
             return;
         }
         let guesses = self.by_device.entry(refused.device).or_default();
-        // Read again from a log that overlaps a checkpoint, or the clock was set back.
-        if guesses.back().is_some_and(|last| *last >= at) {
+        // Read again from a log that overlaps a checkpoint, or the clock was set back. The same instant is neither:
+        // a program guesses more than once a millisecond.
+        if guesses.back().is_some_and(|last| *last > at) {
             guesses.clear();
         }
         guesses.push_back(at);
@@ -108,6 +109,19 @@ mod tests {
         assert!(waits(&shop, TILL));
         shop.now += SignedDuration::from_secs(1);
         assert!(!waits(&shop, TILL));
+    }
+
+    #[test]
+    fn guesses_of_one_instant_are_counted_one_by_one() {
+        let mut shop = TestShop::open();
+        for _ in 0..4 {
+            guess(&mut shop, TILL);
+        }
+        assert!(!waits(&shop, TILL));
+        for _ in 0..3 {
+            guess(&mut shop, TILL);
+            assert!(waits(&shop, TILL));
+        }
     }
 
     #[test]
