@@ -76,6 +76,15 @@ pub(crate) fn coupon_key() -> PublicKey {
 }
 
 pub(crate) async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, String) {
+    enrol_by_key(ledger, serves, coupon_key()).await
+}
+
+/// Enrols the box that has this key.
+pub(crate) async fn enrol_by_key(
+    ledger: &dyn Ledger,
+    serves: Serves,
+    coupon_key: PublicKey,
+) -> (GatewayId, String) {
     let hash = random::<32>();
     let serial = crate::wire::encoding::hex(&hash[..16]);
     ledger
@@ -89,7 +98,7 @@ pub(crate) async fn enrol(ledger: &dyn Ledger, serves: Serves) -> (GatewayId, St
         .unwrap();
     let enrolment = Enrolment {
         token: hash,
-        coupon_key: coupon_key(),
+        coupon_key,
         software: "0.1.0".to_owned(),
         serial: serial.clone(),
         now: now(),

@@ -17,8 +17,8 @@ use crate::domain::uptake::Deed;
 use crate::domain::uptake::places::Patrons;
 use crate::hq::examine::examine;
 use crate::hq::testing::{
-    Kind, Scratch, at_store, claim, coupon_key, delivery, frames, line, now, redeem, store, stream,
-    undo, vid, view,
+    Kind, Scratch, at_store, claim, coupon_key, delivery, enrol_by_key, frames, line, now, redeem,
+    store, stream, undo, vid, view,
 };
 use crate::wire::batch::{GapReason, Line};
 use crate::wire::link::StreamOffer;

@@ -110,7 +110,8 @@ pub(super) fn keep_notice(db: &Connection, notice: &Notice) -> rusqlite::Result<
     Ok(kept > 0)
 }
 
-/// Tells a new box what the others of its place have been told; what is over is let go.
+/// Tells a box that enrols, for the first time or again, what the others of its place have been told and it has
+/// not; what is over is let go.
 pub(super) fn tell_new(
     tx: &Transaction<'_>,
     gateway: GatewayId,
@@ -134,7 +135,9 @@ pub(super) fn tell_new(
             details: row.get(3)?,
             made: now,
         };
-        add(tx, gateway, &new)?;
+        if !is_given(tx, new.id)? {
+            add(tx, gateway, &new)?;
+        }
     }
     Ok(())
 }

@@ -280,12 +280,9 @@ pub(super) fn enrol(
     let now = enrolment.now.as_millisecond();
     let id = match take_number_again(&tx, enrolment, &serves)? {
         Some(id) => id,
-        None => {
-            let id = give_number(&tx, enrolment, &serves)?;
-            super::commands::tell_new(&tx, id, &serves, enrolment.now)?;
-            id
-        }
+        None => give_number(&tx, enrolment, &serves)?,
     };
+    super::commands::tell_new(&tx, id, &serves, enrolment.now)?;
     tx.execute(
         "update token set used = ?2, gateway = ?3 where hash = ?1",
         params![enrolment.token, now, id.0],

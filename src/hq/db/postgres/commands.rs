@@ -151,7 +151,8 @@ pub(super) async fn keep_notices(db: &impl GenericClient, notices: &[&Notice]) -
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Tells a new box what the others of its place have been told; what is over is let go.
+/// Tells a box that enrols, for the first time or again, what the others of its place have been told and it has
+/// not; what is over is let go.
 pub(super) async fn tell_new(
     tx: &impl GenericClient,
     gateway: GatewayId,

@@ -257,12 +257,9 @@ pub(super) async fn enrol(
     };
     let id = match take_number_again(&tx, enrolment, &serves).await? {
         Some(id) => id,
-        None => {
-            let id = give_number(&tx, enrolment, &serves).await?;
-            super::commands::tell_new(&tx, id, &serves, enrolment.now).await?;
-            id
-        }
+        None => give_number(&tx, enrolment, &serves).await?,
     };
+    super::commands::tell_new(&tx, id, &serves, enrolment.now).await?;
     run(
         &tx,
         "update token set used = $2, gateway = $3 where hash = $1",

@@ -7,6 +7,7 @@ of_every_ledger! {
     a_claim_on_the_street_goes_down_to_each_box_of_its_store_once,
     a_claim_at_a_store_goes_nowhere,
     a_box_that_is_enrolled_later_is_told_what_still_matters,
+    a_box_that_is_enrolled_again_is_told_what_it_has_missed,
     many_claims_of_one_batch_are_numbered_one_after_the_other,
 }
 
@@ -115,6 +116,24 @@ async fn a_box_that_is_enrolled_later_is_told_what_still_matters(hq: &Scratch) {
     let next = on_the_street(3, &store("SZ01"), vec![claim(5, 5)]);
     send(hq, street, next).await;
     assert_eq!(told(hq, late).await[3], know(4, 5));
+}
+
+async fn a_box_that_is_enrolled_again_is_told_what_it_has_missed(hq: &Scratch) {
+    let (street, _) = hq.enrol(Serves::Street).await;
+    let key = coupon_key();
+    let enrol = || enrol_by_key(hq.ledger.as_ref(), at_store("SZ01"), key);
+    let (gateway, _) = enrol().await;
+    let heard = on_the_street(1, &store("SZ01"), vec![claim(1, 1)]);
+    send(hq, street, heard).await;
+    hq.ledger.revoke(gateway, now()).await.unwrap();
+    let missed = on_the_street(2, &store("SZ01"), vec![claim(2, 2)]);
+    send(hq, street, missed).await;
+    assert_eq!(told(hq, gateway).await, [know(1, 1)]);
+    for _ in 0..2 {
+        let (again, _) = enrol().await;
+        assert_eq!(again, gateway);
+        assert_eq!(told(hq, gateway).await, [know(1, 1), know(2, 2)]);
+    }
 }
 
 async fn many_claims_of_one_batch_are_numbered_one_after_the_other(hq: &Scratch) {
