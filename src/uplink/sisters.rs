@@ -138,6 +138,7 @@ mod tests {
             coupon: CouponId::from_entropy([2; 16]),
             campaign: CampaignId::parse("quiet-hours").unwrap(),
             home: StoreId::parse("SZ01").unwrap(),
+            nonce: 3,
         }
     }
 
@@ -164,9 +165,17 @@ mod tests {
             ..Line::default()
         });
         let RedeemQuestion {
-            redemption, coupon, ..
+            redemption,
+            coupon,
+            nonce,
+            ..
         } = question();
-        sisters(&line, &tasks).not_used(Unused { redemption, coupon });
+        let unused = Unused {
+            redemption,
+            coupon,
+            nonce,
+        };
+        sisters(&line, &tasks).not_used(unused);
         line.heard.notified().await;
         assert_eq!(*line.asked.lock().unwrap(), ["/v1/unused"]);
         tasks.stop();

@@ -172,6 +172,9 @@ pub struct RedeemQuestion {
     /// The coupon's own store.
     #[serde(rename = "hm")]
     pub home: StoreId,
+    /// Another one each time it is asked; 0 from a box that is older than this.
+    #[serde(rename = "n", default)]
+    pub nonce: u32,
 }
 
 /// The answer to it.
@@ -205,6 +208,9 @@ pub struct Unused {
     pub redemption: RedemptionId,
     #[serde(rename = "cpn")]
     pub coupon: CouponId,
+    /// The question's: it may come late, and must not free what was asked for again.
+    #[serde(rename = "n", default)]
+    pub nonce: u32,
 }
 
 /// What every refusal of headquarters looks like.

@@ -29,14 +29,13 @@ use jiff::civil::Date;
 use crate::config::settings::{Database, HqSettings};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{
-    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, RedemptionId, StoreId, StreamId,
-    Vid,
+    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid,
 };
 use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
 use crate::domain::wallet::Said;
 use crate::wire::batch::{Gap, Time, TimeQuality};
-use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer};
+use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer, Unused};
 use crate::wire::signing::PublicKey;
 
 pub mod audit;
@@ -214,13 +213,8 @@ pub trait Ledger: Send + Sync {
     async fn walks(&self) -> Answer<Vec<Walked>>;
     /// Whether a store may redeem a coupon of another one. A yes holds it, for a while, against everybody else.
     async fn reserve(&self, wish: Wish) -> Answer<Said>;
-    /// Nothing was given on a yes: the coupon is free again.
-    async fn release(
-        &self,
-        gateway: GatewayId,
-        coupon: CouponId,
-        redemption: RedemptionId,
-    ) -> Answer<()>;
+    /// Nothing was given on a yes: the coupon is free again, unless it was asked for once more since.
+    async fn release(&self, gateway: GatewayId, unused: Unused) -> Answer<()>;
     /// Coupons of one store that count as used more than once, another store being among those that took them.
     async fn doubles(&self) -> Answer<Vec<Double>>;
 

@@ -8,6 +8,8 @@
 //! | what goes wrong | what then |
 //! |---|---|
 //! | the answer is lost | whoever asked gives nothing and says so (`unused`); asked again, under this or another redemption's id, the same box gets the same yes, because its own journal keeps it from giving twice |
+//! | `unused` comes late, after the coupon was asked for again | each question has a number of its own, and it ends the yes to that one alone |
+//! | two tills of one box ask, one of them gives | the other's no says nothing: `unused` would end the yes that was used |
 //! | the box that asked dies before it gave anything | the reservation ends by itself after [`HELD_FOR`]; until then other sisters are refused, the coupon's own store never |
 //! | the box gave it, and its line is down for longer than that | another sister may be told yes: the coupon is used twice, which [`Double`] shows |
 //! | the own store redeemed it before it heard of it, or its journal is still on its way | the same |
@@ -27,6 +29,8 @@ use crate::wire::link::HELD_FOR;
 pub struct Wish {
     pub coupon: CouponId,
     pub redemption: RedemptionId,
+    /// The question's own number.
+    pub nonce: u32,
     pub gateway: GatewayId,
     /// Where it is shown.
     pub store: StoreId,
@@ -39,6 +43,8 @@ pub struct Wish {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reservation {
     pub(super) redemption: RedemptionId,
+    /// Of the last question that was told yes; only that one's `unused` ends it.
+    pub(super) nonce: u32,
     pub(super) gateway: GatewayId,
     pub(super) store: StoreId,
     pub(super) made: Timestamp,
@@ -160,6 +166,7 @@ impl Reservation {
     pub(super) fn of(wish: &Wish) -> Self {
         Self {
             redemption: wish.redemption,
+            nonce: wish.nonce,
             gateway: wish.gateway,
             store: wish.store.clone(),
             made: wish.now,
@@ -197,6 +204,8 @@ mod tests {
         sent: usize,
         /// What counts here, and since when.
         gave: Option<(RedemptionId, Timestamp)>,
+        /// The form is sent again under this number.
+        again: Option<RedemptionId>,
         /// The own store has heard of uses elsewhere.
         heard: Vec<RedemptionId>,
     }
@@ -206,8 +215,11 @@ mod tests {
         shops: [Shop; 3],
         uses: BTreeMap<RedemptionId, Use>,
         reserved: Option<Reservation>,
+        /// Words of `unused` that have not come yet: of whose question.
+        late: Vec<(RedemptionId, u32)>,
         minutes: i64,
         ids: u8,
+        nonces: u32,
         /// A yes was older than it is held for when its journal came, or had not come.
         was_late: bool,
     }
@@ -223,6 +235,8 @@ mod tests {
         Undo(usize),
         /// A journal's next event comes in; the own store hears of it.
         Send(usize),
+        /// What was said to be unused some time ago comes in.
+        LateUnused,
         Minutes(i64),
     }
 
@@ -231,6 +245,10 @@ mod tests {
         Comes,
         Lost,
         LostAndSaid,
+        /// It is said, but that comes late, and the guest shows the coupon again.
+        LostAndSaidLate,
+        /// It comes, and another till of the box has asked meanwhile: that one says no, and no more.
+        ComesToTwo,
     }
 
     impl World {
@@ -244,9 +262,12 @@ mod tests {
         }
 
         fn wish(&mut self, at: usize) -> Wish {
+            self.nonces += 1;
+            let again = self.shops[at].again.take();
             Wish {
                 coupon: COUPON,
-                redemption: self.id(),
+                redemption: again.unwrap_or_else(|| self.id()),
+                nonce: self.nonces,
                 gateway: GatewayId(u32::try_from(at).unwrap()),
                 store: shop(at),
                 home: shop(HOME),
@@ -284,11 +305,17 @@ mod tests {
                     assert_eq!(self.ask(&wish), said, "the same question, the same answer");
                     match answer {
                         Answer::Comes if said == Said::Yes => self.give(at, wish.redemption),
-                        Answer::LostAndSaid => {
-                            let is_it = |held: &mut Reservation| held.redemption == wish.redemption;
-                            self.reserved.take_if(is_it);
+                        Answer::ComesToTwo if said == Said::Yes => {
+                            let other = self.wish(at);
+                            self.ask(&other);
+                            self.give(at, wish.redemption);
                         }
-                        Answer::Comes | Answer::Lost => {}
+                        Answer::LostAndSaid => self.release((wish.redemption, wish.nonce)),
+                        Answer::LostAndSaidLate => {
+                            self.late.push((wish.redemption, wish.nonce));
+                            self.shops[at].again = Some(wish.redemption);
+                        }
+                        Answer::Comes | Answer::ComesToTwo | Answer::Lost => {}
                     }
                 }
                 Step::ShowAtHome => {
@@ -312,6 +339,11 @@ mod tests {
                     }
                 }
                 Step::Send(at) => self.send(at),
+                Step::LateUnused => {
+                    if let Some(said) = self.late.pop() {
+                        self.release(said);
+                    }
+                }
                 Step::Minutes(minutes) => self.minutes += minutes,
                 Step::Show { .. } => {}
             }
@@ -322,6 +354,11 @@ mod tests {
                 let since = gave.and_then(|one| one.redeemed.or(one.undone));
                 waits && since.is_some_and(|since| self.now().duration_since(since) >= late)
             });
+        }
+
+        fn release(&mut self, said: (RedemptionId, u32)) {
+            self.reserved
+                .take_if(|held| (held.redemption, held.nonce) == said);
         }
 
         fn send(&mut self, at: usize) {
@@ -356,12 +393,15 @@ mod tests {
             4 => Just(Answer::Comes),
             1 => Just(Answer::Lost),
             1 => Just(Answer::LostAndSaid),
+            2 => Just(Answer::LostAndSaidLate),
+            1 => Just(Answer::ComesToTwo),
         ];
         let step = prop_oneof![
             4 => (1..3_usize, answer).prop_map(|(at, answer)| Step::Show { at, answer }),
             1 => Just(Step::ShowAtHome),
             2 => (0..3_usize).prop_map(Step::Undo),
             4 => (0..3_usize).prop_map(Step::Send),
+            2 => Just(Step::LateUnused),
             2 => (1..6_i64).prop_map(Step::Minutes),
         ];
         prop::collection::vec(step, 0..60)

@@ -45,7 +45,8 @@ macro_rules! of_every_ledger {
 const SINCE_V6: &str = "drop table notice; drop table redemption; drop table reservation;
      alter table command drop column details;
      drop table figure_place; drop table patron; drop table places_since;
-     drop table sticker_word; drop table walk;";
+     drop table sticker_word; drop table walk;
+     drop index command_void;";
 
 // Below the macro, which they use.
 mod chaos;

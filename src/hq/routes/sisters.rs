@@ -35,6 +35,7 @@ pub(super) async fn redeem(
     let wish = Wish {
         coupon: question.coupon,
         redemption: question.redemption,
+        nonce: question.nonce,
         gateway: gateway.id,
         store,
         home: question.home,
@@ -60,7 +61,7 @@ pub(super) async fn unused(
     Known(gateway): Known,
     body: Body,
 ) -> Result<StatusCode, Refused> {
-    let Unused { redemption, coupon } = read_json(body).await?;
-    hq.ledger.release(gateway.id, coupon, redemption).await?;
+    let unused: Unused = read_json(body).await?;
+    hq.ledger.release(gateway.id, unused).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -307,13 +307,8 @@ impl Ledger for Embedded {
         self.run(move |db| sisters::reserve(db, &wish)).await
     }
 
-    async fn release(
-        &self,
-        gateway: GatewayId,
-        coupon: CouponId,
-        redemption: RedemptionId,
-    ) -> Answer<()> {
-        self.run(move |db| sisters::release(db, gateway, coupon, redemption))
+    async fn release(&self, gateway: GatewayId, unused: Unused) -> Answer<()> {
+        self.run(move |db| sisters::release(db, gateway, &unused))
             .await
     }
 

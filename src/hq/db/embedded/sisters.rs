@@ -8,6 +8,7 @@ use crate::domain::ids::{CouponId, GatewayId, RedemptionId, StoreId};
 use crate::domain::wallet::Said;
 use crate::hq::db::notice::void_notices;
 use crate::hq::db::sisters::{Double, Reservation, Use, Wish, decide};
+use crate::wire::link::Unused;
 
 const USE: &str = "select coupon, redemption, store, home, redeemed, undone from redemption";
 
@@ -46,7 +47,7 @@ pub(super) fn reserve(db: &mut Connection, wish: &Wish) -> rusqlite::Result<Said
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let reserved = tx
         .prepare_cached(
-            "select redemption, gateway, store, made from reservation where coupon = ?1",
+            "select redemption, gateway, store, made, nonce from reservation where coupon = ?1",
         )?
         .query_row([coupon], |row| {
             Ok(Reservation {
@@ -54,6 +55,7 @@ pub(super) fn reserve(db: &mut Connection, wish: &Wish) -> rusqlite::Result<Said
                 gateway: GatewayId(row.get(1)?),
                 store: store(row, 2)?,
                 made: time(row.get(3)?),
+                nonce: row.get(4)?,
             })
         })
         .optional()?;
@@ -61,15 +63,16 @@ pub(super) fn reserve(db: &mut Connection, wish: &Wish) -> rusqlite::Result<Said
     if said == Said::Yes {
         let new = Reservation::of(wish);
         tx.prepare_cached(
-            "insert or replace into reservation (coupon, redemption, gateway, store, made)
-             values (?1, ?2, ?3, ?4, ?5)",
+            "insert or replace into reservation (coupon, redemption, gateway, store, made, nonce)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
             coupon,
             new.redemption.to_bytes(),
             new.gateway.0,
             new.store.as_str(),
-            new.made.as_millisecond()
+            new.made.as_millisecond(),
+            new.nonce
         ])?;
     }
     tx.commit()?;
@@ -89,13 +92,18 @@ fn is_voided(tx: &Transaction<'_>, wish: &Wish) -> rusqlite::Result<bool> {
 pub(super) fn release(
     db: &Connection,
     gateway: GatewayId,
-    coupon: CouponId,
-    redemption: RedemptionId,
+    unused: &Unused,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
-        "delete from reservation where coupon = ?1 and redemption = ?2 and gateway = ?3",
+        "delete from reservation
+         where coupon = ?1 and redemption = ?2 and nonce = ?3 and gateway = ?4",
     )?
-    .execute(params![coupon.to_bytes(), redemption.to_bytes(), gateway.0])?;
+    .execute(params![
+        unused.coupon.to_bytes(),
+        unused.redemption.to_bytes(),
+        unused.nonce,
+        gateway.0
+    ])?;
     Ok(())
 }
 

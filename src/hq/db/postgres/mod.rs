@@ -408,13 +408,8 @@ impl Ledger for Postgres {
         sisters::reserve(&mut self.client().await?, &wish).await
     }
 
-    async fn release(
-        &self,
-        gateway: GatewayId,
-        coupon: CouponId,
-        redemption: RedemptionId,
-    ) -> Answer<()> {
-        sisters::release(&self.client().await?, gateway, coupon, redemption).await
+    async fn release(&self, gateway: GatewayId, unused: Unused) -> Answer<()> {
+        sisters::release(&self.client().await?, gateway, &unused).await
     }
 
     async fn doubles(&self) -> Answer<Vec<Double>> {

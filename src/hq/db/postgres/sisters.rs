@@ -12,6 +12,7 @@ use crate::domain::ids::{CouponId, GatewayId, RedemptionId, StoreId};
 use crate::domain::wallet::Said;
 use crate::hq::db::notice::void_notices;
 use crate::hq::db::sisters::{Double, Reservation, Use, Wish, decide};
+use crate::wire::link::Unused;
 
 const USE: &str = "select coupon, redemption, store, home, redeemed, undone from redemption";
 
@@ -58,7 +59,7 @@ pub(super) async fn reserve(db: &mut Object, wish: &Wish) -> Answer<Said> {
     let sql = format!("{USE} where coupon = $1");
     let rows = all(&tx, &sql, &[&coupon]).await?;
     let uses = rows.iter().map(a_use).collect::<Answer<Vec<_>>>()?;
-    let sql = "select redemption, gateway, store, made from reservation where coupon = $1";
+    let sql = "select redemption, gateway, store, made, nonce from reservation where coupon = $1";
     let reserved = match maybe(&tx, sql, &[&coupon]).await? {
         None => None,
         Some(row) => Some(Reservation {
@@ -66,22 +67,24 @@ pub(super) async fn reserve(db: &mut Object, wish: &Wish) -> Answer<Said> {
             gateway: gateway_id(row.get(1)),
             store: store(row.get(2))?,
             made: row.get(3),
+            nonce: u32::try_from(row.get::<_, i64>(4)).map_err(corrupt)?,
         }),
     };
     let voided = is_voided(&tx, wish).await?;
     let said = decide(wish, reserved.as_ref(), &uses, voided);
     if said == Said::Yes {
         let new = Reservation::of(wish);
-        let sql = "insert into reservation (coupon, redemption, gateway, store, made)
-                   values ($1, $2, $3, $4, $5)
+        let sql = "insert into reservation (coupon, redemption, gateway, store, made, nonce)
+                   values ($1, $2, $3, $4, $5, $6)
                    on conflict (coupon) do update set redemption = excluded.redemption,
-                       gateway = excluded.gateway, store = excluded.store, made = excluded.made";
+                       gateway = excluded.gateway, store = excluded.store, made = excluded.made,
+                       nonce = excluded.nonce";
         let (redemption, gateway) = (uuid(new.redemption), number(new.gateway));
-        let store = new.store.as_str();
+        let (store, nonce) = (new.store.as_str(), i64::from(new.nonce));
         run(
             &tx,
             sql,
-            &[&coupon, &redemption, &gateway, &store, &new.made],
+            &[&coupon, &redemption, &gateway, &store, &new.made, &nonce],
         )
         .await?;
     }
@@ -100,15 +103,12 @@ async fn is_voided(tx: &impl GenericClient, wish: &Wish) -> Answer<bool> {
     Ok(false)
 }
 
-pub(super) async fn release(
-    db: &Object,
-    gateway: GatewayId,
-    coupon: CouponId,
-    redemption: RedemptionId,
-) -> Answer<()> {
-    let sql = "delete from reservation where coupon = $1 and redemption = $2 and gateway = $3";
-    let released = [coupon_uuid(coupon), uuid(redemption)];
-    run(db, sql, &[&released[0], &released[1], &number(gateway)]).await?;
+pub(super) async fn release(db: &Object, gateway: GatewayId, unused: &Unused) -> Answer<()> {
+    let sql = "delete from reservation
+               where coupon = $1 and redemption = $2 and nonce = $3 and gateway = $4";
+    let [coupon, redemption] = [coupon_uuid(unused.coupon), uuid(unused.redemption)];
+    let (nonce, gateway) = (i64::from(unused.nonce), number(gateway));
+    run(db, sql, &[&coupon, &redemption, &nonce, &gateway]).await?;
     Ok(())
 }
 

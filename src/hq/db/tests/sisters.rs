@@ -24,6 +24,7 @@ fn wish(gateway: GatewayId, at: &str, redemption: u8) -> Wish {
     Wish {
         coupon: coupon(1),
         redemption: RedemptionId::from_entropy([redemption; 16]),
+        nonce: u32::from(redemption),
         gateway,
         store: store(at),
         home: store("SZ01"),
@@ -109,13 +110,25 @@ async fn one_store_at_a_time_is_told_that_it_may_redeem_a_sisters_coupon(hq: &Sc
         ..loser.clone()
     };
     assert_eq!(ask(hq, loser.clone()).await, used(at));
-    let release = |gateway| {
-        let redemption = RedemptionId::from_entropy([8; 16]);
-        hq.ledger.release(gateway, coupon(1), redemption)
+    let release = |gateway, nonce| {
+        let (coupon, redemption) = (coupon(1), RedemptionId::from_entropy([8; 16]));
+        let unused = Unused {
+            redemption,
+            coupon,
+            nonce,
+        };
+        hq.ledger.release(gateway, unused)
     };
-    release(loser.gateway).await.unwrap();
+    release(loser.gateway, 8).await.unwrap();
     assert_eq!(ask(hq, loser.clone()).await, used(at), "not theirs");
-    release(gateway).await.unwrap();
+    let asked_again = Wish {
+        nonce: 80,
+        ..wish(gateway, at, 8)
+    };
+    assert_eq!(ask(hq, asked_again).await, Said::Yes);
+    release(gateway, 8).await.unwrap();
+    assert_eq!(ask(hq, loser.clone()).await, used(at), "asked again since");
+    release(gateway, 80).await.unwrap();
     assert_eq!(ask(hq, loser).await, Said::Yes);
     let again = wish(gateway, at, 9);
     assert!(matches!(ask(hq, again).await, Said::Used { .. }));
