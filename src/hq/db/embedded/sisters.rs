@@ -7,8 +7,9 @@ use super::{corrupt, time};
 use crate::domain::ids::{CouponId, GatewayId, RedemptionId, StoreId};
 use crate::domain::wallet::Said;
 use crate::hq::db::notice::void_notices;
+use crate::hq::db::serves_text;
 use crate::hq::db::sisters::{Double, Reservation, Use, Wish, decide};
-use crate::wire::link::Unused;
+use crate::wire::link::{Serves, Unused};
 
 const USE: &str = "select coupon, redemption, store, home, redeemed, undone from redemption";
 
@@ -86,7 +87,16 @@ fn is_voided(tx: &Transaction<'_>, wish: &Wish) -> rusqlite::Result<bool> {
             return Ok(true);
         }
     }
-    Ok(false)
+    drop(query);
+    // Before there were notices the boxes of its store were told, and nobody else.
+    tx.prepare_cached(
+        "select 1 from command join gateway on gateway.id = command.gateway
+         where kind = 'void_coupon' and coupon = ?1 and serves = ?2",
+    )?
+    .exists(params![
+        wish.coupon.to_bytes(),
+        serves_text(&Serves::Store(wish.home.clone()))
+    ])
 }
 
 pub(super) fn release(

@@ -11,8 +11,9 @@ use super::{Answer, Sql, all, corrupt, gateway_id, maybe, number, run};
 use crate::domain::ids::{CouponId, GatewayId, RedemptionId, StoreId};
 use crate::domain::wallet::Said;
 use crate::hq::db::notice::void_notices;
+use crate::hq::db::serves_text;
 use crate::hq::db::sisters::{Double, Reservation, Use, Wish, decide};
-use crate::wire::link::Unused;
+use crate::wire::link::{Serves, Unused};
 
 const USE: &str = "select coupon, redemption, store, home, redeemed, undone from redemption";
 
@@ -100,7 +101,19 @@ async fn is_voided(tx: &impl GenericClient, wish: &Wish) -> Answer<bool> {
             return Ok(true);
         }
     }
-    Ok(false)
+    // Before there were notices the boxes of its store were told, and nobody else.
+    let sql = "select 1 from command join gateway on gateway.id = command.gateway
+               where kind = 'void_coupon' and coupon = $1 and serves = $2 limit 1";
+    let told = maybe(
+        tx,
+        sql,
+        &[
+            &coupon_uuid(wish.coupon),
+            &serves_text(&Serves::Store(wish.home.clone())),
+        ],
+    )
+    .await?;
+    Ok(told.is_some())
 }
 
 pub(super) async fn release(db: &Object, gateway: GatewayId, unused: &Unused) -> Answer<()> {

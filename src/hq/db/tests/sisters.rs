@@ -14,6 +14,7 @@ of_every_ledger! {
     the_own_store_hears_of_a_redemption_elsewhere_and_of_its_undoing,
     a_coupon_used_in_two_stores_is_a_double_until_one_is_taken_back,
     a_coupon_redeemed_before_the_ledger_knew_of_sisters_is_refused_elsewhere,
+    a_coupon_made_void_before_there_were_notices_is_refused_elsewhere,
 }
 
 fn coupon(number: u8) -> CouponId {
@@ -213,4 +214,16 @@ async fn a_coupon_redeemed_before_the_ledger_knew_of_sisters_is_refused_elsewher
         ..wish(one, "SZ02", 9)
     };
     assert_eq!(ledger.reserve(second).await.unwrap(), Said::Yes);
+}
+
+async fn a_coupon_made_void_before_there_were_notices_is_refused_elsewhere(hq: &Scratch) {
+    let [home, one, other] = three(hq).await;
+    give(hq, home, 1, Command::VoidCoupon(coupon(1))).await;
+    give(hq, other, 2, Command::VoidCoupon(coupon(2))).await;
+    assert_eq!(ask(hq, wish(one, "SZ02", 9)).await, Said::Voided);
+    let second = Wish {
+        coupon: coupon(2),
+        ..wish(one, "SZ02", 9)
+    };
+    assert_eq!(ask(hq, second).await, Said::Yes, "of another store");
 }
