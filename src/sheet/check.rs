@@ -41,7 +41,7 @@ pub fn check(sticker: &Sticker) -> Result<(), CannotPrint> {
         let over = &sticker.ops[index + 1..];
         let reads = |is_dark| {
             let (seen, side) = seen(code, over, is_dark);
-            reads_as(seen, side, &code.text)
+            reads_as(&seen, side, &code.text)
         };
         // Nobody knows how dark a picture is to a camera: it must not matter.
         let has_picture = over.iter().any(|op| matches!(op, Op::Picture { .. }));
@@ -79,7 +79,7 @@ fn seen(code: &DrawnCode, over: &[Op], pictures_are_dark: bool) -> (Vec<bool>, u
 }
 
 #[cfg(feature = "hq")]
-fn reads_as(dark: Vec<bool>, side: usize, text: &str) -> bool {
+fn reads_as(dark: &[bool], side: usize, text: &str) -> bool {
     let mut seen = PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
     let grids = seen.detect_grids();
     let read = grids.first().and_then(|grid| grid.decode().ok());
@@ -87,7 +87,7 @@ fn reads_as(dark: Vec<bool>, side: usize, text: &str) -> bool {
 }
 
 #[cfg(not(feature = "hq"))]
-fn reads_as(dark: Vec<bool>, side: usize, text: &str) -> bool {
+fn reads_as(dark: &[bool], side: usize, text: &str) -> bool {
     use crate::wire::qr::{Correction, Symbol};
 
     let pixels = usize::from(PIXELS);
