@@ -18,12 +18,13 @@ fn words(groups: &mut Groups, group: &str, keys: &[&str]) -> Option<Vec<String>>
 
 /// Declares the groups of words and their keys.
 macro_rules! texts {
-    ($($group:ident $type:ident { $($key:ident)* })*) => {
+    ($($(#[$attr:meta])* $group:ident $type:ident { $($key:ident)* })*) => {
         /// All words of one language.
         #[derive(Debug)]
         pub(super) struct Texts { $(pub(super) $group: $type,)* }
 
         $(
+            $(#[$attr])*
             #[derive(Debug)]
             pub(super) struct $type { $(pub(super) $key: String,)* }
         )*
@@ -120,6 +121,10 @@ texts! {
         title how begin going_on next progress list finish finished complete found missing wrong doubled
         blank other_store unknown again double expected version
     }
+    #[cfg_attr(
+        not(feature = "hq"),
+        expect(dead_code, reason = "routers have no page that says them")
+    )]
     sheets Sheets {
         title how layout which meant blank from to show no_codes too_many cannot version
     }

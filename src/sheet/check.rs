@@ -1,9 +1,5 @@
 //! Every code is read again as a camera would read it, from what is about to be drawn.
-//!
-//! A router has no room for a reader of pictures (rqrr's tables and code are 185 kB): there every module that is
-//! drawn, with whatever is over it, is held to the symbol of its text, made once more.
 
-#[cfg(feature = "hq")]
 use rqrr::PreparedImage;
 
 use super::CannotPrint;
@@ -78,41 +74,11 @@ fn seen(code: &DrawnCode, over: &[Op], pictures_are_dark: bool) -> (Vec<bool>, u
     (dark, side)
 }
 
-#[cfg(feature = "hq")]
 fn reads_as(dark: &[bool], side: usize, text: &str) -> bool {
     let mut seen = PreparedImage::prepare_from_bitmap(side, side, |x, y| dark[y * side + x]);
     let grids = seen.detect_grids();
     let read = grids.first().and_then(|grid| grid.decode().ok());
     read.is_some_and(|(_, read)| read == text)
-}
-
-#[cfg(not(feature = "hq"))]
-fn reads_as(dark: &[bool], side: usize, text: &str) -> bool {
-    use crate::wire::qr::{Correction, Symbol};
-
-    let pixels = usize::from(PIXELS);
-    let modules = side / pixels;
-    let levels = [Correction::Medium, Correction::Quartile, Correction::High];
-    levels.into_iter().any(|level| {
-        let Ok(symbol) = Symbol::of(text, level) else {
-            return false;
-        };
-        let mut wanted = vec![false; modules * modules];
-        for run in &symbol.runs {
-            let begins = usize::from(run.top) * modules + usize::from(run.left);
-            let run = begins..begins + usize::from(run.length);
-            match wanted.get_mut(run) {
-                Some(run) => run.fill(true),
-                // A larger symbol than the one that was drawn.
-                None => return false,
-            }
-        }
-        let middle = |module: usize| module * pixels + pixels / 2;
-        (0..modules * modules).all(|module| {
-            let (row, column) = (module / modules, module % modules);
-            dark[middle(row) * side + middle(column)] == wanted[module]
-        })
-    })
 }
 
 /// Paints what of `area` is over the code.

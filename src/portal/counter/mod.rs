@@ -15,6 +15,8 @@ mod offers;
 mod pair;
 mod places;
 mod recent;
+// A router has no room for it (rqrr alone is 185 kB): there codes are printed at headquarters.
+#[cfg(feature = "hq")]
 mod sheets;
 mod slip;
 pub(super) mod stickers;
@@ -44,7 +46,7 @@ use crate::wire::bundle::Bundle;
 use crate::wire::link::LinkState;
 
 pub(super) fn routes() -> Router<State> {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(show))
         .route("/inbox", get(inbox::list).post(inbox::answer))
         .route("/inbox/{id}", get(inbox::one))
@@ -56,13 +58,16 @@ pub(super) fn routes() -> Router<State> {
         .route("/walk", get(walk::show))
         .route("/walk/begin", post(walk::begin))
         .route("/walk/finish", post(walk::finish))
-        .route("/sheets", get(sheets::show))
-        .route("/sheets/print", get(sheets::print))
         .route("/stickers", get(stickers::list))
         .route("/stickers/{code}", get(stickers::show).post(stickers::bind))
         .route("/stickers/{code}/free", post(stickers::free))
         .route("/slip", get(slip::ask).post(slip::issue))
-        .route("/slip/{id}", get(slip::show))
+        .route("/slip/{id}", get(slip::show));
+    #[cfg(feature = "hq")]
+    let routes = routes
+        .route("/sheets", get(sheets::show))
+        .route("/sheets/print", get(sheets::print));
+    routes
 }
 
 #[derive(Template)]

@@ -100,6 +100,7 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
         staff: &staff,
         blanks: stickers.iter().filter(|one| !one.is_bound()).count(),
         rows: stickers.iter().map(row).collect(),
+        prints: cfg!(feature = "hq"),
         shell,
     });
     let answer = page(StatusCode::OK, visitor.packing, html);
@@ -369,6 +370,8 @@ struct StickersPage<'a> {
     staff: &'a StaffName,
     rows: Vec<Row<'a>>,
     blanks: usize,
+    /// Whether this build prints sheets.
+    prints: bool,
 }
 
 struct Choice<'a> {
