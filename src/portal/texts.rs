@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use crate::domain::text::Language;
 use crate::domain::written::read_strictly;
+use crate::wire::encoding::gunzip;
 
 /// A file as it is read: one type, where a struct a group would be compiled into a reader each.
 type Groups = BTreeMap<String, BTreeMap<String, String>>;
@@ -133,21 +134,30 @@ texts! {
     }
 }
 
+/// A file of words as `build.rs` has packed it.
+macro_rules! packed {
+    ($language:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $language, ".toml.gz")).as_slice()
+    };
+}
+
+/// More than any file of words has.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// The words of `language`.
 pub(super) fn texts(language: Language) -> &'static Texts {
     static CHINESE: OnceLock<Box<Texts>> = OnceLock::new();
     static TRADITIONAL: OnceLock<Box<Texts>> = OnceLock::new();
     static ENGLISH: OnceLock<Box<Texts>> = OnceLock::new();
     let (cell, file) = match language {
-        Language::Chinese => (&CHINESE, include_str!("../../templates/text/zh-CN.toml")),
-        Language::TraditionalChinese => (
-            &TRADITIONAL,
-            include_str!("../../templates/text/zh-Hant.toml"),
-        ),
-        Language::English => (&ENGLISH, include_str!("../../templates/text/en.toml")),
+        Language::Chinese => (&CHINESE, packed!("zh-CN")),
+        Language::TraditionalChinese => (&TRADITIONAL, packed!("zh-Hant")),
+        Language::English => (&ENGLISH, packed!("en")),
     };
     cell.get_or_init(|| {
-        let groups = read_strictly("texts", file).expect("a test reads all files");
+        let file = gunzip(file, MOST_BYTES).expect("the build has packed it");
+        let file = String::from_utf8(file).expect("a test reads all files");
+        let groups = read_strictly("texts", &file).expect("a test reads all files");
         Box::new(Texts::take(groups).expect("a test holds all files to the same keys"))
     })
 }
