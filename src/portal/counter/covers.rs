@@ -26,7 +26,7 @@ use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
 use crate::portal::texts::Counter;
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 
 /// The most that one tap may say.
 const MOST_AT_ONCE: i16 = 99;
@@ -173,13 +173,9 @@ pub(super) struct CoversForm {
 /// `POST /counter/covers`
 pub(super) async fn count(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
     form: Result<Form<CoversForm>, FormRejection>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    let Some(staff) = staff else {
-        return see_other("/till");
-    };
     let Ok(Form(form)) = form else {
         return Apology::Incomplete.page(&visitor);
     };

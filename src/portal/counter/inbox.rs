@@ -29,7 +29,7 @@ use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::{Texts, texts};
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 use crate::wire::bundle::StoreFolder;
 
 /// A guest who has waited for longer has been forgotten.
@@ -179,11 +179,10 @@ fn item(request: &Request, folder: &StoreFolder, language: Language, now: Timest
 pub(super) async fn list(
     Extract(state): Extract<State>,
     RawQuery(query): RawQuery,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let is_held = query.is_some_and(|query| query.split('&').any(|word| word == "hold"));
@@ -205,25 +204,24 @@ pub(super) async fn list(
 /// `GET /counter/inbox/{id}`
 pub(super) async fn one(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     id: Result<Path<RequestId>, PathRejection>,
 ) -> Response {
     let Ok(Path(id)) = id else {
-        return Apology::NoSuchPage.page(&at_till.visitor);
+        return Apology::NoSuchPage.page(&signed_in.visitor);
     };
-    show_one(&state, &at_till, id, String::new(), None).await
+    show_one(&state, &signed_in, id, String::new(), None).await
 }
 
 async fn show_one(
     state: &State,
-    at_till: &AtTill,
+    SignedIn { visitor, staff, .. }: &SignedIn,
     id: RequestId,
     words: String,
     fault: Option<&'static str>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let look = move |ledger: &mut Ledger| only_say(ledger.inbox().get(id).cloned());
@@ -266,16 +264,16 @@ pub(super) struct AnswerForm {
 /// `POST /counter/inbox`: done, not done yet, or an answer in words.
 pub(super) async fn answer(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     form: Result<Form<AnswerForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(AnswerForm { id, is, words })) = form else {
-        return Apology::Incomplete.page(&at_till.visitor);
+        return Apology::Incomplete.page(&signed_in.visitor);
     };
-    let (Some(staff), Some(store)) = (at_till.staff.clone(), state.store.clone()) else {
+    let Some(store) = state.store.clone() else {
         return see_other("/till");
     };
-    let t = &texts(at_till.visitor.language).feedback;
+    let t = &texts(signed_in.visitor.language).feedback;
     let written = match words.as_deref().map(Words::typed).transpose() {
         Ok(written) => written.flatten(),
         Err(bad) => {
@@ -284,7 +282,7 @@ pub(super) async fn answer(
                 BadWords::TellsHowToReach | BadWords::Empty => &t.reach,
             };
             let words = words.unwrap_or_default();
-            return show_one(&state, &at_till, id, words, Some(fault)).await;
+            return show_one(&state, &signed_in, id, words, Some(fault)).await;
         }
     };
     let (bundle, boot_time) = (state.bundle(), state.boot_time());
@@ -301,7 +299,7 @@ pub(super) async fn answer(
         }
         let answered = GuestAnswered {
             of: id,
-            staff,
+            staff: signed_in.staff,
             standing: is,
             words: written,
         };
@@ -314,8 +312,8 @@ pub(super) async fn answer(
     };
     match state.journal.commit(decide).await {
         Ok(Ok(())) => see_other("/counter/inbox"),
-        Ok(Err(apology)) => apology.page(&at_till.visitor),
-        Err(error) => not_saved(&error).page(&at_till.visitor),
+        Ok(Err(apology)) => apology.page(&signed_in.visitor),
+        Err(error) => not_saved(&error).page(&signed_in.visitor),
     }
 }
 

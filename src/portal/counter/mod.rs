@@ -33,9 +33,9 @@ use jiff::Timestamp;
 use super::State;
 use super::invite;
 use super::ledger::{Ledger, only_say};
-use super::pages::{LanguageLink, Shell, render, scripted, see_other};
+use super::pages::{LanguageLink, Shell, render, scripted};
 use super::texts::{Counter, texts};
-use super::till::{AtTill, script};
+use super::till::{SignedIn, script};
 use crate::domain::calendar::{business_day, day_and_clock};
 use crate::domain::ids::{CampaignId, StaffName};
 use crate::domain::store::Store;
@@ -117,11 +117,10 @@ struct Row {
 }
 
 /// `GET /counter`
-async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    let Some(staff) = staff else {
-        return see_other("/till");
-    };
+async fn show(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, staff, .. }: SignedIn,
+) -> Response {
     let bundle = state.bundle();
     let folder = state.own_store(&bundle);
     let store = folder.map(|folder| &folder.store);

@@ -22,7 +22,7 @@ use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::see_other;
 use crate::portal::table::left_in_words;
 use crate::portal::texts::texts;
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 use crate::wire::bundle::Bundle;
 
 /// The most that staff can say is left.
@@ -101,20 +101,20 @@ pub(super) struct StockForm {
 /// `POST /counter/stock`
 pub(super) async fn set_stock(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     form: Result<Form<StockForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(form)) = form else {
-        return Apology::Incomplete.page(&at_till.visitor);
+        return Apology::Incomplete.page(&signed_in.visitor);
     };
     let left = match form.left.trim() {
         "" => None,
         number => match number.parse::<u32>() {
             Ok(left) if left <= MOST_LEFT => Some(left),
-            Ok(_) | Err(_) => return Apology::Incomplete.page(&at_till.visitor),
+            Ok(_) | Err(_) => return Apology::Incomplete.page(&signed_in.visitor),
         },
     };
-    say(&state, at_till, form.campaign, Said::Left(left)).await
+    say(&state, signed_in, form.campaign, Said::Left(left)).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,14 +126,14 @@ pub(super) struct SwitchForm {
 /// `POST /counter/switch`
 pub(super) async fn switch(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     form: Result<Form<SwitchForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(SwitchForm { campaign, on })) = form else {
-        return Apology::Incomplete.page(&at_till.visitor);
+        return Apology::Incomplete.page(&signed_in.visitor);
     };
     let said = if on { Said::GoOn } else { Said::Stop };
-    say(&state, at_till, campaign, said).await
+    say(&state, signed_in, campaign, said).await
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -144,9 +144,13 @@ enum Said {
     GoOn,
 }
 
-async fn say(state: &State, at_till: AtTill, campaign: CampaignId, said: Said) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    let (Some(staff), Some(store)) = (staff, state.store.clone()) else {
+async fn say(
+    state: &State,
+    SignedIn { visitor, staff, .. }: SignedIn,
+    campaign: CampaignId,
+    said: Said,
+) -> Response {
+    let Some(store) = state.store.clone() else {
         return see_other("/till");
     };
     let bundle = state.bundle();

@@ -11,16 +11,15 @@ use axum::response::Response;
 use crate::domain::ids::ShortCode;
 use crate::portal::State;
 use crate::portal::error::Apology;
-use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
-use crate::portal::till::{self, AtTill};
+use crate::portal::pages::{LanguageLink, Shell, page, render};
+use crate::portal::till::{self, SignedIn};
 use crate::wire::qr::{Correction, Symbol};
 
 /// `POST /counter/pair`
-pub(super) async fn give_out(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    if staff.is_none() {
-        return see_other("/till");
-    }
+pub(super) async fn give_out(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, .. }: SignedIn,
+) -> Response {
     let bundle = state.bundle();
     let Some(folder) = state.own_store(&bundle) else {
         return Apology::NoSuchPage.page(&visitor);

@@ -15,13 +15,15 @@ use crate::portal::error::not_saved;
 use crate::portal::ledger::{Ledger, only_say};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts;
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 
 /// `GET /counter/places`
-pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
+pub(super) async fn show(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, staff, .. }: SignedIn,
+) -> Response {
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let days = compared(business_day(folder.store.local(state.now())));

@@ -20,7 +20,7 @@ use crate::domain::text::Language;
 use crate::portal::State;
 use crate::portal::error::Apology;
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 use crate::portal::visitor::Visitor;
 use crate::sheet::check::compose_checked;
 use crate::sheet::choice::Choice;
@@ -55,12 +55,14 @@ enum Trouble {
 }
 
 /// `GET /counter/sheets`
-pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
+pub(super) async fn show(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, staff, .. }: SignedIn,
+) -> Response {
     let bundle = state.bundle();
-    match (staff, state.own_store(&bundle)) {
-        (Some(staff), Some(folder)) => ask(folder, &visitor, &staff, Trouble::None),
-        _ => see_other("/till"),
+    match state.own_store(&bundle) {
+        Some(folder) => ask(folder, &visitor, &staff, Trouble::None),
+        None => see_other("/till"),
     }
 }
 
@@ -97,12 +99,11 @@ fn ask(folder: &StoreFolder, visitor: &Visitor, staff: &StaffName, trouble: Trou
 /// `GET /counter/sheets/print`
 pub(super) async fn print(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
     order: Result<Query<Order>, QueryRejection>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let asked = order.ok().and_then(|Query(order)| {

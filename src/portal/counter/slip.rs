@@ -28,16 +28,15 @@ use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_all};
 use crate::portal::pages::{LanguageLink, Shell, render, scripted, see_other};
 use crate::portal::texts::{Slip as Words, texts};
-use crate::portal::till::{AtTill, script};
+use crate::portal::till::{SignedIn, script};
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 /// `GET /counter/slip`
-pub(super) async fn ask(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    if staff.is_none() {
-        return see_other("/till");
-    }
+pub(super) async fn ask(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, .. }: SignedIn,
+) -> Response {
     ask_page(&state, &visitor, None)
 }
 
@@ -51,13 +50,9 @@ pub(super) struct SlipForm {
 /// `POST /counter/slip`
 pub(super) async fn issue(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
     form: Result<Form<SlipForm>, FormRejection>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    let Some(staff) = staff else {
-        return see_other("/till");
-    };
     let Ok(Form(form)) = form else {
         return Apology::Incomplete.page(&visitor);
     };
@@ -272,14 +267,10 @@ struct SlipPage<'a> {
 /// `GET /counter/slip/{coupon id}`
 pub(super) async fn show(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    SignedIn { visitor, .. }: SignedIn,
     id: Result<Path<CouponId>, PathRejection>,
     paper: Result<Query<Paper>, QueryRejection>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    if staff.is_none() {
-        return see_other("/till");
-    }
     let bundle = state.bundle();
     let coupon = coupon::find(&state, id).await;
     let home = coupon.as_ref().map(|coupon| &coupon.store);

@@ -25,7 +25,7 @@ use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::Kinds;
-use crate::portal::till::AtTill;
+use crate::portal::till::{AtTill, SignedIn};
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::StoreFolder;
 use crate::wire::frame::{self, Contents};
@@ -81,10 +81,12 @@ pub(in crate::portal) async fn unbound(
 }
 
 /// `GET /counter/stickers`
-pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
+pub(super) async fn list(
+    Extract(state): Extract<State>,
+    SignedIn { visitor, staff, .. }: SignedIn,
+) -> Response {
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let shell = Shell::new(visitor.language, LanguageLink::Here, Some(&folder.store));
@@ -110,12 +112,11 @@ pub(super) async fn list(Extract(state): Extract<State>, at_till: AtTill) -> Res
 /// `GET /counter/stickers/{code}`
 pub(super) async fn show(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
     code: Result<Path<TouchpointCode>, PathRejection>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
     let bundle = state.bundle();
-    let (Some(staff), Some(folder)) = (staff, state.own_store(&bundle)) else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
     let touchpoint = code
@@ -204,12 +205,12 @@ enum Others {
 /// `POST /counter/stickers/{code}`
 pub(super) async fn bind(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     code: Result<Path<TouchpointCode>, PathRejection>,
     form: Result<Form<BindForm>, FormRejection>,
 ) -> Response {
     let (Ok(Path(code)), Ok(Form(form))) = (code, form) else {
-        return Apology::Incomplete.page(&at_till.visitor);
+        return Apology::Incomplete.page(&signed_in.visitor);
     };
     // A name that was offered is of a table: it is the rows of tables that have gaps.
     let kind = if form.pick.is_some() {
@@ -224,17 +225,17 @@ pub(super) async fn bind(
         label,
         others: form.others,
     });
-    say(&state, at_till, code, wish).await
+    say(&state, signed_in, code, wish).await
 }
 
 /// `POST /counter/stickers/{code}/free`
 pub(super) async fn free(
     Extract(state): Extract<State>,
-    at_till: AtTill,
+    signed_in: SignedIn,
     code: Result<Path<TouchpointCode>, PathRejection>,
 ) -> Response {
     let Ok(Path(code)) = code else {
-        return Apology::Incomplete.page(&at_till.visitor);
+        return Apology::Incomplete.page(&signed_in.visitor);
     };
     let wish = Wish {
         code,
@@ -242,7 +243,7 @@ pub(super) async fn free(
         label: String::new(),
         others: Others::Stay,
     };
-    say(&state, at_till, code, Ok(wish)).await
+    say(&state, signed_in, code, Ok(wish)).await
 }
 
 /// Where a sticker is to be.
@@ -257,14 +258,10 @@ struct Wish {
 
 async fn say(
     state: &State,
-    at_till: AtTill,
+    SignedIn { visitor, staff, .. }: SignedIn,
     code: TouchpointCode,
     wish: Result<Wish, Trouble>,
 ) -> Response {
-    let AtTill { visitor, staff, .. } = at_till;
-    let Some(staff) = staff else {
-        return see_other("/till");
-    };
     let said = match wish {
         Err(trouble) => Ok(Err(trouble)),
         Ok(wish) => {

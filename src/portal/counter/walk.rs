@@ -18,22 +18,24 @@ use crate::portal::error::not_saved;
 use crate::portal::ledger::{Ledger, happening, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::Texts;
-use crate::portal::till::AtTill;
+use crate::portal::till::SignedIn;
 use crate::portal::walk::reason;
 use crate::sheet::SHEET_VERSION;
 use crate::wire::bundle::StoreFolder;
 
 /// `GET /counter/walk`
-pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Response {
+pub(super) async fn show(Extract(state): Extract<State>, signed_in: SignedIn) -> Response {
+    let SignedIn {
+        visitor,
+        device,
+        staff,
+    } = &signed_in;
     let bundle = state.bundle();
-    let (Some(staff), Some(device), Some(folder)) =
-        (&at_till.staff, at_till.device, state.own_store(&bundle))
-    else {
+    let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
-    let visitor = &at_till.visitor;
     let shell = Shell::new(visitor.language, LanguageLink::Here, Some(&folder.store));
-    let round = state.rounds.of(device, state.clock.since_boot());
+    let round = state.rounds.of(*device, state.clock.since_boot());
     let html = render(&WalkPage {
         store: folder.store.name.of(visitor.language),
         staff,
@@ -49,10 +51,10 @@ pub(super) async fn show(Extract(state): Extract<State>, at_till: AtTill) -> Res
 }
 
 /// `POST /counter/walk/begin`
-pub(super) async fn begin(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let (Some(_), Some(device)) = (&at_till.staff, at_till.device) else {
-        return see_other("/till");
-    };
+pub(super) async fn begin(
+    Extract(state): Extract<State>,
+    SignedIn { device, .. }: SignedIn,
+) -> Response {
     state.rounds.begin(device, state.clock.since_boot());
     let mut response = see_other("/counter/walk");
     let cookie = state.signer.set(cookie::WALK, &device.to_string());
@@ -61,10 +63,14 @@ pub(super) async fn begin(Extract(state): Extract<State>, at_till: AtTill) -> Re
 }
 
 /// `POST /counter/walk/finish`
-pub(super) async fn finish(Extract(state): Extract<State>, at_till: AtTill) -> Response {
-    let (Some(staff), Some(device)) = (at_till.staff, at_till.device) else {
-        return see_other("/till");
-    };
+pub(super) async fn finish(
+    Extract(state): Extract<State>,
+    SignedIn {
+        visitor,
+        device,
+        staff,
+    }: SignedIn,
+) -> Response {
     let since_boot = state.clock.since_boot();
     let bundle = state.bundle();
     let folder = state.own_store(&bundle);
@@ -77,7 +83,7 @@ pub(super) async fn finish(Extract(state): Extract<State>, at_till: AtTill) -> R
         let decide = move |_: &mut Ledger| write(boot_time, happening(&store, now, event), ());
         if let Err(error) = state.journal.commit(decide).await {
             // It goes on, and can be finished once more.
-            return not_saved(&error).page(&at_till.visitor);
+            return not_saved(&error).page(&visitor);
         }
         state.rounds.end(device, since_boot);
     }

@@ -28,6 +28,7 @@ use jiff::Timestamp;
 use super::State;
 use super::cookie;
 use super::error::Apology;
+use super::pages::see_other;
 use super::visitor::Visitor;
 use crate::domain::ids::{DeviceId, StaffName};
 use crate::ops::serve::Peer;
@@ -82,6 +83,32 @@ impl FromRequestParts<State> for AtTill {
             device,
             staff,
         })
+    }
+}
+
+/// A request from the staff network by somebody whose shift is on; anybody else there is led to the till.
+pub(super) struct SignedIn {
+    pub(super) visitor: Visitor,
+    pub(super) device: DeviceId,
+    pub(super) staff: StaffName,
+}
+
+impl FromRequestParts<State> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        match AtTill::from_request_parts(parts, state).await? {
+            AtTill {
+                visitor,
+                device: Some(device),
+                staff: Some(staff),
+            } => Ok(Self {
+                visitor,
+                device,
+                staff,
+            }),
+            AtTill { .. } => Err(see_other("/till")),
+        }
     }
 }
 
