@@ -43,6 +43,7 @@ pub mod ledger;
 mod look;
 mod me;
 mod pages;
+mod place;
 mod pos;
 mod probe;
 mod splice;

@@ -107,7 +107,6 @@ texts! {
     places Places {
         title days seen claimed redeemed back share_claimed share_redeemed share_back per_claim
         per_redeemed all unknown note few none
-        table wifi door till receipt queue delivery tissue creator
     }
     error Error {
         unsaved_title unsaved_text

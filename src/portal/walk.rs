@@ -14,8 +14,8 @@ use axum::response::Response;
 
 use super::State;
 use super::cookie;
-use super::counter::stickers;
 use super::pages::{LanguageLink, Shell, page, render};
+use super::place;
 use super::visitor::Visitor;
 use crate::domain::ids::{DeviceId, TouchpointCode};
 use crate::domain::store::Touchpoint;
@@ -163,7 +163,7 @@ fn answer(
         .replace("{all}", &findings.lines.len().to_string());
     let (title, text, blank) = match found {
         Found::Place(touchpoint, scanned) => {
-            let kind = stickers::name(touchpoint.kind, &shell.t.kinds);
+            let kind = place::kind(touchpoint.kind, &shell.t.kinds);
             let title = format!("✓ {} · {kind}", touchpoint.label);
             let expected = t
                 .expected

@@ -19,7 +19,6 @@ use crate::domain::event::{Event, GuestAnswered};
 use crate::domain::feedback::inbox::{Inbox, Request, Standing};
 use crate::domain::feedback::{BadWords, MOST_WORDS, Words};
 use crate::domain::ids::{RequestId, StaffName};
-use crate::domain::store::TouchpointKind;
 use crate::domain::text::Language;
 use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
@@ -28,6 +27,7 @@ use crate::portal::feedback::{in_words, words_of};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
+use crate::portal::place;
 use crate::portal::texts::{Texts, texts};
 use crate::portal::till::SignedIn;
 use crate::wire::bundle::StoreFolder;
@@ -137,17 +137,7 @@ fn item(request: &Request, folder: &StoreFolder, language: Language, now: Timest
         .and_then(|code| folder.touchpoints.get(&code))
         // A sticker that was taken off since then.
         .filter(|place| place.is_bound())
-        .map(|place| match place.kind {
-            TouchpointKind::Table => format!("{} {}", t.landing.table, place.label),
-            TouchpointKind::Wifi
-            | TouchpointKind::Door
-            | TouchpointKind::Till
-            | TouchpointKind::Receipt
-            | TouchpointKind::Queue
-            | TouchpointKind::Delivery
-            | TouchpointKind::Tissue
-            | TouchpointKind::Creator => place.label.clone(),
-        });
+        .map(|place| place::in_words(place, language));
     let is_waiting_call = request.is_call() && request.is_open();
     Item {
         t,

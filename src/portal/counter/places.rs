@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::domain::calendar::business_day;
 use crate::domain::ids::StaffName;
-use crate::domain::store::TouchpointKind;
 use crate::domain::uptake::places::{Group, Line, Places, compare, compared, yuan};
 use crate::portal::State;
 use crate::portal::error::not_saved;
 use crate::portal::ledger::{Ledger, only_say};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
-use crate::portal::texts;
+use crate::portal::place;
+use crate::portal::texts::{Places as Words, Texts};
 use crate::portal::till::SignedIn;
 
 /// `GET /counter/places`
@@ -46,7 +46,7 @@ pub(super) async fn show(
         store: folder.store.name.of(visitor.language),
         staff: &staff,
         days: between.replace("{to}", &days.end().to_string()),
-        tables: groups.iter().map(|group| table(t, group)).collect(),
+        tables: groups.iter().map(|group| table(shell.t, group)).collect(),
         unknown: match places.redeemed_from_unknown() {
             ..=0 => None,
             n => Some(t.unknown.replace("{n}", &n.to_string())),
@@ -72,20 +72,25 @@ struct Row {
     more: String,
 }
 
-fn table<'a>(t: &'a texts::Places, group: &Group) -> Table<'a> {
+fn table<'a>(t: &'a Texts, group: &Group) -> Table<'a> {
     let mut rows = Vec::new();
     // Of a single one all is said by its own line.
     if group.lines.len() > 1 {
-        rows.push(row(t, &t.all, &group.sum));
+        rows.push(row(&t.places, &t.places.all, &group.sum));
     }
-    rows.extend(group.lines.iter().map(|line| row(t, &line.label, line)));
+    rows.extend(
+        group
+            .lines
+            .iter()
+            .map(|line| row(&t.places, &line.label, line)),
+    );
     Table {
-        title: kind(t, group.kind),
+        title: place::kind(group.kind, &t.kinds),
         rows,
     }
 }
 
-fn row(t: &texts::Places, label: &str, line: &Line) -> Row {
+fn row(t: &Words, label: &str, line: &Line) -> Row {
     let share = |words: &str, share: Option<_>| {
         share.map(|share| words.replace("{share}", &format!("{share}")))
     };
@@ -104,20 +109,6 @@ fn row(t: &texts::Places, label: &str, line: &Line) -> Row {
         redeemed: line.redeemed,
         came_back: line.patrons.came_back,
         more: more.into_iter().flatten().collect::<Vec<_>>().join(" · "),
-    }
-}
-
-fn kind(t: &texts::Places, kind: TouchpointKind) -> &str {
-    match kind {
-        TouchpointKind::Table => &t.table,
-        TouchpointKind::Wifi => &t.wifi,
-        TouchpointKind::Door => &t.door,
-        TouchpointKind::Till => &t.till,
-        TouchpointKind::Receipt => &t.receipt,
-        TouchpointKind::Queue => &t.queue,
-        TouchpointKind::Delivery => &t.delivery,
-        TouchpointKind::Tissue => &t.tissue,
-        TouchpointKind::Creator => &t.creator,
     }
 }
 

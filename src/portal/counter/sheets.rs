@@ -12,7 +12,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::stickers;
 use crate::domain::ids::StaffName;
 use crate::domain::stickers::natural;
 use crate::domain::store::TouchpointKind;
@@ -20,6 +19,7 @@ use crate::domain::text::Language;
 use crate::portal::State;
 use crate::portal::error::Apology;
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
+use crate::portal::place;
 use crate::portal::till::SignedIn;
 use crate::portal::visitor::Visitor;
 use crate::sheet::check::compose_checked;
@@ -86,7 +86,7 @@ fn ask(folder: &StoreFolder, visitor: &Visitor, staff: &StaffName, trouble: Trou
             .iter()
             .map(|layout| (layout.name, layout.about.of(visitor.language)))
             .collect(),
-        kinds: TouchpointKind::ALL.map(|kind| (kind.name(), stickers::name(kind, &t.kinds))),
+        kinds: TouchpointKind::ALL.map(|kind| (kind.name(), place::kind(kind, &t.kinds))),
         version: SHEET_VERSION,
         trouble,
         most: MOST_CODES,

@@ -15,7 +15,6 @@ use crate::domain::campaign::Campaign;
 use crate::domain::event::{Event, SlipIssued};
 use crate::domain::ids::{CampaignId, CouponId, StaffName, TapId, TouchpointCode};
 use crate::domain::offer::{Diner, Place, is_open_to};
-use crate::domain::store::TouchpointKind;
 use crate::domain::text::Language;
 use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
 use crate::journal::Verdict;
@@ -27,6 +26,7 @@ use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_all};
 use crate::portal::pages::{LanguageLink, Shell, render, scripted, see_other};
+use crate::portal::place;
 use crate::portal::texts::{Slip as Words, texts};
 use crate::portal::till::{SignedIn, script};
 use crate::portal::visitor::Visitor;
@@ -175,17 +175,7 @@ fn ask_page(state: &State, visitor: &Visitor, typed: Option<Typed>) -> Response 
             .into_iter()
             .map(|place| Choice {
                 value: place.code.to_string(),
-                label: match place.kind {
-                    TouchpointKind::Table => format!("{} {}", t.landing.table, place.label),
-                    TouchpointKind::Wifi
-                    | TouchpointKind::Door
-                    | TouchpointKind::Till
-                    | TouchpointKind::Receipt
-                    | TouchpointKind::Queue
-                    | TouchpointKind::Delivery
-                    | TouchpointKind::Tissue
-                    | TouchpointKind::Creator => place.label.clone(),
-                },
+                label: place::in_words(place, language),
                 is_chosen: typed.as_ref().is_some_and(|typed| typed.code == place.code),
             })
             .collect(),

@@ -24,7 +24,7 @@ use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
-use crate::portal::texts::Kinds;
+use crate::portal::place;
 use crate::portal::till::{AtTill, SignedIn};
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::StoreFolder;
@@ -35,21 +35,6 @@ const MOST_SUGGESTED: usize = 6;
 
 /// Stickers that may give way to one at a time: more than that on one place is no slip.
 const MOST_FREED: usize = 3;
-
-/// What people call a kind of place.
-pub(in crate::portal) fn name(kind: TouchpointKind, t: &Kinds) -> &str {
-    match kind {
-        TouchpointKind::Table => &t.table,
-        TouchpointKind::Wifi => &t.wifi,
-        TouchpointKind::Door => &t.door,
-        TouchpointKind::Till => &t.till,
-        TouchpointKind::Receipt => &t.receipt,
-        TouchpointKind::Queue => &t.queue,
-        TouchpointKind::Delivery => &t.delivery,
-        TouchpointKind::Tissue => &t.tissue,
-        TouchpointKind::Creator => &t.creator,
-    }
-}
 
 /// The answer to a sticker that marks no place: the form for whoever is signed in, and a kind word for guests.
 pub(in crate::portal) async fn unbound(
@@ -94,7 +79,7 @@ pub(super) async fn list(
     stickers.sort_by_key(|one| (!one.is_bound(), one.kind, natural(&one.label)));
     let row = |touchpoint: &&Touchpoint| Row {
         code: touchpoint.code,
-        kind: name(touchpoint.kind, &shell.t.kinds),
+        kind: place::kind(touchpoint.kind, &shell.t.kinds),
         label: touchpoint.is_bound().then(|| touchpoint.label.clone()),
     };
     let html = render(&StickersPage {
@@ -164,11 +149,11 @@ fn ask(
         staff,
         code: touchpoint.code,
         place: touchpoint.is_bound().then_some(touchpoint.label.as_str()),
-        kind: name(touchpoint.kind, t),
+        kind: place::kind(touchpoint.kind, t),
         kinds: TouchpointKind::ALL
             .map(|kind| Choice {
                 value: kind.name(),
-                name: name(kind, t),
+                name: place::kind(kind, t),
                 is_chosen: kind == touchpoint.kind,
             })
             .into(),

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 
-use super::stickers;
 use crate::domain::event::Event;
 use crate::domain::ids::{StaffName, TouchpointCode};
 use crate::domain::walk::{Findings, Line};
@@ -17,6 +16,7 @@ use crate::portal::cookie;
 use crate::portal::error::not_saved;
 use crate::portal::ledger::{Ledger, happening, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
+use crate::portal::place;
 use crate::portal::texts::Texts;
 use crate::portal::till::SignedIn;
 use crate::portal::walk::reason;
@@ -108,8 +108,7 @@ struct Told {
 
 impl Told {
     fn of(folder: &StoreFolder, findings: &Findings, is_over: bool, t: &Texts) -> Self {
-        let place =
-            |line: &Line| format!("{} · {}", line.label, stickers::name(line.kind, &t.kinds));
+        let place = |line: &Line| format!("{} · {}", line.label, place::kind(line.kind, &t.kinds));
         let (found, missing): (Vec<_>, Vec<_>) =
             findings.lines.iter().partition(|line| line.is_found);
         let doubled = findings.lines.iter().filter(|line| line.is_double());

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::calendar::{clock, day_and_clock};
-use crate::domain::store::{Store, TouchpointKind};
+use crate::domain::store::Store;
 use crate::domain::text::Language;
 use crate::domain::wallet::Coupon;
+use crate::portal::place;
 use crate::portal::texts::{Till, texts};
 use crate::wire::bundle::Bundle;
 
@@ -21,19 +22,7 @@ impl About {
         let found = bundle.touchpoint(coupon.claim.touchpoint);
         // A sticker that was taken off since then has no name.
         let found = found.filter(|(_, touchpoint)| touchpoint.is_bound());
-        let place = found.map(|(_, touchpoint)| match touchpoint.kind {
-            TouchpointKind::Table => {
-                format!("{} {}", texts(language).landing.table, touchpoint.label)
-            }
-            TouchpointKind::Wifi
-            | TouchpointKind::Door
-            | TouchpointKind::Till
-            | TouchpointKind::Receipt
-            | TouchpointKind::Queue
-            | TouchpointKind::Delivery
-            | TouchpointKind::Tissue
-            | TouchpointKind::Creator => touchpoint.label.clone(),
-        });
+        let place = found.map(|(_, touchpoint)| place::in_words(touchpoint, language));
         let home = bundle.stores.get(&coupon.store).map(|folder| &folder.store);
         let age = home.map(|home| age(home, coupon.issued_at, now, &texts(language).till));
         let parts: Vec<_> = place.into_iter().chain(age).collect();
