@@ -94,12 +94,19 @@ pub enum BadWords {
 
 impl Words {
     /// Takes what was typed; none where nothing was.
+    ///
+    /// Only here is it asked whether it tells how to reach somebody: what is kept already stays readable when
+    /// that question gets stricter.
     pub fn typed(text: &str) -> Result<Option<Self>, BadWords> {
-        match Self::try_from(text.to_owned()) {
-            Ok(words) => Ok(Some(words)),
-            Err(BadWords::Empty) => Ok(None),
-            Err(bad) => Err(bad),
+        let words = match Self::try_from(text.to_owned()) {
+            Ok(words) => words,
+            Err(BadWords::Empty) => return Ok(None),
+            Err(bad) => return Err(bad),
+        };
+        if has_number(&words.0) || has_address(&words.0) {
+            return Err(BadWords::TellsHowToReach);
         }
+        Ok(Some(words))
     }
 
     pub fn as_str(&self) -> &str {
@@ -122,9 +129,6 @@ impl TryFrom<String> for Words {
         }
         if clean.encode_utf16().count() > MOST_WORDS {
             return Err(BadWords::TooLong);
-        }
-        if has_number(clean) || has_address(clean) {
-            return Err(BadWords::TellsHowToReach);
         }
         Ok(Self(clean.to_owned()))
     }
