@@ -5,9 +5,11 @@
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
+use std::fmt::Display;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
@@ -33,14 +35,15 @@ const INTENTS: &[u8] = b"intents";
 
 /// The checkpoint's key of what staff said of stickers.
 const STICKERS: &[u8] = b"stickers";
+
 /// What stands before the keys of the inbox.
-const INBOX: &[u8] = b"inbox ";
+const INBOX: &str = "inbox ";
 
 /// What stands before the keys of the places' days.
-const PLACES: &[u8] = b"places ";
+const PLACES: &str = "places ";
 
 /// What stands before the keys of the day book's lines.
-const DAY: &[u8] = b"day ";
+const DAY: &str = "day ";
 
 /// What stands before the keys of the floor's days.
 const FLOOR: &str = "floor ";
@@ -109,7 +112,7 @@ impl Ledger {
         self.wallet.read()
     }
 
-    /// The handle that pages read the places by.
+    /// The handle that pages read by where stickers are.
     pub fn stickers(&self) -> SharedStickers {
         self.stickers.clone()
     }
@@ -137,6 +140,36 @@ impl Ledger {
     /// How far this box has come with the commands of headquarters.
     pub(super) const fn commands(&self) -> &Progress {
         &self.commands
+    }
+}
+
+impl Ledger {
+    /// Puts an entry of the checkpoint back to where it came from.
+    fn take_back(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        fn read<'v, T: Deserialize<'v>>(value: &'v [u8]) -> Option<T> {
+            serde_json::from_slice(value).ok()
+        }
+        let after = |kind: &str| key.strip_prefix(kind.as_bytes());
+        if after(DAY).is_some() {
+            let line = std::str::from_utf8(value).ok().and_then(Line::read)?;
+            self.days.write().restore(line);
+        } else if let Some(day) = after(FLOOR) {
+            let day = std::str::from_utf8(day).ok()?.parse().ok()?;
+            self.floor.restore(day, read(value)?);
+        } else if after(INBOX).is_some() {
+            self.inbox.restore(read(value)?);
+        } else if after(PLACES).is_some() {
+            self.places.restore(read(value)?);
+        } else if key == COMMANDS {
+            self.commands = read(value)?;
+        } else if key == INTENTS {
+            self.intents = read(value)?;
+        } else if key == STICKERS {
+            self.stickers.put_back(read(value)?);
+        } else {
+            self.wallet.write().restore(read(value)?);
+        }
+        Some(())
     }
 }
 
@@ -205,33 +238,14 @@ impl Book for Ledger {
     }
 
     fn restore(&mut self, key: &[u8], value: &[u8]) {
-        if key.starts_with(DAY) {
-            match std::str::from_utf8(value).ok().and_then(Line::read) {
-                Some(line) => self.days.write().restore(line),
-                None => tracing::error!("a day's line cannot be read and is left out"),
-            }
-            return;
-        }
-        let floor_day = std::str::from_utf8(key)
-            .ok()
-            .and_then(|key| key.strip_prefix(FLOOR)?.parse().ok());
-        let restored = if let Some(day) = floor_day {
-            serde_json::from_slice(value).map(|said| self.floor.restore(day, said))
-        } else if key == COMMANDS {
-            serde_json::from_slice(value).map(|commands| self.commands = commands)
-        } else if key == INTENTS {
-            serde_json::from_slice(value).map(|intents| self.intents = intents)
-        } else if key == STICKERS {
-            serde_json::from_slice(value).map(|stickers| self.stickers.put_back(stickers))
-        } else if key.starts_with(INBOX) {
-            serde_json::from_slice(value).map(|request| self.inbox.restore(request))
-        } else if key.starts_with(PLACES) {
-            serde_json::from_slice(value).map(|day| self.places.restore(day))
-        } else {
-            serde_json::from_slice(value).map(|entry| self.wallet.write().restore(entry))
-        };
-        if let Err(error) = restored {
-            tracing::error!(%error, "an entry of the checkpoint cannot be read and is left out");
+        if self.take_back(key, value).is_none() {
+            // Neither its name nor its value, nor what serde says of them: they may tell of a guest.
+            let kind = key.iter().take_while(|byte| byte.is_ascii_alphabetic());
+            let kind: String = kind.copied().map(char::from).collect();
+            tracing::error!(
+                kind,
+                "an entry of the checkpoint cannot be read and is left out"
+            );
         }
     }
 
@@ -274,74 +288,50 @@ impl Book for Ledger {
         // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
         for changed in changes {
-            let key = serde_json::to_vec(&changed).expect("a key is plain data");
             let entry = self.wallet().entry(&changed);
-            take(match entry {
-                Some(entry) => Change::Put {
-                    key,
-                    value: serde_json::to_vec(&entry).expect("an entry is plain data"),
-                },
-                None => Change::Delete { key },
-            });
+            take(change(json(&changed), entry.map(|entry| json(&entry))));
         }
         if std::mem::take(&mut self.commands_have_changed) {
-            take(Change::Put {
-                key: COMMANDS.to_vec(),
-                value: serde_json::to_vec(&self.commands).expect("numbers and ids are plain data"),
-            });
+            take(change(COMMANDS.to_vec(), Some(json(&self.commands))));
         }
         if std::mem::take(&mut self.intents_have_changed) {
-            take(Change::Put {
-                key: INTENTS.to_vec(),
-                value: serde_json::to_vec(&self.intents).expect("names and ids are plain data"),
-            });
+            take(change(INTENTS.to_vec(), Some(json(&self.intents))));
+        }
+        if std::mem::take(&mut self.stickers_have_changed) {
+            take(change(STICKERS.to_vec(), Some(self.stickers.to_json())));
         }
         for (day, said) in self.floor.take_changes() {
-            let key = format!("{FLOOR}{day}").into_bytes();
-            take(match said {
-                Some(said) => Change::Put {
-                    key,
-                    value: serde_json::to_vec(said).expect("numbers are plain data"),
-                },
-                None => Change::Delete { key },
-            });
+            take(change(named(FLOOR, &day), said.map(json)));
         }
         let steady = self.wallet().steady();
         for (id, request) in self.inbox.take_changes(steady) {
-            let key = [INBOX, id.to_string().as_bytes()].concat();
-            take(match request {
-                Some(request) => Change::Put {
-                    key,
-                    value: serde_json::to_vec(request).expect("a request is plain data"),
-                },
-                None => Change::Delete { key },
-            });
-        }
-        if std::mem::take(&mut self.stickers_have_changed) {
-            take(Change::Put {
-                key: STICKERS.to_vec(),
-                value: self.stickers.to_json(),
-            });
+            take(change(named(INBOX, &id), request.map(json)));
         }
         for (day, written) in self.places.take_changes() {
-            let key = [PLACES, day.to_string().as_bytes()].concat();
-            take(match written {
-                Some(written) => Change::Put {
-                    key,
-                    value: serde_json::to_vec(&written).expect("a day is plain data"),
-                },
-                None => Change::Delete { key },
-            });
+            take(change(named(PLACES, &day), written.map(|day| json(&day))));
         }
         let days = self.days.write().take_changes();
         for (name, line) in days {
-            let key = [DAY, name.as_bytes()].concat();
-            take(match line.map(String::into_bytes) {
-                Some(value) => Change::Put { key, value },
-                None => Change::Delete { key },
-            });
+            take(change(named(DAY, &name), line.map(String::into_bytes)));
         }
     }
+}
+
+/// What a projection says of one of its entries: its value as it is now, or that there is none.
+fn change(key: Vec<u8>, value: Option<Vec<u8>>) -> Change {
+    match value {
+        Some(value) => Change::Put { key, value },
+        None => Change::Delete { key },
+    }
+}
+
+/// The key of one entry of those that `kind` begins.
+fn named(kind: &str, name: &dyn Display) -> Vec<u8> {
+    format!("{kind}{name}").into_bytes()
+}
+
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("what the books hold is plain data")
 }
 
 /// An event at a store, now.
