@@ -1,14 +1,13 @@
 //! One sled database directory: made, opened, synced and put away so that a power cut at any point is harmless.
 //!
 //! Promises: a directory with READY was created whole; [`Database::sync`] returns only once everything
-//! written is on stable storage; sled's panics while damaged media are opened come back as errors. A panic
+//! written is on stable storage; sled's panics while damaged media are opened end as `guard` says. A panic
 //! after that ends the journal's thread, and with it the gateway, which opens it again at its next start.
 //!
 //! Never: `flush_async` (deadlocks), `Tree::len` (scans), `generate_id` (jumps), compression, a second
 //! fdatasync on a descriptor whose first one failed (it would report success for pages that are lost).
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use std::time::Duration;
 use super::closed::{CLEAN, Closed};
 use super::disk;
 use super::error::StorageError;
+use super::guard::guarded;
 use super::mark::Mark;
 use super::options::Profile;
 use super::ready::{self, GENERATION_PREFIX, Ready};
@@ -171,15 +171,6 @@ fn failed_sync(path: &Path, error: io::Error) -> StorageError {
     }
 }
 
-/// Runs what reads possibly damaged media, where sled panics instead of returning an error.
-pub(super) fn guarded<T>(
-    path: &Path,
-    act: impl FnOnce() -> Result<T, StorageError>,
-) -> Result<T, StorageError> {
-    catch_unwind(AssertUnwindSafe(act))
-        .unwrap_or_else(|panic| Err(StorageError::panicked(path, panic.as_ref())))
-}
-
 /// Copies a directory's file onto fresh pages after a failed sync, before it is opened again.
 ///
 /// The kernel marks pages clean when their write-back fails, so a new descriptor would sync them "well"
@@ -207,7 +198,7 @@ pub(super) fn generations_in(parent: &Path) -> io::Result<Vec<String>> {
 fn open_once_unlocked(path: &Path, config: &sled::Config) -> Result<sled::Db, StorageError> {
     let mut attempts = LOCK_ATTEMPTS;
     loop {
-        let opened = guarded(path, || {
+        let opened = guarded(path, None, || {
             config
                 .open()
                 .map_err(|error| StorageError::sled(path, &error))

@@ -3,7 +3,6 @@
 //! Every variant has a stable `code()` for metrics. A storage fault is shared by everyone in a commit,
 //! hence the `Arc`s.
 
-use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,12 +183,7 @@ impl StorageError {
         }
     }
 
-    pub(super) fn panicked(path: &Path, panic: &(dyn Any + Send)) -> Self {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "without a message".to_owned());
+    pub(super) fn panicked(path: &Path, reason: String) -> Self {
         Self::Panicked {
             path: path.to_owned(),
             reason,

@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use crate::domain::ids::{Chain, FrameId, StreamId};
 
 use super::closed::{self, Closed};
-use super::database::{self, Database};
+use super::database::Database;
 use super::disk;
 use super::error::StorageError;
 use super::frame::{Frame, OVERHEAD_BYTES, StoredFrame, unix_millis};
+use super::guard::guarded;
 use super::mark::{Mark, Which};
 use super::ready::Ready;
 
@@ -388,7 +389,7 @@ impl Generation {
     fn open(&mut self) -> Result<&Opened, StorageError> {
         if self.opened.is_none() {
             let (path, ready) = (&self.path, &self.ready);
-            let opened = database::guarded(path, || {
+            let opened = guarded(path, None, || {
                 let opened = Opened::open(path, ready)?;
                 opened.reaches(self.next.seq, ready)?;
                 Ok(opened)

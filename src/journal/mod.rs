@@ -46,6 +46,7 @@
 //!     READY                       the directory was created whole; profile, stream, chain (see `ready`)
 //!     CLEAN                       it was put away in order; its marks, and its file's checksum (see `closed`)
 //!     ACKED                       headquarters has all of it, and since when
+//!     PANICKED db.found           reading it has ended a process, and its file before that (see `guard`)
 //!   views/gen-0000000000-<number, 20 digits>/   the book's checkpoint (see `views`); the highest number counts
 //!     log                         its entries and positions (see `log`, `entry`)
 //!     READY                       it was created whole
@@ -69,8 +70,8 @@
 //!
 //! A sled open destroys evidence, so each file is read and searched first (see `start`). Where a file is as
 //! CLEAN says, the frames are taken from it, and must lead to the chain CLEAN has; sled opens only the last
-//! one, to be written. Any other is opened, with panics caught, and compared with what was found. What sled
-//! dropped or cannot open is quarantined and written to a fresh directory under its old numbers.
+//! one, to be written. Any other is opened, guarded against panics (see `guard`), and compared with what was
+//! found. What sled dropped or cannot open is quarantined and written to a fresh directory under its old numbers.
 
 mod book;
 mod closed;
@@ -84,6 +85,7 @@ mod error;
 mod fault;
 mod frame;
 mod generation;
+mod guard;
 mod handle;
 mod inspect;
 mod log;

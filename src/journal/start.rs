@@ -5,7 +5,7 @@
 //! gave up, or the directory goes to quarantine and what it still held is written to a fresh one, under the
 //! same numbers and with holes where frames are gone.
 //!
-//! Promises never to panic with sled, never to fail because a medium is damaged, and to report what is lost.
+//! Promises that a panic of sled is damage like any other (see `guard`), never to fail because a medium is damaged, and to report what is lost.
 //!
 //! An ordinary power cut is no damage: it ends the file within the one commit that nobody was told of. Only if
 //! whole frames of that commit stand behind a hole is it treated as damage, because a promised commit that
@@ -14,14 +14,16 @@
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::closed::{Closed, acked_at};
 use super::damage::{Finding, Reports, missing};
-use super::database;
+use super::database::LOG;
 use super::disk;
 use super::error::StorageError;
 use super::frame::{StoredFrame, unix_millis};
 use super::generation::{Generation, NewFrame, Opened, Tally};
+use super::guard::{self, Evidence, guarded};
 use super::mark::{Mark, Which};
 use super::ready::Ready;
 use super::scan::{Found, Spot, later, read_damaged, read_damaged_into};
@@ -58,7 +60,7 @@ pub(super) struct Start<'a> {
     pub spool: &'static str,
     pub reports: &'a Reports,
     /// For one file after the other: each is megabytes, and what was freed is not always given back.
-    pub buffer: Cell<Vec<u8>>,
+    pub buffer: Cell<Evidence>,
 }
 
 /// Shows a frame for the book.
@@ -83,8 +85,10 @@ impl Start<'_> {
                 &path, ready, &kept, none,
             )));
         }
+        guard::put_evidence_back(&path)?;
         let mut file = self.buffer.take();
-        read_damaged_into(&path.join("db"), &mut file)?;
+        // Nobody else has it: what was read through a guard has been read.
+        read_damaged_into(&path.join(LOG), Arc::make_mut(&mut file))?;
         let found = Found::scan(&file, ready.stream_number, ready.first);
         let intact = closed.filter(|closed| closed.covers(&file));
         let intact =
@@ -120,7 +124,7 @@ impl Start<'_> {
         visit: &mut Visit<'_>,
     ) -> Result<Started, StorageError> {
         let path = self.parent.join(ready.dir_name());
-        let file = read_damaged(&path.join("db"))?;
+        let file = read_damaged(&path.join(LOG))?;
         let found = Found::scan(&file, ready.stream_number, ready.first);
         let case = Case {
             ready,
@@ -141,7 +145,7 @@ impl Start<'_> {
         &self,
         ready: Ready,
         known: Known,
-        file: &[u8],
+        file: &Evidence,
         found: &Found,
         closed: Option<Closed>,
     ) -> Result<Started, StorageError> {
@@ -153,7 +157,7 @@ impl Start<'_> {
             found,
             closed,
         };
-        match database::guarded(&path, || View::open(&path, &ready)) {
+        match guarded(&path, Some(file), || View::open(&path, &ready)) {
             Ok(view) => self.compare(&case, view),
             Err(error) if error.is_damage() => self.rebuild(&case, None, error.to_string()),
             Err(error) => Err(error),
@@ -304,8 +308,8 @@ impl Start<'_> {
     fn quarantine(&self, ready: &Ready, file: Option<&[u8]>) -> Result<String, StorageError> {
         let path = self.parent.join(ready.dir_name());
         if let Some(file) = file {
-            fs_err::write(path.join("db"), file)?;
-            disk::sync_file(&path.join("db"))?;
+            fs_err::write(path.join(LOG), file)?;
+            disk::sync_file(&path.join(LOG))?;
         }
         set_aside(self.parent, &ready.dir_name())
     }
@@ -507,7 +511,7 @@ fn ready_for_use(
 
 /// What sled shows of a generation. Opening writes: for copies only.
 pub(super) fn sequences_shown(path: &Path, ready: &Ready) -> Result<Vec<u64>, StorageError> {
-    Ok(database::guarded(path, || View::open(path, ready))?.seqs)
+    Ok(guarded(path, None, || View::open(path, ready))?.seqs)
 }
 
 /// The name that a directory gets when it is set aside now.

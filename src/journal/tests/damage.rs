@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use super::super::closed::CLEAN;
 use super::super::damage;
+use super::super::guard;
 use super::super::log::LOG;
 use super::super::ready::DirName;
 use super::super::scan::Found;
@@ -314,6 +316,41 @@ async fn the_written_generation_damaged_in_a_crash_costs_only_what_cannot_be_rea
         );
         assert!(at_the_end, "{name}: {unnamed:?}");
     }
+}
+
+/// What a process leaves that cannot unwind: sled has zeroed what it took for torn, and panicked. It is opened
+/// without its CLEAN.
+fn end_a_process(dir: &Path) {
+    if dir.join(CLEAN).exists() {
+        fs_err::remove_file(dir.join(CLEAN)).unwrap();
+    }
+    let file = file_in(dir);
+    let found = Arc::new(fs_err::read(&file).unwrap());
+    alter(&file, |bytes| bytes.fill(0));
+    guard::leave_note(dir, Some(&found), "sled was surprised").unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_ended_a_process_is_not_opened_again_and_nothing_in_it_is_lost() {
+    let fixture = fixture().await;
+    for (first, end) in [(fixture.sealed, fixture.last), (fixture.last, FRAMES + 1)] {
+        let shop = fixture.case(fixture.crashed.path());
+        let lost = check("a panic", &shop, first, end, end_a_process).await;
+        assert_eq!(lost, BTreeSet::new());
+        let reports = damage::read(shop.dir.path());
+        assert!(reports.contains("sled was surprised"), "{reports}");
+    }
+}
+
+#[tokio::test]
+async fn evidence_without_a_note_is_of_a_process_that_was_killed_and_is_dropped() {
+    let fixture = fixture().await;
+    let shop = fixture.case(fixture.crashed.path());
+    let dir = shop.path(&format!("p0/{}", generation(fixture.last)));
+    fs_err::write(dir.join("db.found"), "half of a file").unwrap();
+    let journal = shop.open();
+    assert_eq!(journal.damage().borrow().reports, 0);
+    assert!(!dir.join("db.found").exists());
 }
 
 /// Whether the damage may leave the file as it was before its last commits: a block of zeros near the end can
