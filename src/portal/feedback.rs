@@ -204,7 +204,7 @@ async fn call(
     };
     let id = RequestId::from_entropy(random());
     let own = state.store.clone();
-    let response = ask(
+    ask(
         &state,
         &visitor,
         Some(code),
@@ -215,15 +215,14 @@ async fn call(
             let asked = inbox.call(asking, table.code, what)?;
             Ok(match asked {
                 Asked::AsBefore(id) => (id, None),
-                Asked::New(called) => (called.id, Some(Event::StaffCalled(called))),
+                Asked::New(called) => {
+                    metrics::count(metrics::STAFF_CALLS);
+                    (called.id, Some(Event::StaffCalled(called)))
+                }
             })
         },
     )
-    .await;
-    if response.status() == StatusCode::SEE_OTHER {
-        metrics::count(metrics::STAFF_CALLS);
-    }
-    response
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -273,17 +272,16 @@ async fn say(
             return show(&state, &visitor, code, draft).await;
         }
     };
-    let response = ask(&state, &visitor, code, form.id, move |inbox, asking, _| {
+    ask(&state, &visitor, code, form.id, move |inbox, asking, _| {
         Ok(match inbox.feedback(asking, rating, words)? {
             Asked::AsBefore(id) => (id, None),
-            Asked::New(feedback) => (feedback.id, Some(Event::Feedback(feedback))),
+            Asked::New(feedback) => {
+                metrics::count(metrics::FEEDBACK);
+                (feedback.id, Some(Event::Feedback(feedback)))
+            }
         })
     })
-    .await;
-    if response.status() == StatusCode::SEE_OTHER {
-        metrics::count(metrics::FEEDBACK);
-    }
-    response
+    .await
 }
 
 fn fault(t: &Texts, bad: BadWords) -> &str {

@@ -259,9 +259,11 @@ impl PlaceBook {
         }
     }
 
-    /// The first day that anything was counted on.
+    /// The first day that was counted: a day that only knows of a coupon used later was not.
     pub fn begins(&self) -> Option<Date> {
-        self.days.keys().next().copied()
+        let is_counted = |day: &Day| day.counts.keys().any(|(_, deed)| *deed != Deed::Redeemed);
+        let counted = self.days.iter().find(|(_, day)| is_counted(day));
+        counted.map(|(date, _)| *date)
     }
 
     /// What the places have brought over `days`.

@@ -296,3 +296,11 @@ fn places_stand_in_groups_with_what_they_cost_and_shares_only_of_enough() {
     assert_eq!(doors.sum.fen_per_claim(), Some(3_000));
     assert_eq!(doors.sum.fen_per_redeemed(), None);
 }
+
+#[test]
+fn a_day_that_is_only_known_by_a_coupon_used_later_was_not_counted() {
+    let old = redeemed(6, Some((1, 2)));
+    assert_eq!(book(&[vec![old.clone()]]).begins(), None);
+    let begins = book(&[vec![old], vec![seen(6, 1, None)]]).begins();
+    assert_eq!(begins, Some(FIRST_DAY + 6.days()));
+}
