@@ -135,7 +135,6 @@ struct Shared {
     /// Walks past all stickers that are going on.
     rounds: Rounds,
     /// Whoever has a sheet drawn holds it: one at a time.
-    #[cfg(feature = "hq")]
     sheet_turn: tokio::sync::Mutex<()>,
     /// Wrong keys of points of sale.
     key_tries: pos::Tries,
@@ -217,7 +216,6 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         views,
         landings: Landings::default(),
         rounds: Rounds::default(),
-        #[cfg(feature = "hq")]
         sheet_turn: tokio::sync::Mutex::default(),
         key_tries: pos::Tries::default(),
         pin_turn: tokio::sync::Mutex::default(),

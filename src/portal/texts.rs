@@ -121,10 +121,6 @@ texts! {
         title how begin going_on next progress list finish finished complete found missing wrong doubled
         blank other_store unknown again double expected version
     }
-    #[cfg_attr(
-        not(feature = "hq"),
-        expect(dead_code, reason = "routers have no page that says them")
-    )]
     sheets Sheets {
         title how layout which meant blank from to show no_codes too_many cannot version
     }

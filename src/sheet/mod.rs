@@ -5,7 +5,6 @@
 //! from nothing else. Every code is read again as a camera would before a sheet is given out. Nothing
 //! here reads or writes a file, or fetches a font or a picture from outside.
 
-#[cfg(feature = "hq")]
 pub mod check;
 pub mod choice;
 pub mod code;

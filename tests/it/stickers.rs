@@ -233,7 +233,10 @@ async fn a_walk_finds_what_is_missing_wrong_and_doubled_and_is_no_visit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_counter_prints_what_is_chosen() {
-    let chain = TestChain::start();
+    let logo = include_bytes!("../../deploy/demo/chain/logo.png");
+    let chain = TestChain::start_edited(|dir| {
+        fs_err::write(dir.join("logo.png"), logo).unwrap();
+    });
     let pin = chain.add_staff();
     let store = chain.open_store().await;
     let mut till = till(&store, &pin).await;
@@ -247,6 +250,8 @@ async fn the_counter_prints_what_is_chosen() {
         .unwrap();
     assert_eq!(sheet.status, StatusCode::OK);
     assert_eq!(sheet.html.matches("role=\"img\"").count(), 9);
+    let logos = sheet.html.matches("data:image/png;base64,").count();
+    assert_eq!(logos, 9, "each code has the shop's logo in its middle");
     let blank = till
         .phone
         .get(&format!("{print}&which=blank"))

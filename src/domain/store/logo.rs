@@ -63,6 +63,12 @@ impl Logo {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Width and height in pixels, which IHDR begins with; it is the first chunk (sections 5.6 and 11.2.1).
+    pub fn pixels(&self) -> (u16, u16) {
+        let side = |from: usize| u16::from_be_bytes([self.0[from + 2], self.0[from + 3]]);
+        (side(16), side(20))
+    }
 }
 
 impl fmt::Debug for Logo {
@@ -130,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_small_still_png_is_taken_as_it_is() {
-        assert_eq!(Logo::read(DEMO).unwrap().bytes(), DEMO);
+        let logo = Logo::read(DEMO).unwrap();
+        assert_eq!((logo.bytes(), logo.pixels()), (DEMO, (128, 128)));
     }
 
     #[test]

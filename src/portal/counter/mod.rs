@@ -15,8 +15,6 @@ mod offers;
 mod pair;
 mod places;
 mod recent;
-// A router has no room for it (rqrr alone is 185 kB): there codes are printed at headquarters.
-#[cfg(feature = "hq")]
 mod sheets;
 mod slip;
 pub(super) mod stickers;
@@ -46,7 +44,7 @@ use crate::wire::bundle::Bundle;
 use crate::wire::link::LinkState;
 
 pub(super) fn routes() -> Router<State> {
-    let routes = Router::new()
+    Router::new()
         .route("/", get(show))
         .route("/inbox", get(inbox::list).post(inbox::answer))
         .route("/inbox/{id}", get(inbox::one))
@@ -62,12 +60,9 @@ pub(super) fn routes() -> Router<State> {
         .route("/stickers/{code}", get(stickers::show).post(stickers::bind))
         .route("/stickers/{code}/free", post(stickers::free))
         .route("/slip", get(slip::ask).post(slip::issue))
-        .route("/slip/{id}", get(slip::show));
-    #[cfg(feature = "hq")]
-    let routes = routes
+        .route("/slip/{id}", get(slip::show))
         .route("/sheets", get(sheets::show))
-        .route("/sheets/print", get(sheets::print));
-    routes
+        .route("/sheets/print", get(sheets::print))
 }
 
 #[derive(Template)]

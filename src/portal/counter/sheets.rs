@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::domain::ids::StaffName;
 use crate::domain::stickers::natural;
+use crate::domain::store::Logo;
 use crate::domain::store::TouchpointKind;
 use crate::domain::text::Language;
 use crate::portal::State;
@@ -25,6 +26,7 @@ use crate::portal::visitor::Visitor;
 use crate::sheet::check::compose_checked;
 use crate::sheet::choice::Choice;
 use crate::sheet::compose::Brand;
+use crate::sheet::drawing::Picture;
 use crate::sheet::html::html;
 use crate::sheet::layout::{self, Layout};
 use crate::sheet::{CannotPrint, SHEET_VERSION};
@@ -151,11 +153,22 @@ fn draw(
     let brand = Brand {
         store: folder.store.name.clone(),
         colour: folder.store.brand.colour.clone(),
-        logo: None,
+        logo: folder.store.brand.logo.as_ref().map(picture),
     };
     let sheet = compose_checked(layout, &brand, language, &codes, || {});
     let sheet = sheet.map_err(Trouble::CannotPrint)?;
     Ok(html(folder.store.name.of(language), language.tag(), &sheet))
+}
+
+/// A browser decodes it, so nobody does here.
+fn picture(logo: &Logo) -> Arc<Picture> {
+    let (width, height) = logo.pixels();
+    Arc::new(Picture {
+        png: logo.bytes().to_vec(),
+        width,
+        height,
+        rgba: Vec::new(),
+    })
 }
 
 #[derive(Template)]

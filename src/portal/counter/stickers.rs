@@ -87,7 +87,6 @@ pub(super) async fn list(
         staff: &staff,
         blanks: stickers.iter().filter(|one| !one.is_bound()).count(),
         rows: stickers.iter().map(row).collect(),
-        prints: cfg!(feature = "hq"),
         shell,
     });
     let answer = page(StatusCode::OK, visitor.packing, html);
@@ -352,8 +351,6 @@ struct StickersPage<'a> {
     staff: &'a StaffName,
     rows: Vec<Row<'a>>,
     blanks: usize,
-    /// Whether this build prints sheets.
-    prints: bool,
 }
 
 struct Choice<'a> {
