@@ -11,6 +11,8 @@ pub mod ids;
 pub mod interval;
 pub mod invitation;
 pub mod offer;
+pub mod phone;
+pub mod sealed;
 pub mod stickers;
 pub mod store;
 pub mod text;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
+use super::phone::Country;
 use super::text::Text;
 pub use brand::{Brand, Colour, Greeting, Ink};
 pub use logo::{BadLogo, Logo};
@@ -29,6 +30,9 @@ pub struct Store {
     pub posix_time_zone: PosixZone,
     #[serde(default)]
     pub region: Option<Slug>,
+    /// Where a phone number is from that is typed here without its country.
+    #[serde(default)]
+    pub country: Country,
     #[serde(default)]
     pub tags: Vec<Slug>,
     pub seats: u16,

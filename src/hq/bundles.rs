@@ -28,7 +28,7 @@ use crate::domain::ids::{CampaignId, GatewayId};
 use crate::domain::written::BadFile;
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
-use crate::wire::bundle::{self, Certified, Files, keys_file, slices_file};
+use crate::wire::bundle::{self, Certified, Files, Keys, keys_file, slices_file};
 use crate::wire::encoding::sha256_hex;
 use crate::wire::link::{BundlePointer, Serves};
 use crate::wire::signing::PublicKey;
@@ -327,7 +327,7 @@ impl Publisher {
         let before = bundles.shelf.load_full();
         let mut shelf = Shelf::new();
         for gateway in gateways.iter().filter(|gateway| !gateway.is_revoked()) {
-            let Some(files) = contents(chain, gateways, gateway) else {
+            let Some(files) = contents(chain, gateways, gateway, &self.identity) else {
                 // Its store has left the chain: it keeps what it has until somebody revokes it.
                 continue;
             };
@@ -413,7 +413,12 @@ fn register_stamp(gateways: &[Gateway], shelf: &Shelf) -> String {
 }
 
 /// The files for `gateway`; none where its store is not in the chain.
-fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Files> {
+fn contents(
+    chain: &Chain,
+    gateways: &[Gateway],
+    gateway: &Gateway,
+    identity: &Identity,
+) -> Option<Files> {
     let folder = match &gateway.serves {
         Serves::Store(store) => Some(chain.bundle.stores.get(store)?),
         Serves::Street => None,
@@ -448,8 +453,12 @@ fn contents(chain: &Chain, gateways: &[Gateway], gateway: &Gateway) -> Option<Fi
         .filter(|(path, _)| wanted(path))
         .map(|(path, bytes)| (path.clone(), bytes.clone()))
         .collect();
-    let keys = keys_file(coupon_keys(gateways, gateway));
-    files.insert("keys.toml".to_owned(), keys.into_bytes());
+    let keys = Keys {
+        coupon_keys: coupon_keys(gateways, gateway),
+        sealing_key: identity.sealing_key,
+        log_key: identity.log_key,
+    };
+    files.insert("keys.toml".to_owned(), keys_file(&keys).into_bytes());
     let slices = slices_file(&slices(chain, gateways, gateway.id));
     files.insert("slices.toml".to_owned(), slices.into_bytes());
     Some(files)
@@ -526,7 +535,9 @@ mod tests {
     };
     use crate::ops::clock::TestClock;
     use crate::wire::bundle::{Bundle, open};
+    use crate::wire::encoding::to_base64;
     use crate::wire::link::BundleState;
+    use crate::wire::sealed::OpeningKey;
 
     struct TestPublisher {
         hq: Scratch,
@@ -609,6 +620,28 @@ mod tests {
         assert_eq!(of_street.stores.len(), 3);
         assert_eq!(of_street.campaigns.len(), 1);
         assert_eq!(of_street.coupon_keys.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_box_is_told_what_to_seal_to_and_never_what_opens_it() {
+        let test = TestPublisher::new(&[]).await;
+        let (gateway, _) = test.hq.enrol(at_store("SZ01")).await;
+        let bundles = test.start().await;
+        let bundle = test.opened(&bundles, gateway);
+        let opens = |name: &str| {
+            let secret = fs_err::read(test.hq.dir.path().join("keys").join(name)).unwrap();
+            OpeningKey::read(&secret).unwrap()
+        };
+        let sealing = opens("sealing.key");
+        assert_eq!(bundle.sealing_key, Some(sealing.public()));
+        assert_eq!(bundle.log_key, Some(opens("log.key").public()));
+        let bytes = &bundles.of(gateway).unwrap().bytes;
+        let secret = to_base64(&sealing.to_bytes());
+        assert!(
+            !bytes
+                .windows(43)
+                .any(|letters| letters == secret.as_bytes())
+        );
     }
 
     #[tokio::test]

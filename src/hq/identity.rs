@@ -24,6 +24,7 @@ use crate::ops::files::{self, Readers};
 use crate::ops::tls;
 use crate::wire::bundle::PublishCertificate;
 use crate::wire::encoding::hex;
+use crate::wire::sealed::SealingKey;
 use crate::wire::signing::{PublicKey, SigningKey};
 
 pub(super) const ROOT_KEY: &str = "publish-root.key";
@@ -35,6 +36,9 @@ pub struct Identity {
     pub publish_root: PublicKey,
     pub publish_key: SigningKey,
     pub publish_certificate: PublishCertificate,
+    /// What diners type is sealed to it; none at a headquarters of before.
+    pub sealing_key: Option<SealingKey>,
+    pub log_key: Option<SealingKey>,
     pub sync_expires: Timestamp,
     /// The hosts and addresses that the sync certificate carries.
     pub sync_names: Vec<String>,
@@ -75,6 +79,8 @@ impl Identity {
                 .context("the publish key is not an Ed25519 key in PKCS #8")?,
             publish_certificate: serde_json::from_str(&read("publish-certificate.json")?)
                 .context("reading the publish key's certificate")?,
+            sealing_key: sealing_key(dir, "sealing.pub")?,
+            log_key: sealing_key(dir, "log.pub")?,
             sync_expires: sync.not_after,
             sync_names: sync.names,
             // Leaf and authority, so that a box that knows only the pin can check the leaf.
@@ -113,4 +119,14 @@ impl Identity {
         tls::server(&self.sync_chain_pem, &self.sync_key_pem)
             .context("setting up TLS of the enroll listener")
     }
+}
+
+fn sealing_key(dir: &Path, name: &str) -> anyhow::Result<Option<SealingKey>> {
+    let path = dir.join(name);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs_err::read_to_string(&path)?.trim().to_owned();
+    let key = SealingKey::try_from(text).map_err(anyhow::Error::msg);
+    key.map(Some).with_context(|| format!("reading {name}"))
 }

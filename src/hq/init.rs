@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
-use x25519_dalek::StaticSecret;
 
 use super::authority::{Authority, new_key};
 use super::console::password;
@@ -19,7 +18,8 @@ use crate::ops::clock::Clock;
 use crate::ops::files::{self, Readers, random};
 use crate::ops::tls;
 use crate::wire::bundle::PublishCertificate;
-use crate::wire::encoding::{hex, to_base64};
+use crate::wire::encoding::hex;
+use crate::wire::sealed::OpeningKey;
 use crate::wire::signing::SigningKey;
 
 /// The root certifies a publish key for a year: long enough to need the safe once a year only.
@@ -158,14 +158,10 @@ fn make_publish_keys(dir: &Path, now: Timestamp) -> anyhow::Result<()> {
 
 /// Makes an X25519 key (RFC 7748): 32 bytes as they are, and the public half in base64.
 fn make_exchange_key(dir: &Path, name: &str) -> anyhow::Result<()> {
-    let secret = StaticSecret::from(random::<32>());
-    let public = x25519_dalek::PublicKey::from(&secret);
-    keep_secret(dir, &format!("{name}.key"), secret.as_bytes())?;
-    keep_public(
-        dir,
-        &format!("{name}.pub"),
-        &format!("{}\n", to_base64(public.as_bytes())),
-    )
+    let secret = random::<32>();
+    let key = OpeningKey::read(&secret).context("making a key to seal to")?;
+    keep_secret(dir, &format!("{name}.key"), &secret)?;
+    keep_public(dir, &format!("{name}.pub"), &format!("{}\n", key.public()))
 }
 
 fn keep_public(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! logo.png                         the chain's picture on its pages (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
-//! keys.toml                        the coupon keys this gateway believes (optional)
+//! keys.toml                        the coupon keys this gateway believes, and what it seals to (optional)
 //! campaigns/<id>.toml
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
 //! stores/<ID>/touchpoints.csv      code,kind,label,cost_fen
@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, sha256_hex, to_base64};
 use super::pos::{Pos, PosFile};
+use super::sealed::SealingKey;
 use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
 use crate::domain::calendar::Holidays;
@@ -73,6 +74,11 @@ pub struct Bundle {
     logo: Option<Logo>,
     pub slices: BTreeMap<CampaignId, u32>,
     pub coupon_keys: Vec<PublicKey>,
+    /// What a guest types is sealed to it. Without it, in a shop that has no headquarters or one of before, nothing
+    /// can be typed.
+    pub sealing_key: Option<SealingKey>,
+    /// The access log is sealed to it, where the law wants one.
+    pub log_key: Option<SealingKey>,
     touchpoints: BTreeMap<TouchpointCode, StoreId>,
 }
 
@@ -144,10 +150,15 @@ impl Policy {
 /// `slices.toml`: coupons by campaign.
 type Slices = BTreeMap<CampaignId, u32>;
 
+/// `keys.toml`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Keys {
-    coupon_keys: Vec<PublicKey>,
+pub struct Keys {
+    pub coupon_keys: Vec<PublicKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<SealingKey>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<SealingKey>,
 }
 
 /// `bindings.toml`.
@@ -353,7 +364,12 @@ fn read_file(
         ["invitations.toml"] => bundle.invitations = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,
         ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
-        ["keys.toml"] => bundle.coupon_keys = how.toml::<Keys>(path, text)?.coupon_keys,
+        ["keys.toml"] => {
+            let keys: Keys = how.toml(path, text)?;
+            bundle.coupon_keys = keys.coupon_keys;
+            bundle.sealing_key = keys.sealing_key;
+            bundle.log_key = keys.log_key;
+        }
         ["campaigns", name] if name.ends_with(".toml") => {
             let campaign: Campaign = how.toml(path, text)?;
             if name.strip_suffix(".toml") != Some(campaign.id.as_str()) {
@@ -513,8 +529,8 @@ pub fn bindings_file(heard: BTreeSet<BindingId>) -> String {
 }
 
 /// Writes `keys.toml`.
-pub fn keys_file(coupon_keys: Vec<PublicKey>) -> String {
-    toml::to_string(&Keys { coupon_keys }).expect("keys are plain data")
+pub fn keys_file(keys: &Keys) -> String {
+    toml::to_string(keys).expect("keys are plain data")
 }
 
 /// Writes `slices.toml`.
@@ -857,6 +873,18 @@ mod tests {
         for length in [0, 100, 600, bytes.len() / 2] {
             assert!(open(&bytes[..length], publisher.root.public(), 0).is_err());
         }
+    }
+
+    #[test]
+    fn keys_of_before_name_nothing_to_seal_to() {
+        let mut files = folder();
+        files.insert("keys.toml".to_owned(), b"coupon_keys = []".to_vec());
+        let bundle = Bundle::from_folder(&files).unwrap();
+        assert_eq!((bundle.sealing_key, bundle.log_key), (None, None));
+        let no_key = b"coupon_keys = []\nsealing_key = \"AAAA\"".to_vec();
+        files.insert("keys.toml".to_owned(), no_key);
+        let fault = Bundle::from_folder(&files).unwrap_err().remove(0);
+        assert!(fault.fault.contains("not an X25519 public key"), "{fault}");
     }
 
     #[test]

@@ -1,0 +1,321 @@
+//! Sealing: what only headquarters may read leaves the request as bytes that this box cannot open again.
+//!
+//! It is HPKE in its base mode (RFC 9180), with X25519, HKDF-SHA256 and ChaCha20-Poly1305, each of which a router
+//! carries for TLS already: a crate of its own would cost 60 kB and more. The RFC's own vectors check it. The key
+//! that made a box's message is thrown away, so a stolen box opens nothing, not even what it sealed itself.
+//!
+//! ```text
+//! version (1) · key id (4) · encapsulated key (32) · ciphertext and tag (n + 16)
+//! ```
+//!
+//! Every message is bound to what it belongs to, such as `booking <id>`: put beside another booking, it does not
+//! open.
+
+use std::fmt;
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
+use ring::hmac;
+use ring::rand::SystemRandom;
+use serde::{Deserialize, Serialize};
+
+use super::encoding::{from_base64, to_base64};
+use crate::domain::phone::{KeptPhone, Phone};
+use crate::domain::sealed::Sealed;
+
+const VERSION: u8 = 1;
+
+/// What the key schedule is bound to.
+const INFO: &[u8] = b"maitred sealed v1";
+
+/// KEM 0x0020, KDF 0x0001, AEAD 0x0003 (RFC 9180, section 7).
+const KEM_SUITE: &[u8] = b"KEM\x00\x20";
+const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x03";
+
+/// The public half of a key that headquarters opens with, written as base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SealingKey([u8; 32]);
+
+/// Nothing was sealed: the key is none that anybody could open with, or there is no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be sealed for headquarters")]
+pub struct NotSealed;
+
+impl SealingKey {
+    /// Seals `plain`, which belongs to `about`.
+    pub fn seal(&self, about: &str, plain: &[u8]) -> Result<Sealed, NotSealed> {
+        self.seal_for_hpke(INFO, about.as_bytes(), plain)
+            .ok_or(NotSealed)
+    }
+
+    /// What may be kept of a number that was typed for `about`.
+    pub fn seal_phone(&self, about: &str, phone: &Phone) -> Result<KeptPhone, NotSealed> {
+        Ok(KeptPhone {
+            sealed: self.seal(about, phone.as_str().as_bytes())?,
+            masked: phone.masked(),
+        })
+    }
+
+    fn seal_for_hpke(&self, info: &[u8], about: &[u8], plain: &[u8]) -> Option<Sealed> {
+        let own = EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).ok()?;
+        let public: [u8; 32] = own.compute_public_key().ok()?.as_ref().try_into().ok()?;
+        let theirs = UnparsedPublicKey::new(&X25519, self.0);
+        // Refuses a key of low order, which would make the same secret for everybody.
+        let (key, nonce) = agree_ephemeral(own, &theirs, |shared| {
+            schedule(shared, &public, &self.0, info)
+        })
+        .ok()?;
+        let mut sealed = plain.to_vec();
+        key.seal_in_place_append_tag(nonce, Aad::from(about), &mut sealed)
+            .ok()?;
+        let mut message = vec![VERSION];
+        message.extend(self.id());
+        message.extend(public);
+        message.extend(sealed);
+        Sealed::try_from(to_base64(&message)).ok()
+    }
+
+    /// The first four bytes of its SHA-256: enough for headquarters to find the key among its few.
+    fn id(&self) -> [u8; 4] {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.0);
+        std::array::from_fn(|at| digest.as_ref()[at])
+    }
+}
+
+impl TryFrom<String> for SealingKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        from_base64(&text)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not an X25519 public key in base64"))
+    }
+}
+
+impl fmt::Display for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_base64(&self.0))
+    }
+}
+
+impl From<SealingKey> for String {
+    fn from(key: SealingKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// The key and the nonce of the one message between two keys (RFC 9180, 4.1 and 5.1).
+fn schedule(
+    shared: &[u8],
+    encapsulated: &[u8; 32],
+    theirs: &[u8; 32],
+    info: &[u8],
+) -> (LessSafeKey, Nonce) {
+    let prk = extract(KEM_SUITE, &[], b"eae_prk", shared);
+    let context = [encapsulated.as_slice(), theirs].concat();
+    let secret: [u8; 32] = expand(KEM_SUITE, &prk, b"shared_secret", &context);
+
+    let id = extract(SUITE, &[], b"psk_id_hash", &[]);
+    let info = extract(SUITE, &[], b"info_hash", info);
+    // Mode 0: no key that was shared before.
+    let context = [&[0], id.as_ref(), info.as_ref()].concat();
+    let prk = extract(SUITE, &secret, b"secret", &[]);
+    let key: [u8; 32] = expand(SUITE, &prk, b"key", &context);
+    let nonce: [u8; 12] = expand(SUITE, &prk, b"base_nonce", &context);
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("such a key has 32 bytes");
+    (LessSafeKey::new(key), Nonce::assume_unique_for_key(nonce))
+}
+
+/// `LabeledExtract` (RFC 9180, section 4; RFC 5869, 2.2).
+fn extract(suite: &[u8], salt: &[u8], label: &[u8], material: &[u8]) -> hmac::Tag {
+    let labelled = [b"HPKE-v1", suite, label, material].concat();
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), &labelled)
+}
+
+/// `LabeledExpand` to at most one block, which is all that is asked for here (RFC 5869, 2.3).
+fn expand<const N: usize>(suite: &[u8], prk: &hmac::Tag, label: &[u8], info: &[u8]) -> [u8; N] {
+    let length = u8::try_from(N).expect("a key is shorter than a block");
+    let labelled = [
+        &[0, length],
+        b"HPKE-v1".as_slice(),
+        suite,
+        label,
+        info,
+        &[1],
+    ]
+    .concat();
+    let block = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, prk.as_ref()), &labelled);
+    std::array::from_fn(|at| block.as_ref()[at])
+}
+
+#[cfg(feature = "hq")]
+pub use opening::{NotOpened, OpeningKey};
+
+#[cfg(feature = "hq")]
+mod opening {
+    //! The other half, which is at headquarters only.
+
+    use x25519_dalek::{PublicKey, StaticSecret};
+
+    use super::*;
+
+    /// The private half of a [`SealingKey`].
+    pub struct OpeningKey(StaticSecret);
+
+    /// Why a message is not opened.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    pub enum NotOpened {
+        #[error("it is of a form that this version does not know")]
+        Form,
+        #[error("it was sealed to another key")]
+        OtherKey,
+        #[error("it was changed, or belongs to something else")]
+        Changed,
+    }
+
+    impl OpeningKey {
+        /// Reads the 32 bytes of a key file.
+        pub fn read(bytes: &[u8]) -> Option<Self> {
+            let bytes: [u8; 32] = bytes.try_into().ok()?;
+            Some(Self(StaticSecret::from(bytes)))
+        }
+
+        pub fn to_bytes(&self) -> [u8; 32] {
+            self.0.to_bytes()
+        }
+
+        pub fn public(&self) -> SealingKey {
+            SealingKey(PublicKey::from(&self.0).to_bytes())
+        }
+
+        /// What was sealed, where it belongs to `about`.
+        pub fn open(&self, about: &str, sealed: &Sealed) -> Result<Vec<u8>, NotOpened> {
+            let message = from_base64(sealed.as_str()).ok_or(NotOpened::Form)?;
+            let (&VERSION, message) = message.split_first().ok_or(NotOpened::Form)? else {
+                return Err(NotOpened::Form);
+            };
+            let (id, message) = message.split_first_chunk().ok_or(NotOpened::Form)?;
+            if *id != self.public().id() {
+                return Err(NotOpened::OtherKey);
+            }
+            let (encapsulated, sealed) = message.split_first_chunk().ok_or(NotOpened::Form)?;
+            self.open_hpke(INFO, about.as_bytes(), encapsulated, sealed)
+                .ok_or(NotOpened::Changed)
+        }
+
+        fn open_hpke(
+            &self,
+            info: &[u8],
+            about: &[u8],
+            encapsulated: &[u8; 32],
+            sealed: &[u8],
+        ) -> Option<Vec<u8>> {
+            let shared = self.0.diffie_hellman(&PublicKey::from(*encapsulated));
+            if !shared.was_contributory() {
+                return None;
+            }
+            let own = self.public().0;
+            let (key, nonce) = schedule(shared.as_bytes(), encapsulated, &own, info);
+            let mut plain = sealed.to_vec();
+            let length = key
+                .open_in_place(nonce, Aad::from(about), &mut plain)
+                .ok()?
+                .len();
+            plain.truncate(length);
+            Some(plain)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::domain::phone::Country;
+
+        fn key(seed: u8) -> OpeningKey {
+            OpeningKey::read(&[seed; 32]).unwrap()
+        }
+
+        fn bytes<const N: usize>(hex: &str) -> [u8; N] {
+            assert_eq!(hex.len(), 2 * N);
+            std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        }
+
+        /// RFC 9180, A.2.1.1, sequence number 0.
+        #[test]
+        fn the_message_of_the_standard_opens() {
+            let key = OpeningKey::read(&bytes::<32>(
+                "8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb",
+            ))
+            .unwrap();
+            let encapsulated =
+                bytes("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+            let sealed: [u8; 45] = bytes(
+                "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28",
+            );
+            let info = b"Ode on a Grecian Urn";
+            let plain = key.open_hpke(info, b"Count-0", &encapsulated, &sealed);
+            assert_eq!(plain.unwrap(), b"Beauty is truth, truth beauty");
+            assert_eq!(
+                key.open_hpke(info, b"Count-1", &encapsulated, &sealed),
+                None
+            );
+        }
+
+        #[test]
+        fn headquarters_reads_a_number_and_nobody_else_does() {
+            let phone = Phone::typed("13812345678", Country::Cn).unwrap().unwrap();
+            let kept = key(7).public().seal_phone("booking 1", &phone).unwrap();
+            assert_eq!(kept.masked.to_string(), "138****5678");
+            let written = serde_json::to_string(&kept).unwrap();
+            assert!(written.len() < 150, "{written}");
+            let opened = key(7).open("booking 1", &kept.sealed).unwrap();
+            assert_eq!(opened, b"+8613812345678");
+            assert_eq!(
+                key(8).open("booking 1", &kept.sealed),
+                Err(NotOpened::OtherKey)
+            );
+            assert_eq!(
+                key(7).open("booking 2", &kept.sealed),
+                Err(NotOpened::Changed)
+            );
+            let again = key(7).public().seal_phone("booking 1", &phone).unwrap();
+            assert_ne!(
+                again.sealed, kept.sealed,
+                "the same number does not look the same"
+            );
+        }
+
+        #[test]
+        fn a_key_that_makes_no_secret_seals_nothing() {
+            assert_eq!(SealingKey([0; 32]).seal("", b"13812345678"), Err(NotSealed));
+        }
+
+        #[test]
+        fn a_form_of_a_later_version_is_named_as_such() {
+            let sealed = Sealed::try_from(to_base64(&[2; 60])).unwrap();
+            assert_eq!(key(7).open("", &sealed), Err(NotOpened::Form));
+            let cut = Sealed::try_from(to_base64(&[1; 4])).unwrap();
+            assert_eq!(key(7).open("", &cut), Err(NotOpened::Form));
+        }
+
+        proptest! {
+            #[test]
+            fn what_was_sealed_opens_and_no_other_bit_does(
+                plain in prop::collection::vec(any::<u8>(), 0..200),
+                at in any::<prop::sample::Index>(),
+            ) {
+                let sealed = key(7).public().seal("about", &plain).unwrap();
+                prop_assert_eq!(key(7).open("about", &sealed).unwrap(), plain);
+                let mut message = from_base64(sealed.as_str()).unwrap();
+                let at = at.index(message.len());
+                message[at] ^= 1;
+                let changed = Sealed::try_from(to_base64(&message)).unwrap();
+                prop_assert!(key(7).open("about", &changed).is_err());
+            }
+        }
+    }
+}
