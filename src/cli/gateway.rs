@@ -36,7 +36,7 @@ use crate::portal::Pairing;
 use crate::portal::commands::Commands;
 use crate::portal::https::Https;
 use crate::portal::keys::Keys;
-use crate::portal::ledger::{Ledger, SharedDays, SharedWallet};
+use crate::portal::ledger::{Ledger, SharedDays, SharedMembers, SharedWallet};
 use crate::portal::stickers::SharedStickers;
 use crate::uplink::bundle::Slots;
 use crate::uplink::commands::Obey;
@@ -202,8 +202,7 @@ impl Gateway {
         let place = Place::find(&settings)?;
         let door = Door::open(&settings, &place).await?;
         let Clocks { shop, own } = Clocks::open(shop_time, &settings.state_dir)?;
-        let (journal, wallet, days, stickers) =
-            open_journal(&settings, place.store.clone(), own.clone()).await?;
+        let (journal, books) = open_journal(&settings, place.store.clone(), own.clone()).await?;
 
         let tasks = Tasks::new();
         let (store, issuer) = (place.store.clone(), place.issuer);
@@ -229,9 +228,10 @@ impl Gateway {
         let portal = portal::routers(
             portal::Parts {
                 journal: journal.clone(),
-                wallet: wallet.clone(),
-                days,
-                stickers,
+                wallet: books.wallet.clone(),
+                days: books.days,
+                stickers: books.stickers,
+                members: books.members,
                 bundle: bundle.clone(),
                 clock: shop,
                 keys,
@@ -267,7 +267,7 @@ impl Gateway {
             https,
             advert,
             pairing,
-            wallet,
+            wallet: books.wallet,
             bundle,
             journal,
             wall,
@@ -510,13 +510,26 @@ pub(super) fn identity_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("identity")
 }
 
+/// What pages read the journal's books by.
+struct Books {
+    wallet: SharedWallet,
+    days: SharedDays,
+    stickers: SharedStickers,
+    members: SharedMembers,
+}
+
 async fn open_journal(
     settings: &GatewaySettings,
     store: Option<StoreId>,
     clock: Option<Arc<Anchored>>,
-) -> anyhow::Result<(Journal<Ledger>, SharedWallet, SharedDays, SharedStickers)> {
+) -> anyhow::Result<(Journal<Ledger>, Books)> {
     let (ledger, wallet, days) = Ledger::new(store);
-    let stickers = ledger.stickers();
+    let books = Books {
+        stickers: ledger.stickers(),
+        members: ledger.shared_members(),
+        wallet,
+        days,
+    };
     let mut options = Options::for_profile(match settings.journal.profile {
         JournalProfile::Standard => Profile::Standard,
         JournalProfile::Small => Profile::Small,
@@ -532,7 +545,7 @@ async fn open_journal(
     let journal = tokio::task::spawn_blocking(move || Journal::open(&dir, options, clock, ledger))
         .await?
         .context("opening the journal")?;
-    Ok((journal, wallet, days, stickers))
+    Ok((journal, books))
 }
 
 fn pair_till_by(pairing: &Arc<Pairing>) -> Box<dyn Fn() -> String + Send + Sync> {

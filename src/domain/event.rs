@@ -17,6 +17,7 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, RedemptionId, RequestId, ShortCode, Slug, StaffName, StoreId,
     TapId, TouchpointCode, Vid,
 };
+use super::members::{BirthdayTold, Membership};
 use super::stickers::{TouchpointBound, WalkFinished};
 use super::text::Text;
 use super::wifi::{Tier, ZoneName};
@@ -100,6 +101,9 @@ registry! {
         38 TouchpointBound "touchpoint_bound",
         39 WalkFinished "walk_finished",
         40 SlipIssued "slip_issued",
+        44 VipChanged "vip_changed",
+        46 BirthdayTold "birthday_told",
+        47 GroupReported "group_reported",
     }
     P1 {
         101 Associated "associated",
@@ -169,6 +173,12 @@ pub enum Event {
     Feedback(Feedback),
     StaffCalled(StaffCalled),
     GuestAnswered(GuestAnswered),
+    /// A guest took a member's card.
+    MemberRegistered(Membership),
+    VipChanged(Membership),
+    /// Staff say that a guest has joined the group, or left it.
+    GroupReported(Membership),
+    BirthdayTold(BirthdayTold),
 }
 
 impl Event {
@@ -203,6 +213,10 @@ impl Event {
             Self::Feedback(_) => Kind::Feedback,
             Self::StaffCalled(_) => Kind::StaffCalled,
             Self::GuestAnswered(_) => Kind::GuestAnswered,
+            Self::MemberRegistered(_) => Kind::MemberRegistered,
+            Self::VipChanged(_) => Kind::VipChanged,
+            Self::GroupReported(_) => Kind::GroupReported,
+            Self::BirthdayTold(_) => Kind::BirthdayTold,
         }
     }
 }

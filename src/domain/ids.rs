@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod chain;
+mod member;
 
 pub use chain::{BadChain, Chain};
+pub use member::MemberCode;
 
 /// The letters and digits that nobody confuses when reading aloud: no 0/O, 1/I/L.
 ///
@@ -261,8 +263,8 @@ pub enum Issuer {
     Street,
 }
 
-fn digits_of(bytes: &[u8; 8]) -> Option<[u64; 8]> {
-    let mut digits = [0; 8];
+fn digits_of<const N: usize>(bytes: &[u8; N]) -> Option<[u64; N]> {
+    let mut digits = [0; N];
     for (digit, byte) in digits.iter_mut().zip(bytes) {
         let place = CODE_ALPHABET.iter().position(|letter| letter == byte)?;
         *digit = place as u64;

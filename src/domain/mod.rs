@@ -10,6 +10,7 @@ pub mod floor;
 pub mod ids;
 pub mod interval;
 pub mod invitation;
+pub mod members;
 pub mod offer;
 pub mod phone;
 pub mod sealed;

@@ -13,6 +13,15 @@ pub struct Diner {
     pub claimed: usize,
     /// Of these, redeemed.
     pub redeemed: usize,
+    pub standing: Standing,
+}
+
+/// Whether a diner is one of the shop's VIPs, as its own members say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    #[default]
+    Guest,
+    Vip,
 }
 
 impl Diner {
@@ -21,8 +30,7 @@ impl Diner {
             Audience::Everyone => true,
             Audience::FirstVisit => self.claimed == 0,
             Audience::Returning => self.redeemed > 0,
-            // Nobody is a VIP until headquarters sends a list of them.
-            Audience::Vip => false,
+            Audience::Vip => self.standing == Standing::Vip,
         }
     }
 }
@@ -80,6 +88,7 @@ pub fn best<'a>(
 #[cfg(test)]
 mod tests {
     use jiff::civil::datetime;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::ids::CampaignId;
@@ -178,8 +187,47 @@ mod tests {
         let regular = Diner {
             claimed: 2,
             redeemed: 1,
+            ..Diner::default()
         };
         assert!(best([&first], place, Diner::default(), |_| true).is_some());
         assert!(best([&first], place, regular, |_| true).is_none());
+    }
+
+    const AUDIENCES: [Audience; 4] = [
+        Audience::Everyone,
+        Audience::FirstVisit,
+        Audience::Returning,
+        Audience::Vip,
+    ];
+
+    proptest! {
+        #[test]
+        fn an_offer_for_vips_is_for_vips_alone_and_before_everybodys(
+            offers in proptest::collection::vec((0..4_usize, 0..900_u32), 1..6),
+            (claimed, redeemed, is_vip) in (0..4_usize, 0..4_usize, any::<bool>()),
+            hour in 4..24_i8,
+        ) {
+            let campaigns: Vec<Campaign> = offers.iter().enumerate().map(|(n, (audience, cost))| {
+                let mut campaign = all_day();
+                campaign.id = CampaignId::parse(&format!("offer-{n}")).unwrap();
+                campaign.audience = AUDIENCES[*audience];
+                campaign.offer.cost_fen = *cost;
+                campaign
+            }).collect();
+            let standing = if is_vip { Standing::Vip } else { Standing::Guest };
+            let diner = Diner { claimed, redeemed: redeemed.min(claimed), standing };
+            let store = store();
+            let local = datetime(2026, 12, 1, hour, 0, 0, 0);
+            let place = Place { store: &store, kind: TouchpointKind::Table, local };
+            let best = best(&campaigns, place, diner, |_| true).map(|best| best.audience);
+            let has = |audience| campaigns.iter().any(|one| one.audience == audience);
+            prop_assert!(is_vip || best != Some(Audience::Vip));
+            if is_vip && has(Audience::Vip) {
+                prop_assert!(best.is_some_and(|audience| audience != Audience::Everyone));
+            }
+            if is_vip && has(Audience::Vip) && redeemed.min(claimed) == 0 && claimed > 0 {
+                prop_assert_eq!(best, Some(Audience::Vip));
+            }
+        }
     }
 }

@@ -177,6 +177,10 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_)
         | Event::GuestAnswered(_)
+        | Event::MemberRegistered(_)
+        | Event::VipChanged(_)
+        | Event::GroupReported(_)
+        | Event::BirthdayTold(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
     };
     facts.extend(at_places(occurrence, business_day(local)));
@@ -259,6 +263,10 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::Bill(_)
         | Event::TouchpointBound(_)
         | Event::WalkFinished(_)
+        | Event::MemberRegistered(_)
+        | Event::VipChanged(_)
+        | Event::GroupReported(_)
+        | Event::BirthdayTold(_)
         | Event::GuestAnswered(_) => Vec::new(),
     }
 }

@@ -34,7 +34,7 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
 };
-use super::offer::{Diner, Place, is_open_to};
+use super::offer::{Diner, Place, Standing, is_open_to};
 use super::store::{Store, Touchpoint};
 use by_hand::ByHand;
 use coupons::Coupons;
@@ -154,6 +154,8 @@ pub struct TapAsked<'a> {
     pub tap: TapId,
     /// From the phone's cookie, where it brought one.
     pub vid: Option<Vid>,
+    /// As the members say, whom the wallet does not know.
+    pub standing: Standing,
     pub store: &'a Store,
     pub touchpoint: &'a Touchpoint,
     pub campaign: &'a Campaign,
@@ -358,12 +360,17 @@ impl Wallet {
         Some(self.coupons.of_tap(tap)?.unpack(&self.names))
     }
 
-    /// What the wallet knows of a diner.
-    pub fn diner(&self, vid: Vid) -> Diner {
+    /// What the wallet knows of a diner who is known to others as `standing` says.
+    pub fn diner(&self, vid: Vid, standing: Standing) -> Diner {
+        let new = Diner {
+            standing,
+            ..Diner::default()
+        };
         let held = self.coupons.of_diner(vid);
-        held.fold(Diner::default(), |diner, coupon| Diner {
+        held.fold(new, |diner, coupon| Diner {
             claimed: diner.claimed + 1,
             redeemed: diner.redeemed + usize::from(self.is_redeemed(coupon.coupon)),
+            ..diner
         })
     }
 
@@ -453,7 +460,8 @@ impl Wallet {
             kind: asked.touchpoint.kind,
             local: asked.store.local(asked.now),
         };
-        let diner = asked.vid.map(|vid| self.diner(vid)).unwrap_or_default();
+        let known = asked.vid.map(|vid| self.diner(vid, asked.standing));
+        let diner = known.unwrap_or_default();
         if !is_open_to(campaign, place, diner) {
             return Err(TapRefused::Closed);
         }
@@ -753,6 +761,10 @@ impl Wallet {
             | Event::WalkFinished(_)
             | Event::Feedback(_)
             | Event::StaffCalled(_)
+            | Event::MemberRegistered(_)
+            | Event::VipChanged(_)
+            | Event::GroupReported(_)
+            | Event::BirthdayTold(_)
             | Event::GuestAnswered(_) => {}
         }
     }

@@ -188,6 +188,10 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         }
         Event::Feedback(x) => (None, None, Some(x.vid)),
         Event::StaffCalled(x) => (None, None, Some(x.vid)),
+        Event::MemberRegistered(x) | Event::VipChanged(x) | Event::GroupReported(x) => {
+            (None, None, Some(x.vid))
+        }
+        Event::BirthdayTold(x) => (None, None, Some(x.vid)),
         Event::GuestAnswered(_) => (None, None, None),
     }
 }

@@ -115,6 +115,7 @@ impl Tap {
         let asked = TapAsked {
             tap: self.form.tap,
             vid: self.vid,
+            standing: ledger.members().standing(self.vid),
             store: &folder.store,
             touchpoint,
             campaign,

@@ -1,22 +1,26 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
-//! they asked of the shop and said to it, what the floor says by hand, and where staff said that stickers are.
+//! they asked of the shop and said to it, who of them is a member, what the floor says by hand, and where staff
+//! said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
 use std::fmt::Display;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::calendar::business_day;
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::feedback::inbox::Inbox;
 use crate::domain::floor::Floor;
-use crate::domain::ids::{FramePlace, StoreId};
+use crate::domain::ids::{FramePlace, StoreId, Vid};
 use crate::domain::invitation::Intents;
+use crate::domain::members::{MemberRules, Members};
 use crate::domain::stickers::Stickers;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
@@ -38,6 +42,9 @@ const STICKERS: &[u8] = b"stickers";
 
 /// What stands before the keys of the inbox.
 const INBOX: &str = "inbox ";
+
+/// What stands before the keys of guests.
+const MEMBERS: &str = "member ";
 
 /// What stands before the keys of the places' days.
 const PLACES: &str = "places ";
@@ -80,6 +87,20 @@ impl SharedDays {
     }
 }
 
+/// A handle to the guests that the shop knows, for reading; as with the wallet, nobody who holds it asks again.
+#[derive(Debug, Clone, Default)]
+pub struct SharedMembers(Arc<RwLock<Members>>);
+
+impl SharedMembers {
+    pub fn read(&self) -> RwLockReadGuard<'_, Members> {
+        self.0.read().expect("the members' methods do not panic")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Members> {
+        self.0.write().expect("the members' methods do not panic")
+    }
+}
+
 /// The journal's book.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -93,6 +114,7 @@ pub struct Ledger {
     stickers: SharedStickers,
     stickers_have_changed: bool,
     inbox: Inbox,
+    members: SharedMembers,
     places: PlaceBook,
 }
 
@@ -115,6 +137,16 @@ impl Ledger {
     /// The handle that pages read by where stickers are.
     pub fn stickers(&self) -> SharedStickers {
         self.stickers.clone()
+    }
+
+    /// The handle that pages read the guests by.
+    pub fn shared_members(&self) -> SharedMembers {
+        self.members.clone()
+    }
+
+    /// The guests that the shop knows.
+    pub(super) fn members(&self) -> RwLockReadGuard<'_, Members> {
+        self.members.read()
     }
 
     /// Whom guests were shown in the last days.
@@ -153,6 +185,10 @@ impl Ledger {
         if after(DAY).is_some() {
             let line = std::str::from_utf8(value).ok().and_then(Line::read)?;
             self.days.write().restore(line);
+        } else if let Some(vid) = after(MEMBERS) {
+            let vid = Vid::parse(std::str::from_utf8(vid).ok()?).ok()?;
+            let line = std::str::from_utf8(value).ok()?;
+            return self.members.write().restore(vid, line).then_some(());
         } else if let Some(day) = after(FLOOR) {
             let day = std::str::from_utf8(day).ok()?.parse().ok()?;
             self.floor.restore(day, read(value)?);
@@ -209,6 +245,21 @@ pub(super) fn write_all<A>(
     }
 }
 
+/// The same for one event, and for what it makes of a guest by the rules of the shop.
+pub(super) fn write_and_promote<A>(
+    ledger: &Ledger,
+    (boot_time, rules): (BootTime, &MemberRules),
+    (store, now): (&Store, Timestamp),
+    event: Event,
+    answer: A,
+) -> Verdict<A> {
+    let occurrence = happening(store, now, event);
+    let promoted = ledger.members().promotion(&occurrence, rules);
+    let promoted = promoted.map(Event::VipChanged);
+    let events = std::iter::once(occurrence.event).chain(promoted);
+    write_all(boot_time, (store, now), events, answer)
+}
+
 /// A decision that needs nothing written.
 pub(super) const fn only_say<A>(answer: A) -> Verdict<A> {
     Verdict { body: None, answer }
@@ -233,6 +284,7 @@ impl Book for Ledger {
         self.stickers.put_back(Stickers::default());
         self.stickers_have_changed = false;
         self.inbox = Inbox::default();
+        *self.members.write() = Members::default();
         self.places.reset();
         self.days.write().reset();
     }
@@ -260,6 +312,7 @@ impl Book for Ledger {
             self.floor.apply(occurrence);
             self.stickers_have_changed |= self.stickers.apply(&occurrence.event);
             self.inbox.apply(occurrence);
+            self.members.write().apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -307,6 +360,11 @@ impl Book for Ledger {
         for (id, request) in self.inbox.take_changes(steady) {
             take(change(named(INBOX, &id), request.map(json)));
         }
+        let today = business_day(steady.to_zoned(TimeZone::UTC).datetime());
+        let guests = self.members.write().take_changes(today);
+        for (vid, line) in guests {
+            take(change(named(MEMBERS, &vid), line.map(String::into_bytes)));
+        }
         for (day, written) in self.places.take_changes() {
             take(change(named(PLACES, &day), written.map(|day| json(&day))));
         }
@@ -346,7 +404,6 @@ pub(super) fn happening(store: &Store, now: Timestamp, event: Event) -> Occurren
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::calendar::business_day;
     use crate::domain::campaign::Campaign;
     use crate::domain::event::{Claim, View};
     use crate::domain::ids::{CouponId, ShortCode, StreamId, TapId, TouchpointCode, Vid};

@@ -78,7 +78,7 @@ use cookie::Signer;
 use guest::Tapper;
 use https::Https;
 use keys::Keys;
-use ledger::{Ledger, SharedDays, SharedWallet};
+use ledger::{Ledger, SharedDays, SharedMembers, SharedWallet};
 use stickers::SharedStickers;
 use table::Landings;
 pub use till::pairing::Pairing;
@@ -97,6 +97,8 @@ pub struct Parts {
     pub days: SharedDays,
     /// What staff have said of stickers.
     pub stickers: SharedStickers,
+    /// The guests that the shop knows.
+    pub members: SharedMembers,
     /// The bundle in force; whoever fetches bundles writes it.
     pub bundle: watch::Receiver<Arc<Bundle>>,
     pub clock: Arc<dyn Clock>,

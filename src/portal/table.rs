@@ -206,8 +206,10 @@ impl<'a> Here<'a> {
             kind: self.touchpoint.kind,
             local: store.local(now),
         };
+        let standing = self.state.members.read().standing(vid);
         let wallet = self.state.wallet.read();
-        let diner = vid.map(|vid| wallet.diner(vid)).unwrap_or_default();
+        let known = vid.map(|vid| wallet.diner(vid, standing));
+        let diner = known.unwrap_or_default();
         let held = |campaign: &Campaign| {
             let coupon = wallet.held_by(vid?, &campaign.id)?;
             let id = coupon.claim.coupon;

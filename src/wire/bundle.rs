@@ -9,6 +9,7 @@
 //! policy.toml                      words of notice and consent (optional)
 //! holidays.toml                    the days that are not like their weekday (optional)
 //! invitations.toml                 what guests are invited to beside a coupon (optional)
+//! members.toml                     what makes a guest a VIP (optional)
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! logo.png                         the chain's picture on its pages (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
@@ -46,6 +47,7 @@ use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
+use crate::domain::members::MemberRules;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
@@ -66,6 +68,7 @@ pub struct Bundle {
     pub stores: BTreeMap<StoreId, StoreFolder>,
     pub campaigns: BTreeMap<CampaignId, Campaign>,
     pub policy: Policy,
+    pub members: MemberRules,
     wifi: Wifi,
     invitations: Invitations,
     /// Each store has a copy.
@@ -360,6 +363,13 @@ fn read_file(
     match parts.as_slice() {
         ["chain.toml"] => bundle.chain = Some(how.toml(path, text)?),
         ["policy.toml"] => bundle.policy = how.toml(path, text)?,
+        ["members.toml"] => {
+            let members: MemberRules = how.toml(path, text)?;
+            if let Some(fault) = members.fault() {
+                return Err(BadFile::whole(path, fault));
+            }
+            bundle.members = members;
+        }
         ["holidays.toml"] => bundle.holidays = how.toml(path, text)?,
         ["invitations.toml"] => bundle.invitations = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,

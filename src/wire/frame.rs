@@ -129,6 +129,10 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::Feedback(x) => serde_json::value::to_raw_value(x),
         Event::StaffCalled(x) => serde_json::value::to_raw_value(x),
         Event::GuestAnswered(x) => serde_json::value::to_raw_value(x),
+        Event::MemberRegistered(x) | Event::VipChanged(x) | Event::GroupReported(x) => {
+            serde_json::value::to_raw_value(x)
+        }
+        Event::BirthdayTold(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -248,6 +252,10 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::Feedback => Event::Feedback(read(payload)?),
         Kind::StaffCalled => Event::StaffCalled(read(payload)?),
         Kind::GuestAnswered => Event::GuestAnswered(read(payload)?),
+        Kind::MemberRegistered => Event::MemberRegistered(read(payload)?),
+        Kind::VipChanged => Event::VipChanged(read(payload)?),
+        Kind::GroupReported => Event::GroupReported(read(payload)?),
+        Kind::BirthdayTold => Event::BirthdayTold(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

@@ -103,6 +103,7 @@ fn decide(
     let asked = TapAsked {
         tap: form.tap,
         vid: None,
+        standing: Diner::default().standing,
         store: &folder.store,
         touchpoint,
         campaign,

@@ -13,7 +13,7 @@ use crate::domain::event::{Bill, Event};
 use crate::domain::floor::BillIs;
 use crate::domain::ids::RedemptionId;
 use crate::portal::State;
-use crate::portal::ledger::{Ledger, happening, only_say, write};
+use crate::portal::ledger::{Ledger, only_say, write_and_promote};
 use crate::wire::pos::Pos;
 
 /// Numbers wide enough that one which cannot be is named as such.
@@ -92,8 +92,9 @@ pub(super) async fn bill(
         }
         match ledger.floor().look_at(&bill).0 {
             BillIs::New => {
-                let noted = happening(&store, clock.now(), Event::Bill(bill));
-                write(boot_time, noted, Ok("new"))
+                let rules = (boot_time, &bundle.members);
+                let at = (&store, clock.now());
+                write_and_promote(ledger, rules, at, Event::Bill(bill), Ok("new"))
             }
             BillIs::Known => only_say(Ok("known")),
             BillIs::Another => only_say(Err(Refusal::no(

@@ -21,7 +21,7 @@ use crate::domain::wallet::UndoRefused;
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
-use crate::portal::ledger::{Ledger, happening, only_say, write};
+use crate::portal::ledger::{Ledger, only_say, write_and_promote};
 use crate::portal::texts::Texts;
 
 #[derive(Debug, Deserialize)]
@@ -93,11 +93,9 @@ pub(super) async fn note(
         let answer = Some((said, redeem.coupon));
         let says_nothing = bill.party.is_none() && bill.amount.is_none();
         if is == BillIs::New && !says_nothing {
-            write(
-                boot_time,
-                happening(&store, clock.now(), Event::Bill(bill)),
-                answer,
-            )
+            let rules = (boot_time, &rules.members);
+            let at = (&store, clock.now());
+            write_and_promote(ledger, rules, at, Event::Bill(bill), answer)
         } else {
             only_say(answer)
         }

@@ -30,7 +30,7 @@ use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
-use crate::portal::ledger::{Ledger, happening, only_say, write};
+use crate::portal::ledger::{Ledger, only_say, write_and_promote};
 use crate::portal::pages::{self, LanguageLink, Shell, render};
 use crate::portal::texts::Texts;
 use crate::portal::visitor::Visitor;
@@ -198,7 +198,8 @@ impl Asked {
             return only_say(Outcome::Refused(No::NumberUsed));
         };
         let (event, outcome) = self.ask(&wallet, redemption, (store, now), told);
-        write(self.boot_time, happening(store, now, event), outcome)
+        let rules = (self.boot_time, &self.bundle.members);
+        write_and_promote(ledger, rules, (store, now), event, outcome)
     }
 
     /// The store of this till.
