@@ -33,6 +33,14 @@ pub fn day_and_clock(local: DateTime) -> String {
     format!("{} {}", local.date(), clock(local.time()))
 }
 
+/// The day of the week, in short: `Fri`.
+pub fn weekday(date: Date, language: Language) -> &'static str {
+    let day = Day::ALL.into_iter();
+    day.zip(0_i8..)
+        .find(|(_, offset)| *offset == date.weekday().to_monday_zero_offset())
+        .map_or("", |(day, _)| day.name(language))
+}
+
 /// A day of the week as people write it in a campaign file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

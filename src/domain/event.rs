@@ -1,7 +1,7 @@
 //! What can happen in a shop, as it is written into the journal and counted at headquarters.
 //!
 //! Each kind has a number that is never reused ([`Kind`]). The payloads hold pseudonyms only: no phone
-//! number, no name of a guest, no hardware address.
+//! number, no hardware address, and no name but the one that a guest books a table under.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -9,6 +9,7 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use super::bill::{BillNumber, Fen, Party};
+use super::booking::Booking;
 use super::command::CommandDone;
 use super::feedback::inbox::Standing;
 use super::feedback::{Call, Rating, Words};
@@ -179,6 +180,8 @@ pub enum Event {
     /// Staff say that a guest has joined the group, or left it.
     GroupReported(Membership),
     BirthdayTold(BirthdayTold),
+    BookingRequested(Box<Booking>),
+    BookingChanged(Box<Booking>),
 }
 
 impl Event {
@@ -217,6 +220,8 @@ impl Event {
             Self::VipChanged(_) => Kind::VipChanged,
             Self::GroupReported(_) => Kind::GroupReported,
             Self::BirthdayTold(_) => Kind::BirthdayTold,
+            Self::BookingRequested(_) => Kind::BookingRequested,
+            Self::BookingChanged(_) => Kind::BookingChanged,
         }
     }
 }

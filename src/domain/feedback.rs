@@ -103,7 +103,7 @@ impl Words {
             Err(BadWords::Empty) => return Ok(None),
             Err(bad) => return Err(bad),
         };
-        if has_number(&words.0) || has_address(&words.0) {
+        if tells_how_to_reach(&words.0) {
             return Err(BadWords::TellsHowToReach);
         }
         Ok(Some(words))
@@ -138,6 +138,11 @@ impl From<Words> for String {
     fn from(words: Words) -> Self {
         words.0
     }
+}
+
+/// Whether a text holds what looks like a phone number or an e-mail address.
+pub(super) fn tells_how_to_reach(text: &str) -> bool {
+    has_number(text) || has_address(text)
 }
 
 fn has_number(text: &str) -> bool {

@@ -379,6 +379,11 @@ random_id!(
     "request id"
 );
 random_id!(
+    /// A table that a guest has asked for, as in its page's address. Whoever knows it may change or cancel it.
+    BookingId,
+    "booking id"
+);
+random_id!(
     /// A till device that has been paired with this gateway.
     DeviceId,
     "device id"

@@ -1,6 +1,7 @@
 //! The rules of the house. No input or output, no clock, no randomness, no logging: everything is given.
 
 pub mod bill;
+pub mod booking;
 pub mod calendar;
 pub mod campaign;
 pub mod command;

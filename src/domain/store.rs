@@ -8,7 +8,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, business_day};
+use super::booking::rules::Rules;
+use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, Window, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
 use super::phone::Country;
 use super::text::Text;
@@ -38,6 +39,12 @@ pub struct Store {
     pub seats: u16,
     #[serde(default)]
     pub brand: Brand,
+    /// When the store is open; without them it takes no bookings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<Window>,
+    /// See [`Store::booking`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) booking: Option<Rules>,
     /// The chain's, which stand in a file of their own.
     #[serde(skip)]
     pub holidays: Holidays,

@@ -181,6 +181,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::VipChanged(_)
         | Event::GroupReported(_)
         | Event::BirthdayTold(_)
+        | Event::BookingRequested(_)
+        | Event::BookingChanged(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
     };
     facts.extend(at_places(occurrence, business_day(local)));
@@ -267,7 +269,9 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::VipChanged(_)
         | Event::GroupReported(_)
         | Event::BirthdayTold(_)
-        | Event::GuestAnswered(_) => Vec::new(),
+        | Event::GuestAnswered(_)
+        | Event::BookingRequested(_)
+        | Event::BookingChanged(_) => Vec::new(),
     }
 }
 

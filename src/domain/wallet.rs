@@ -765,7 +765,9 @@ impl Wallet {
             | Event::VipChanged(_)
             | Event::GroupReported(_)
             | Event::BirthdayTold(_)
-            | Event::GuestAnswered(_) => {}
+            | Event::GuestAnswered(_)
+            | Event::BookingRequested(_)
+            | Event::BookingChanged(_) => {}
         }
     }
 

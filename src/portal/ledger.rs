@@ -1,8 +1,8 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
-//! they asked of the shop and said to it, who of them is a member, what the floor says by hand, and where staff
-//! said that stickers are.
+//! they asked of the shop and said to it, who of them is a member, which tables they booked, what the floor says
+//! by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::booking::book::Bookings;
 use crate::domain::calendar::business_day;
 use crate::domain::command::Progress;
 use crate::domain::event::{Event, Occurrence};
@@ -45,6 +46,9 @@ const INBOX: &str = "inbox ";
 
 /// What stands before the keys of guests.
 const MEMBERS: &str = "member ";
+
+/// What stands before the keys of the bookings.
+const BOOKINGS: &str = "booking ";
 
 /// What stands before the keys of the places' days.
 const PLACES: &str = "places ";
@@ -115,6 +119,7 @@ pub struct Ledger {
     stickers_have_changed: bool,
     inbox: Inbox,
     members: SharedMembers,
+    bookings: Bookings,
     places: PlaceBook,
 }
 
@@ -194,6 +199,8 @@ impl Ledger {
             self.floor.restore(day, read(value)?);
         } else if after(INBOX).is_some() {
             self.inbox.restore(read(value)?);
+        } else if after(BOOKINGS).is_some() {
+            self.bookings.restore(read(value)?);
         } else if after(PLACES).is_some() {
             self.places.restore(read(value)?);
         } else if key == COMMANDS {
@@ -285,6 +292,7 @@ impl Book for Ledger {
         self.stickers_have_changed = false;
         self.inbox = Inbox::default();
         *self.members.write() = Members::default();
+        self.bookings = Bookings::default();
         self.places.reset();
         self.days.write().reset();
     }
@@ -313,6 +321,7 @@ impl Book for Ledger {
             self.stickers_have_changed |= self.stickers.apply(&occurrence.event);
             self.inbox.apply(occurrence);
             self.members.write().apply(occurrence);
+            self.bookings.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -359,6 +368,9 @@ impl Book for Ledger {
         let steady = self.wallet().steady();
         for (id, request) in self.inbox.take_changes(steady) {
             take(change(named(INBOX, &id), request.map(json)));
+        }
+        for (id, booking) in self.bookings.take_changes(steady) {
+            take(change(named(BOOKINGS, &id), booking.map(json)));
         }
         let today = business_day(steady.to_zoned(TimeZone::UTC).datetime());
         let guests = self.members.write().take_changes(today);

@@ -133,6 +133,7 @@ fn payload(event: &Event) -> Box<RawValue> {
             serde_json::value::to_raw_value(x)
         }
         Event::BirthdayTold(x) => serde_json::value::to_raw_value(x),
+        Event::BookingRequested(x) | Event::BookingChanged(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -256,6 +257,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::VipChanged => Event::VipChanged(read(payload)?),
         Kind::GroupReported => Event::GroupReported(read(payload)?),
         Kind::BirthdayTold => Event::BirthdayTold(read(payload)?),
+        Kind::BookingRequested => Event::BookingRequested(read(payload)?),
+        Kind::BookingChanged => Event::BookingChanged(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

@@ -1,0 +1,371 @@
+use jiff::civil::{DateTime, datetime};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::book::{Asked, Bookings, Refused};
+use super::rules::NotThen;
+use super::*;
+use crate::domain::event::{Event, Occurrence};
+use crate::domain::ids::Issuer;
+use crate::domain::store::Store;
+use crate::domain::wallet::moment_at;
+
+/// A shop that is open from noon to two in the morning and takes two parties, or ten people, a half-hour.
+struct Shop {
+    store: Store,
+    book: Bookings,
+    now: Timestamp,
+    /// What is in the journal.
+    log: Vec<Occurrence>,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let file = include_str!("../../../tests/fixtures/chain/stores/SZ01/store.toml");
+        let more = "\n[[hours]]\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\n\
+                    from = \"12:00\"\nto = \"02:00\"\n\
+                    [booking]\nparties_per_half_hour = 2\nseats_per_half_hour = 10\n";
+        Self {
+            store: toml::from_str(&format!("{file}{more}")).unwrap(),
+            book: Bookings::default(),
+            // A Tuesday, 14:10 on the wall.
+            now: "2026-12-01T06:10:00Z".parse().unwrap(),
+            log: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, guest: u8, party: u8, at: DateTime) -> Result<Option<Booking>, Refused> {
+        self.ask_as(guest, party, at, false)
+    }
+
+    fn ask_as(
+        &mut self,
+        guest: u8,
+        party: u8,
+        at: DateTime,
+        is_vip: bool,
+    ) -> Result<Option<Booking>, Refused> {
+        let asked = Asked {
+            id: id(guest),
+            store: &self.store,
+            issuer: Issuer::Store,
+            vid: Vid::from_entropy([guest; 16]),
+            is_vip,
+            name: name(),
+            party: people(party),
+            at,
+            now: self.now,
+            codes: std::array::from_fn(|n| n as u64),
+        };
+        let said = self.book.ask(&asked)?;
+        if let Some(booking) = &said {
+            self.happen(Event::BookingRequested(Box::new(booking.clone())));
+        }
+        Ok(said)
+    }
+
+    fn act(&mut self, guest: u8, act: Act, by_staff: bool) -> Result<Option<Booking>, Refused> {
+        let lin = lin();
+        let staff = by_staff.then_some(&lin);
+        let said = self.book.act(id(guest), &self.store, act, staff)?;
+        self.changed(said.clone());
+        Ok(said)
+    }
+
+    fn change(&mut self, guest: u8, at: DateTime, party: u8) -> Result<Option<Booking>, Refused> {
+        let wanted = (at, people(party));
+        let said = self.book.change(id(guest), &self.store, wanted, self.now)?;
+        self.changed(said.clone());
+        Ok(said)
+    }
+
+    fn changed(&mut self, said: Option<Booking>) {
+        if let Some(booking) = said {
+            self.happen(Event::BookingChanged(Box::new(booking)));
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let occurrence = Occurrence {
+            store: self.store.id.clone(),
+            moment: moment_at(&self.store, self.now),
+            event,
+        };
+        self.book.apply(&occurrence);
+        self.log.push(occurrence);
+    }
+
+    fn standing(&self, guest: u8) -> Standing {
+        self.book.get(id(guest)).unwrap().standing
+    }
+
+    /// Has a guest wait, as one who asked on the street.
+    fn wait(&mut self, guest: u8, at: DateTime, is_vip: bool) {
+        self.happen(Event::BookingRequested(Box::new(Booking {
+            id: id(guest),
+            revision: 1,
+            store: self.store.id.clone(),
+            at,
+            party: people(2),
+            name: name(),
+            vid: Vid::from_entropy([guest; 16]),
+            code: ShortCode::from_entropy(guest.into(), 4, Issuer::Street),
+            standing: Standing::Waiting,
+            before: None,
+            staff: None,
+            asked_at: self.now,
+            is_vip,
+            gift: None,
+        })));
+    }
+
+    /// The box starts anew from its checkpoint and the whole log.
+    fn restart(&mut self) {
+        let mut again = Bookings::default();
+        for (_, booking) in self.book.take_changes(Timestamp::MIN) {
+            again.restore(booking.unwrap().clone());
+        }
+        for occurrence in &self.log {
+            again.apply(occurrence);
+        }
+        self.book = again;
+    }
+}
+
+fn name() -> GuestName {
+    GuestName::typed("王女士").unwrap()
+}
+
+fn people(number: u8) -> Party {
+    Party::try_from(number).unwrap()
+}
+
+fn lin() -> StaffName {
+    StaffName::parse("lin").unwrap()
+}
+
+fn id(guest: u8) -> BookingId {
+    BookingId::from_entropy([guest; 16])
+}
+
+fn tonight(hour: i8) -> DateTime {
+    datetime(2026, 12, 1, hour, 0, 0, 0)
+}
+
+#[test]
+fn a_half_hour_takes_its_parties_and_no_more() {
+    let mut shop = Shop::open();
+    assert_eq!(
+        shop.ask(1, 4, tonight(19)).unwrap().unwrap().standing,
+        Standing::Requested
+    );
+    assert_eq!(
+        shop.ask(2, 7, tonight(19)),
+        Err(Refused::Full),
+        "eleven people"
+    );
+    shop.ask(3, 6, tonight(19)).unwrap();
+    assert_eq!(
+        shop.ask(4, 1, tonight(19)),
+        Err(Refused::Full),
+        "three parties"
+    );
+    shop.ask(4, 1, datetime(2026, 12, 1, 19, 30, 0, 0)).unwrap();
+    shop.act(1, Act::NoShow, true).unwrap();
+    shop.ask(5, 2, tonight(19)).unwrap();
+    let no = shop.act(1, Act::Undo, true);
+    assert_eq!(no, Err(Refused::Full), "the table is somebody else's now");
+    shop.act(5, Act::Cancel, false).unwrap();
+    shop.act(1, Act::Undo, true).unwrap();
+    assert_eq!(shop.standing(1), Standing::Requested);
+}
+
+#[test]
+fn the_same_form_twice_is_one_booking_and_the_same_word_twice_is_one_word() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    assert_eq!(shop.ask(1, 2, tonight(19)), Ok(None));
+    shop.act(1, Act::Confirm, true).unwrap();
+    assert_eq!(shop.act(1, Act::Confirm, true), Ok(None));
+    assert_eq!(shop.change(1, tonight(19), 2), Ok(None));
+    assert_eq!(shop.log.len(), 2);
+}
+
+#[test]
+fn nobody_books_the_past_a_closed_hour_or_next_year() {
+    let mut shop = Shop::open();
+    for (at, why) in [
+        (tonight(12), NotThen::TooSoon),
+        (datetime(2026, 12, 1, 14, 30, 0, 0), NotThen::TooSoon),
+        (datetime(2025, 12, 1, 19, 0, 0, 0), NotThen::TooSoon),
+        (datetime(2026, 12, 2, 11, 30, 0, 0), NotThen::Closed),
+        (datetime(2026, 12, 2, 2, 0, 0, 0), NotThen::Closed),
+        (datetime(2026, 12, 1, 19, 7, 0, 0), NotThen::Closed),
+        (datetime(2026, 12, 9, 19, 0, 0, 0), NotThen::TooFar),
+        (datetime(9999, 12, 31, 23, 30, 0, 0), NotThen::TooFar),
+    ] {
+        assert_eq!(shop.ask(1, 2, at), Err(Refused::NotThen(why)), "{at}");
+    }
+    assert_eq!(shop.ask(1, 9, tonight(19)), Err(Refused::TooLarge));
+    // Past midnight is still tonight.
+    shop.ask(1, 2, datetime(2026, 12, 2, 1, 30, 0, 0)).unwrap();
+    let rules = shop.store.booking().unwrap();
+    let days = shop.store.days_to_book(rules, shop.now);
+    let all: Vec<_> = days
+        .flat_map(|day| shop.store.half_hours_to_book(rules, day, shop.now))
+        .collect();
+    assert_eq!(all[0], tonight(15), "half an hour from now at the earliest");
+    assert_eq!(all.len(), 22 + 7 * 28);
+}
+
+#[test]
+fn a_store_without_hours_or_without_rules_takes_no_bookings() {
+    let mut shop = Shop::open();
+    shop.store.hours.clear();
+    assert_eq!(shop.ask(1, 2, tonight(19)), Err(Refused::NotHere));
+    let file = include_str!("../../../tests/fixtures/chain/stores/SZ01/store.toml");
+    shop.store = toml::from_str(file).unwrap();
+    assert_eq!(shop.ask(1, 2, tonight(19)), Err(Refused::NotHere));
+}
+
+#[test]
+fn one_diner_books_three_times_ahead() {
+    let mut shop = Shop::open();
+    for hour in [18, 19, 20] {
+        shop.ask(1, 2, tonight(hour)).ok();
+        let mut booking = shop.book.get(id(1)).unwrap().clone();
+        booking.id = BookingId::from_entropy([100 + hour.unsigned_abs(); 16]);
+        shop.happen(Event::BookingRequested(Box::new(booking)));
+    }
+    shop.act(1, Act::Cancel, false).unwrap();
+    let asked = shop.ask_as(2, 2, tonight(21), false).unwrap().unwrap();
+    let again = Asked {
+        id: id(9),
+        store: &shop.store,
+        issuer: Issuer::Store,
+        vid: Vid::from_entropy([1; 16]),
+        is_vip: false,
+        name: asked.name,
+        party: asked.party,
+        at: tonight(22),
+        now: shop.now,
+        codes: [77; 8],
+    };
+    assert_eq!(shop.book.ask(&again), Err(Refused::Enough));
+}
+
+#[test]
+fn a_guest_changes_and_cancels_and_takes_back_only_their_own_word() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    shop.act(1, Act::Confirm, true).unwrap();
+    assert_eq!(shop.act(1, Act::Undo, false), Err(Refused::MovedOn));
+    assert_eq!(shop.act(1, Act::Seat, false), Err(Refused::MovedOn));
+    shop.change(1, tonight(20), 4).unwrap();
+    assert_eq!(shop.standing(1), Standing::Requested, "staff answer anew");
+    shop.act(1, Act::Cancel, false).unwrap();
+    shop.act(1, Act::Undo, false).unwrap();
+    assert_eq!(shop.standing(1), Standing::Requested);
+    shop.act(1, Act::Cancel, true).unwrap();
+    assert_eq!(shop.act(1, Act::Undo, false), Err(Refused::MovedOn));
+    assert_eq!(shop.change(1, tonight(21), 2), Err(Refused::MovedOn));
+    shop.act(1, Act::Undo, true).unwrap();
+    shop.act(1, Act::Seat, true).unwrap();
+    assert_eq!(shop.act(1, Act::Cancel, false), Err(Refused::MovedOn));
+}
+
+#[test]
+fn whoever_waits_moves_up_vips_first() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    shop.ask(2, 2, tonight(19)).unwrap();
+    for (guest, is_vip) in [(3, false), (4, true), (5, false)] {
+        shop.now += SignedDuration::from_secs(1);
+        shop.wait(guest, tonight(19), is_vip);
+    }
+    assert_eq!(shop.book.next_up(&shop.store, shop.now), None);
+    let mut order = Vec::new();
+    for leaves in [1, 2] {
+        shop.act(leaves, Act::Cancel, false).unwrap();
+        let next = shop.book.next_up(&shop.store, shop.now).unwrap();
+        order.push(next.id);
+        shop.changed(Some(next));
+    }
+    assert_eq!(order, [id(4), id(3)]);
+    assert_eq!(shop.book.next_up(&shop.store, shop.now), None);
+    assert_eq!(shop.act(5, Act::Confirm, true), Err(Refused::Full));
+}
+
+#[test]
+fn a_booking_is_forgotten_a_week_after_its_day_in_the_checkpoint_too() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    let later = shop.now + SignedDuration::from_hours(9 * 24);
+    assert_eq!(shop.book.take_changes(shop.now).len(), 1);
+    assert_eq!(shop.book.take_changes(shop.now).len(), 0);
+    assert_eq!(shop.book.take_changes(later), [(id(1), None)]);
+    assert_eq!(shop.book.get(id(1)), None);
+}
+
+#[test]
+fn a_name_is_short_and_no_way_to_reach_anybody() {
+    for (typed, bad) in [
+        ("  ", BadName::Empty),
+        ("\u{7}", BadName::Empty),
+        (
+            "一二三四五六七八九十一二三四五六七八九十一",
+            BadName::TooLong,
+        ),
+        ("Lin 13800138000", BadName::TellsHowToReach),
+        ("lin@example.cn", BadName::TellsHowToReach),
+    ] {
+        assert_eq!(GuestName::typed(typed), Err(bad), "{typed}");
+    }
+    let name = GuestName::typed(" 王 女士\n").unwrap();
+    assert_eq!(name.as_str(), "王 女士");
+    assert!(!format!("{name:?}").contains('王'), "not in a log");
+}
+
+/// An entry that boxes in shops have on their disks, and in frames on their way.
+#[test]
+fn a_booking_reads_as_it_was_written() {
+    let written = r#"{"bk":"01010101010101010101010101010101","n":2,"st":"SZ01","at":"2026-12-01T19:00:00","pty":4,"nm":"王女士","vid":"02020202020202020202020202020202","cd":"7K3F","is":"confirmed","was":"requested","stf":"lin","ask":1796110200000}"#;
+    let booking: Booking = serde_json::from_str(written).unwrap();
+    assert_eq!(booking.at, tonight(19));
+    assert_eq!(serde_json::to_string(&booking).unwrap(), written);
+}
+
+proptest! {
+    /// Whatever guests ask, change, cancel and take back, and staff say, and however often the box starts anew in
+    /// between: no half-hour holds more than it may, and nobody waits beside an empty table for longer than one
+    /// more decision.
+    #[test]
+    fn no_half_hour_ever_holds_more_than_it_may(
+        steps in prop::collection::vec((0_u8..9, 1_u8..12, 1_u8..9, 0_i8..3), 0..120),
+    ) {
+        let mut shop = Shop::open();
+        for (step, guest, party, half) in steps {
+            let at = tonight(19) + SignedDuration::from_mins(30 * i64::from(half));
+            let known = shop.book.get(id(guest)).is_some();
+            match step {
+                0 | 1 => { shop.ask(guest, party, at).ok(); }
+                2 => { shop.change(guest, at, party).ok(); }
+                3 if !known => shop.wait(guest, at, party > 4),
+                3 | 4 => { shop.act(guest, Act::Cancel, party > 4).ok(); }
+                5 => { shop.act(guest, Act::Undo, party > 4).ok(); }
+                6 => { shop.act(guest, Act::ALL[usize::from(party) % 4], true).ok(); }
+                7 => shop.restart(),
+                _ => while let Some(next) = shop.book.next_up(&shop.store, shop.now) {
+                    shop.changed(Some(next));
+                },
+            }
+            for half in 0..3 {
+                let at = tonight(19) + SignedDuration::from_mins(30 * half);
+                let here = shop.book.of_store(&shop.store.id).into_iter();
+                let here: Vec<_> = here.filter(|b| b.at == at && b.standing.holds_room()).collect();
+                let people: u32 = here.iter().map(|b| u32::from(b.party.people())).sum();
+                prop_assert!(here.len() <= 2 && people <= 10, "{at}: {here:?}");
+            }
+        }
+    }
+}
