@@ -22,6 +22,9 @@ pub const CLAIMS_REFUSED: &str = "portal_claims_refused_total";
 /// Calls for staff, and ratings with or without words, that were taken; echoes among them.
 pub const STAFF_CALLS: &str = "portal_staff_calls_total";
 pub const FEEDBACK: &str = "portal_feedback_total";
+/// Tables that were booked, or changed by their guests, and requests for which there was no room or no such hour.
+pub const BOOKINGS: &str = "portal_bookings_total";
+pub const BOOKINGS_REFUSED: &str = "portal_bookings_refused_total";
 /// When the certificate that phones are shown ends, in Unix seconds; not there while there is none.
 pub const PORTAL_CERTIFICATE_NOT_AFTER_SECONDS: &str = "portal_certificate_not_after_seconds";
 pub const REDEMPTIONS: &str = "portal_redemptions_total";

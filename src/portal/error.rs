@@ -22,6 +22,10 @@ pub(super) enum Apology {
     NotSaved,
     /// More calls or feedback than the counter takes from one guest, or one place.
     Enough,
+    /// More bookings ahead than one guest, or the shop, can have.
+    BookedEnough,
+    /// The shop takes none here.
+    NoBookings,
     /// An invitation whose people are away, or that is there no more.
     NobodyThere,
     /// The journal cannot keep a capture, so nothing is promised.
@@ -46,16 +50,20 @@ pub(super) enum Apology {
 impl Apology {
     const fn status(self) -> StatusCode {
         match self {
-            Self::UnknownCode | Self::UnknownCoupon | Self::NobodyThere | Self::NoSuchPage => {
-                StatusCode::NOT_FOUND
-            }
+            Self::UnknownCode
+            | Self::UnknownCoupon
+            | Self::NobodyThere
+            | Self::NoBookings
+            | Self::NoSuchPage => StatusCode::NOT_FOUND,
             Self::Incomplete | Self::WifiElsewhere => StatusCode::UNPROCESSABLE_ENTITY,
             Self::OfferClosed | Self::SoldOut => StatusCode::CONFLICT,
             Self::CannotKeep | Self::NotSaved | Self::WifiFull | Self::WifiAway => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::StaffOnly | Self::WifiClosed | Self::WifiBlocked => StatusCode::FORBIDDEN,
-            Self::WifiSpent | Self::WifiPassesSpent | Self::Enough => StatusCode::TOO_MANY_REQUESTS,
+            Self::WifiSpent | Self::WifiPassesSpent | Self::Enough | Self::BookedEnough => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 
@@ -67,10 +75,11 @@ impl Apology {
             | Self::WifiSpent
             | Self::WifiPassesSpent
             | Self::WifiFull => Some("/".to_owned()),
-            Self::NobodyThere => Some("/me".to_owned()),
+            Self::NobodyThere | Self::BookedEnough => Some("/me".to_owned()),
             Self::UnknownCode
             | Self::UnknownCoupon
             | Self::Enough
+            | Self::NoBookings
             | Self::Incomplete
             | Self::OfferClosed
             | Self::SoldOut
@@ -98,6 +107,8 @@ impl Apology {
                 &shell.t.feedback.enough_title,
                 &shell.t.feedback.enough_text,
             ),
+            Self::BookedEnough => (&shell.t.book.enough_title, &shell.t.book.enough_text),
+            Self::NoBookings => (&shell.t.book.none_title, &shell.t.book.none_text),
             Self::NotSaved => (&error.unsaved_title, &error.unsaved_text),
             Self::NobodyThere => (&shell.t.invite.nobody_title, &shell.t.invite.nobody_text),
             Self::CannotKeep => (&error.busy_title, &error.busy_text),

@@ -169,6 +169,11 @@ impl Ledger {
         &self.inbox
     }
 
+    /// Which tables are booked.
+    pub(super) const fn bookings(&self) -> &Bookings {
+        &self.bookings
+    }
+
     /// What the places of this shop have brought.
     pub(super) const fn places(&self) -> &PlaceBook {
         &self.places

@@ -1,4 +1,5 @@
-//! What this phone holds: every coupon that its cookie knows, the newest first, each with what became of it.
+//! What this phone holds: every coupon that its cookie knows, the newest first, each with what became of it; and
+//! the tables it has booked.
 //!
 //! A diner is a cookie here. A captive window keeps none, so a phone may hold a coupon that this page does not
 //! know; the page says so, and the coupon's own address always works.
@@ -11,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::State;
+use super::book;
 use super::coupon::on_the_wall;
 use super::ledger::{Ledger, only_say};
 use super::pages::{Shell, page, render};
@@ -36,7 +38,15 @@ pub(super) async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Re
         .iter()
         .map(|held| held.row(&state, &bundle, &visitor, shell.t))
         .collect();
-    let html = render(&MePage { rows, shell });
+    let bookings = match visitor.vid {
+        Some(vid) => book::lines(&state, &bundle, vid, visitor.language).await,
+        None => Vec::new(),
+    };
+    let html = render(&MePage {
+        rows,
+        bookings,
+        shell,
+    });
     let answer = page(StatusCode::OK, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
 }
@@ -130,4 +140,5 @@ struct Row {
 struct MePage {
     shell: Shell,
     rows: Vec<Row>,
+    bookings: Vec<book::Line>,
 }

@@ -10,6 +10,7 @@
 //! | [`table`] | `GET /t/{code}`, `GET /` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
+//! | [`book`] | `GET /book` and what is under it |
 //! | [`feedback`] | `GET /feedback` and what is under it |
 //! | [`me`] | `GET /me` |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
@@ -21,6 +22,7 @@
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
 mod admit;
+mod book;
 mod capport;
 pub mod commands;
 mod cookie;
@@ -246,6 +248,7 @@ fn pages() -> Router<State> {
         .route("/admit", post(admit::admit))
         .route("/pass", post(admit::pass))
         .route("/online", get(admit::online))
+        .nest("/book", book::routes())
         .nest("/feedback", feedback::routes())
         .nest("/till", till::routes())
         .nest("/counter", counter::routes())

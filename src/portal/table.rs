@@ -30,7 +30,7 @@ use super::walk;
 use crate::domain::calendar::{business_day, clock};
 use crate::domain::campaign::{Begins, Campaign};
 use crate::domain::event::{Event, View};
-use crate::domain::ids::{CouponId, TapId, TouchpointCode, Vid};
+use crate::domain::ids::{CouponId, StoreId, TapId, TouchpointCode, Vid};
 use crate::domain::invitation::InvitationKind;
 use crate::domain::offer::{self, Place};
 use crate::domain::store::{Greeting, Store, Touchpoint, TouchpointKind};
@@ -129,6 +129,7 @@ pub(super) async fn arrival(
                 tap: &tap,
                 manager: None,
                 offer: None,
+                books_at: folder.store.booking().map(|_| &folder.store.id),
                 is_away: state.is_away(),
                 known: Known::default(),
             });
@@ -259,6 +260,7 @@ impl<'a> Here<'a> {
             code: self.touchpoint.code.as_str(),
             tap,
             manager: manager.map(|name| name.of(language)),
+            books_at: store.booking().map(|_| &store.id),
             offer: campaign.map(|campaign| ShownOffer {
                 campaign: campaign.id.as_str(),
                 gift: campaign.offer.gift.name(language),
@@ -448,6 +450,8 @@ struct LandingPage<'a> {
     tap: &'a str,
     manager: Option<&'a str>,
     offer: Option<ShownOffer<'a>>,
+    /// The store, where it takes bookings.
+    books_at: Option<&'a StoreId>,
     /// The Internet, from a shop that should have it.
     is_away: bool,
     known: Known<'a>,

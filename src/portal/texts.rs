@@ -77,6 +77,18 @@ texts! {
         yours waiting answer called called_text thanks thanks_text thanks_street bad_text
         enough_title enough_text
     }
+    book Book {
+        title link party party_more day time full no_time no_day name name_hint send send_change
+        fault_party fault_time fault_soon fault_far fault_closed fault_full fault_name fault_reach
+        none_title none_text enough_title enough_text people code gift keep look again change cancel undo
+        waiting waiting_text requested requested_text confirmed confirmed_text seated seated_text
+        no_show no_show_text cancelled cancelled_text moved_on no_room
+    }
+    bookings Bookings {
+        title off nothing unanswered today coming settled vip
+        is_waiting is_requested is_confirmed is_seated is_no_show is_cancelled
+        confirm seat no_show cancel undo renews look
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent

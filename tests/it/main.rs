@@ -6,6 +6,7 @@
 
 mod architecture;
 mod bad_input;
+mod booking;
 mod budgets;
 mod certificates;
 mod clock;

@@ -97,32 +97,34 @@ impl Bookings {
         all.filter(move |booking| booking.store == *store)
     }
 
-    /// What a half-hour holds, but for one booking.
-    fn held(&self, store: &StoreId, at: DateTime, but_for: Option<BookingId>) -> Room {
-        let mut held = Room {
-            parties: 0,
-            people: 0,
-        };
+    /// What each half-hour of a store holds, but for one booking.
+    pub fn held_by_half_hours(
+        &self,
+        store: &StoreId,
+        but_for: Option<BookingId>,
+    ) -> BTreeMap<DateTime, Room> {
+        let mut held = BTreeMap::<DateTime, Room>::new();
         for booking in self.in_store(store) {
-            let counts = booking.at == at && booking.standing.holds_room();
-            if counts && Some(booking.id) != but_for {
-                held.parties += 1;
-                held.people += u32::from(booking.party.people());
+            if booking.standing.holds_room() && Some(booking.id) != but_for {
+                let half_hour = held.entry(booking.at).or_default();
+                half_hour.parties += 1;
+                half_hour.people += u32::from(booking.party.people());
             }
         }
         held
     }
 
     /// Whether a party may come at `at` beside those that are booked; `but_for` is its own booking.
-    pub fn has_room(
+    fn has_room(
         &self,
         (store, rules): (&StoreId, &Rules),
         at: DateTime,
         party: Party,
         but_for: Option<BookingId>,
     ) -> bool {
-        let held = self.held(store, at, but_for);
-        rules.room().has_place_for(party, held)
+        let held = self.held_by_half_hours(store, but_for);
+        let beside = held.get(&at).copied().unwrap_or_default();
+        rules.room().has_place_for(party, beside)
     }
 
     /// Decides on a request. `Ok(None)`: it is there already.

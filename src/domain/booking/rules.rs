@@ -54,7 +54,7 @@ const fn half_an_hour() -> u16 {
 }
 
 /// How much may come together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
     pub parties: u32,
     pub people: u32,

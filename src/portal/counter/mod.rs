@@ -4,11 +4,12 @@
 //! figures are those of this box, by the same `fold` as headquarters', and need no Internet: today's beside
 //! yesterday's, and each campaign's where there are several. They are counts and no rates, because page opens
 //! are not people, and what is redeemed on a day was claimed on others, too. The page also tells what waits for
-//! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]);
-//! under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
+//! headquarters and why, and what can be done about it here. What guests ask and say stands on top ([`inbox`]),
+//! with a way to the tables they have booked ([`bookings`]); under the figures staff say what is sold out ([`offers`]); beside them is where the stickers of the shop are
 //! ([`stickers`]), the walk past them ([`walk`]) and their printing ([`sheets`]). What each table, poster and slip has
 //! brought has a page of its own ([`places`]).
 
+mod bookings;
 mod covers;
 mod inbox;
 mod offers;
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/", get(show))
         .route("/inbox", get(inbox::list).post(inbox::answer))
         .route("/inbox/{id}", get(inbox::one))
+        .route("/bookings", get(bookings::list).post(bookings::act))
         .route("/places", get(places::show))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
@@ -89,6 +91,8 @@ struct CounterPage<'a> {
     /// Captures that wait for headquarters, and since when.
     waiting: u64,
     oldest: Option<String>,
+    /// Bookings that wait for an answer; none where the store takes none.
+    bookings: Option<usize>,
     script: &'static str,
 }
 
@@ -139,6 +143,10 @@ async fn show(
         staff: &staff,
         covers,
         recent,
+        bookings: match folder {
+            Some(folder) => bookings::unanswered(&state, folder).await,
+            None => None,
+        },
         script: script::address(),
         inbox: match folder {
             Some(folder) => inbox::shown(&state, folder, visitor.language).await,

@@ -1,0 +1,279 @@
+//! A guest books a table, sees how the booking stands, changes or cancels it.
+//!
+//! Party, day and time are links and buttons, so the page works without a script. It promises only what is on
+//! stable storage, and never more than the half-hour takes: whoever sends the form of an old page is told at the
+//! field what to choose again, and what they typed is still there. Whoever knows a booking's address may change
+//! it, as with a coupon. A name is never logged.
+
+mod chooser;
+mod one;
+
+use axum::Router;
+use axum::extract::{RawQuery, State as Extract};
+use axum::http::header::SET_COOKIE;
+use axum::response::Response;
+use axum::routing::get;
+use jiff::civil::DateTime;
+use serde::Deserialize;
+
+use super::State;
+use super::diner;
+use super::error::{Apology, not_saved};
+use super::ledger::{Ledger, happening, only_say, write};
+use super::texts::texts;
+use super::visitor::Visitor;
+use crate::domain::bill::Party;
+use crate::domain::booking::book::{Asked, Refused};
+use crate::domain::booking::{BadName, Booking, GuestName};
+use crate::domain::event::Event;
+use crate::domain::ids::{BookingId, StoreId, Vid};
+use crate::domain::store::Store;
+use crate::ops::files::random;
+use crate::ops::metrics;
+use crate::portal::form::{Form, FormRejection};
+use crate::wire::bundle::{Bundle, StoreFolder};
+
+use chooser::Faults;
+pub(super) use one::{Line, gift, lines, people, when, why_not};
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/", get(choose).post(send))
+        .route("/{id}", get(one::show).post(one::act))
+}
+
+/// Everything that forms and links about bookings say, as it was typed: one type, because each costs a router two
+/// kilobytes.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Fields {
+    /// Drawn when the page was shown, so that a form sent twice books once; or the booking that is meant.
+    #[serde(default)]
+    pub(super) id: Option<BookingId>,
+    #[serde(default)]
+    pub(super) act: String,
+    /// There where the booking is to be changed.
+    #[serde(default)]
+    change: Option<String>,
+    #[serde(default)]
+    store: Option<StoreId>,
+    #[serde(default)]
+    party: String,
+    #[serde(default)]
+    day: String,
+    #[serde(default)]
+    at: String,
+    #[serde(default)]
+    name: String,
+}
+
+impl Fields {
+    /// The booking that is to be changed.
+    fn changes(&self) -> Option<BookingId> {
+        self.id.filter(|_| self.change.is_some())
+    }
+}
+
+/// The store that somebody books at: the one that is named, or else the one this box stands in.
+fn store_of<'b>(
+    state: &State,
+    bundle: &'b Bundle,
+    named: Option<&StoreId>,
+) -> Option<&'b StoreFolder> {
+    bundle.stores.get(named.or(state.store.as_ref())?)
+}
+
+/// `GET /book`
+async fn choose(
+    Extract(state): Extract<State>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    // A link that somebody has edited shows what it would without the edit.
+    let fields: Fields = serde_urlencoded::from_str(&query).unwrap_or_default();
+    let faults = Faults {
+        party: chooser::party_fault(&state, &visitor, &fields),
+        ..Faults::default()
+    };
+    chooser::page(&state, &visitor, &fields, faults).await
+}
+
+/// `POST /book`
+async fn send(
+    Extract(state): Extract<State>,
+    visitor: Visitor,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    let Ok(Form(fields)) = form else {
+        return Apology::Incomplete.page(&visitor);
+    };
+    let t = &texts(visitor.language).book;
+    let mut faults = Faults {
+        party: chooser::party_fault(&state, &visitor, &fields),
+        ..Faults::default()
+    };
+    let at = fields.at.parse::<DateTime>();
+    if at.is_err() {
+        faults.time = Some(&t.fault_time);
+    }
+    let name = match fields.changes() {
+        // The name stays what it was.
+        Some(_) => None,
+        None => match GuestName::typed(&fields.name) {
+            Ok(name) => Some(name),
+            Err(BadName::Empty | BadName::TooLong) => {
+                faults.name = Some(&t.fault_name);
+                None
+            }
+            Err(BadName::TellsHowToReach) => {
+                faults.name = Some(&t.fault_reach);
+                None
+            }
+        },
+    };
+    let party = Party::parse(&fields.party);
+    let wish = match (at, party) {
+        (Ok(at), Ok(party)) if faults.are_none() => Wish { at, party, name },
+        (Ok(_) | Err(_), _) => return chooser::page(&state, &visitor, &fields, faults).await,
+    };
+    let vid = visitor.vid.unwrap_or(Vid::from_entropy(random()));
+    match book(&state, &fields, wish, vid).await {
+        Ok(Ok(id)) => {
+            metrics::count(metrics::BOOKINGS);
+            move_up(&state).await;
+            let mut response = visitor.see_other(&format!("/book/{id}"));
+            let cookie = diner::remembered(&state, vid);
+            response.headers_mut().append(SET_COOKIE, cookie);
+            response
+        }
+        Ok(Err(refused)) => {
+            metrics::count(metrics::BOOKINGS_REFUSED);
+            refuse(&state, &visitor, &fields, refused).await
+        }
+        Err(apology) => apology.page(&visitor),
+    }
+}
+
+/// What a guest wants, read.
+struct Wish {
+    at: DateTime,
+    party: Party,
+    /// None where a booking is changed.
+    name: Option<GuestName>,
+}
+
+async fn book(
+    state: &State,
+    fields: &Fields,
+    wish: Wish,
+    vid: Vid,
+) -> Result<Result<BookingId, Refused>, Apology> {
+    let (own, bundle) = (state.clone(), state.bundle());
+    let (named, changes) = (fields.store.clone(), fields.changes());
+    let id = fields.id.ok_or(Apology::Incomplete)?;
+    let codes = std::array::from_fn(|_| u64::from_be_bytes(random()));
+    let decide = move |ledger: &mut Ledger| {
+        let Some(folder) = store_of(&own, &bundle, named.as_ref()) else {
+            return only_say(Err(Refused::NotHere));
+        };
+        let (store, now) = (&folder.store, own.now());
+        let bookings = ledger.bookings();
+        let decided = match (changes, wish.name) {
+            (None, Some(name)) => bookings.ask(&Asked {
+                id,
+                store,
+                issuer: own.issuer,
+                vid,
+                // Nobody is a VIP until headquarters sends a list of them.
+                is_vip: false,
+                name,
+                party: wish.party,
+                at: wish.at,
+                now,
+                codes,
+            }),
+            (Some(_), _) | (None, None) => bookings.change(id, store, (wish.at, wish.party), now),
+        };
+        match decided {
+            Err(refused) => only_say(Err(refused)),
+            Ok(None) => only_say(Ok(id)),
+            Ok(Some(booking)) => write(
+                own.boot_time(),
+                happening(store, now, said(booking)),
+                Ok(id),
+            ),
+        }
+    };
+    let answer = state.journal.commit(decide).await;
+    answer.map_err(|error| not_saved(&error))
+}
+
+/// The event that says how a booking stands.
+pub(super) fn said(booking: Booking) -> Event {
+    match booking.revision {
+        1 => Event::BookingRequested(Box::new(booking)),
+        _ => Event::BookingChanged(Box::new(booking)),
+    }
+}
+
+async fn refuse(state: &State, visitor: &Visitor, fields: &Fields, refused: Refused) -> Response {
+    let t = &texts(visitor.language).book;
+    let time = match refused {
+        Refused::NotThen(why) => chooser::why_not_then(t, why),
+        Refused::Full => &t.fault_full,
+        Refused::TooLarge => {
+            let party = chooser::party_fault(state, visitor, fields);
+            let faults = Faults {
+                party,
+                ..Faults::default()
+            };
+            return chooser::page(state, visitor, fields, faults).await;
+        }
+        Refused::Enough => return Apology::BookedEnough.page(visitor),
+        Refused::NotHere => return Apology::NoBookings.page(visitor),
+        // What it became meanwhile is on its own page.
+        Refused::Unknown | Refused::MovedOn => {
+            return match fields.id {
+                Some(id) => visitor.see_other(&format!("/book/{id}")),
+                None => Apology::NoSuchPage.page(visitor),
+            };
+        }
+    };
+    let faults = Faults {
+        time: Some(time),
+        ..Faults::default()
+    };
+    chooser::page(state, visitor, fields, faults).await
+}
+
+/// Lets those move up who wait for what has become free, one frame for each. What a crash leaves undone the next
+/// decision does.
+pub(super) async fn move_up(state: &State) {
+    loop {
+        let (own, bundle) = (state.clone(), state.bundle());
+        let decide = move |ledger: &mut Ledger| {
+            let now = own.now();
+            let next = own.own_store(&bundle).and_then(|folder| {
+                let store: &Store = &folder.store;
+                Some((store, ledger.bookings().next_up(store, now)?))
+            });
+            match next {
+                Some((store, next)) => {
+                    write(own.boot_time(), happening(store, now, said(next)), true)
+                }
+                None => only_say(false),
+            }
+        };
+        let moved = state.journal.commit(decide).await;
+        // A journal that cannot write has said so where the decision before was made.
+        if !moved.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+/// A booking, once everything that was decided before is on stable storage.
+async fn find(state: &State, id: BookingId) -> Option<Booking> {
+    let look = move |ledger: &mut Ledger| only_say(ledger.bookings().get(id).cloned());
+    state.journal.commit(look).await.ok().flatten()
+}

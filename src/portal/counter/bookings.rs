@@ -1,0 +1,290 @@
+//! The list of booked tables at the counter: who waits for an answer, VIPs first; who comes today; who comes later.
+//!
+//! Staff confirm, seat, or say that nobody came, with one tap each, and take a tap back as long as the room is not
+//! somebody else's. Whoever is seated gets the coupon of the bookings' campaign in the same frame, so that neither
+//! is there without the other. It works without the Internet, as everything at the counter does.
+
+use askama::Template;
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::domain::booking::book::Refused;
+use crate::domain::booking::{Act, Booking, Standing};
+use crate::domain::calendar::business_day;
+use crate::domain::event::Event;
+use crate::domain::ids::{BookingId, CouponId, ShortCode, StaffName, TapId};
+use crate::domain::text::Language;
+use crate::domain::wallet::{Fresh, TapAsked, Tapped};
+use crate::journal::Verdict;
+use crate::ops::files::random;
+use crate::ops::metrics;
+use crate::portal::State;
+use crate::portal::book::{Fields, gift, move_up, people, said, when, why_not};
+use crate::portal::error::{Apology, not_saved};
+use crate::portal::form::{Form, FormRejection};
+use crate::portal::ledger::{Ledger, only_say, write_all};
+use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
+use crate::portal::texts::{Bookings as Texts, texts};
+use crate::portal::till::SignedIn;
+use crate::wire::bundle::{Bundle, StoreFolder};
+
+/// `GET /counter/bookings`
+pub(super) async fn list(Extract(state): Extract<State>, signed_in: SignedIn) -> Response {
+    show(&state, &signed_in, None).await
+}
+
+/// `POST /counter/bookings`
+pub(super) async fn act(
+    Extract(state): Extract<State>,
+    signed_in: SignedIn,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    let asked = form.ok().and_then(|Form(fields)| {
+        let act = Act::named(&fields.act)?;
+        Some((fields.id?, act))
+    });
+    let Some((id, act)) = asked else {
+        return Apology::Incomplete.page(&signed_in.visitor);
+    };
+    let fresh = Fresh {
+        coupon: random(),
+        vid: random(),
+        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
+    };
+    let (own, bundle, staff) = (state.clone(), state.bundle(), signed_in.staff.clone());
+    let decide = move |ledger: &mut Ledger| match own.own_store(&bundle) {
+        Some(folder) => decide(&own, (&bundle, folder), ledger, (id, act, &staff), fresh),
+        None => only_say(Err(Refused::NotHere)),
+    };
+    match state.journal.commit(decide).await {
+        Ok(Ok(())) => {
+            move_up(&state).await;
+            see_other("/counter/bookings")
+        }
+        Ok(Err(refused)) => {
+            let t = &texts(signed_in.visitor.language).book;
+            show(&state, &signed_in, Some(why_not(t, refused))).await
+        }
+        Err(error) => not_saved(&error).page(&signed_in.visitor),
+    }
+}
+
+fn decide(
+    state: &State,
+    (bundle, folder): (&Bundle, &StoreFolder),
+    ledger: &Ledger,
+    (id, act, staff): (BookingId, Act, &StaffName),
+    fresh: Fresh,
+) -> Verdict<Result<(), Refused>> {
+    let store = &folder.store;
+    let mut booking = match ledger.bookings().act(id, store, act, Some(staff)) {
+        Err(refused) => return only_say(Err(refused)),
+        Ok(None) => return only_say(Ok(())),
+        Ok(Some(booking)) => booking,
+    };
+    let mut events = Vec::new();
+    if booking.standing == Standing::Seated && booking.gift.is_none() {
+        let (coupon, claim) = give(state, (bundle, folder), ledger, &booking, fresh);
+        booking.gift = coupon;
+        events.extend(claim);
+    }
+    events.push(said(booking));
+    write_all(state.boot_time(), (store, state.now()), events, Ok(()))
+}
+
+/// The coupon that comes with a booking, and its claim where it is new. None where the campaign gives nothing to
+/// this guest now: a table is worth more than a gift.
+fn give(
+    state: &State,
+    (bundle, folder): (&Bundle, &StoreFolder),
+    ledger: &Ledger,
+    booking: &Booking,
+    fresh: Fresh,
+) -> (Option<CouponId>, Option<Event>) {
+    let rules = folder.store.booking();
+    let campaign = rules.and_then(|rules| bundle.campaign(rules.gift.as_ref()?));
+    let Some(campaign) = campaign else {
+        return (None, None);
+    };
+    // A claim counts for a place, and nobody has said yet which table it is.
+    let mut places = folder.touchpoints.values();
+    let place = places.find(|place| place.is_bound() && campaign.touchpoints.contains(&place.kind));
+    let Some(touchpoint) = place else {
+        return (None, None);
+    };
+    let asked = TapAsked {
+        // The same booking is the same tap, however often it is seated.
+        tap: TapId::from_entropy(booking.id.to_bytes()),
+        vid: Some(booking.vid),
+        store: &folder.store,
+        touchpoint,
+        campaign,
+        slice: bundle.slice(campaign),
+        issuer: state.issuer,
+        now: state.now(),
+        fresh,
+    };
+    match ledger.wallet().claim(&asked) {
+        Ok(Tapped::Held(coupon)) => (Some(coupon), None),
+        Ok(Tapped::New(claim)) => {
+            metrics::count(metrics::CLAIMS);
+            (Some(claim.coupon), Some(Event::Claim(*claim)))
+        }
+        Err(_) => {
+            metrics::count(metrics::CLAIMS_REFUSED);
+            (None, None)
+        }
+    }
+}
+
+/// Bookings that have something in common.
+struct Group<'a> {
+    title: &'a str,
+    rows: Vec<Row>,
+}
+
+/// A booking as staff see it.
+struct Row {
+    id: BookingId,
+    when: String,
+    people: String,
+    name: String,
+    code: ShortCode,
+    is_vip: bool,
+    standing: &'static str,
+    gift: Option<String>,
+    /// Who said the last word.
+    staff: Option<StaffName>,
+    acts: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Template)]
+#[template(path = "portal/counter_bookings.html")]
+struct BookingsPage<'a> {
+    shell: Shell,
+    store: &'a str,
+    staff: &'a StaffName,
+    takes_bookings: bool,
+    groups: Vec<Group<'a>>,
+    fault: Option<&'a str>,
+}
+
+async fn show(
+    state: &State,
+    SignedIn { visitor, staff, .. }: &SignedIn,
+    fault: Option<&str>,
+) -> Response {
+    let bundle = state.bundle();
+    let Some(folder) = state.own_store(&bundle) else {
+        return see_other("/till");
+    };
+    let bookings = of_store(state, folder).await;
+    let language = visitor.language;
+    let link = LanguageLink::At("/counter/bookings");
+    let html = render(&BookingsPage {
+        shell: Shell::new(language, link, Some(&folder.store)),
+        store: folder.store.name.of(language),
+        staff,
+        takes_bookings: folder.store.booking().is_some() || !bookings.is_empty(),
+        groups: groups(state, (&bundle, folder), &bookings, language),
+        fault,
+    });
+    let status = match fault {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::CONFLICT,
+    };
+    let answer = page(status, visitor.packing, html);
+    (visitor.remember_language(), answer).into_response()
+}
+
+/// The bookings of today and later, in their order.
+async fn of_store(state: &State, folder: &StoreFolder) -> Vec<Booking> {
+    let store = folder.store.id.clone();
+    let today = business_day(folder.store.local(state.now()));
+    let look = move |ledger: &mut Ledger| {
+        let bookings = ledger.bookings().of_store(&store).into_iter();
+        let ahead = bookings.filter(|booking| business_day(booking.at) >= today);
+        only_say(ahead.cloned().collect())
+    };
+    // A journal that cannot write says so where somebody wants something written.
+    state.journal.commit(look).await.unwrap_or_default()
+}
+
+/// How many wait for an answer in the store this box stands in; none where it takes no bookings.
+pub(super) async fn unanswered(state: &State, folder: &StoreFolder) -> Option<usize> {
+    folder.store.booking()?;
+    let bookings = of_store(state, folder).await;
+    let unanswered = bookings.iter().filter(|b| b.standing.is_unanswered());
+    Some(unanswered.count())
+}
+
+fn groups<'a>(
+    state: &State,
+    (bundle, folder): (&Bundle, &StoreFolder),
+    bookings: &[Booking],
+    language: Language,
+) -> Vec<Group<'a>> {
+    let t = &texts(language).bookings;
+    let today = business_day(folder.store.local(state.now()));
+    let row = |booking: &Booking| row(bundle, booking, language);
+    let of = |title, is_in: &dyn Fn(&Booking) -> bool| Group {
+        title,
+        rows: bookings.iter().filter(|b| is_in(b)).map(row).collect(),
+    };
+    let is_today = |booking: &Booking| business_day(booking.at) == today;
+    let is_booked = |booking: &Booking| booking.standing == Standing::Confirmed;
+    let mut unanswered = of(&t.unanswered, &|b| b.standing.is_unanswered());
+    // Whoever is to be answered first, whatever day they come.
+    unanswered.rows.sort_by_key(|row| !row.is_vip);
+    let mut groups = vec![
+        unanswered,
+        of(&t.today, &|b| is_today(b) && is_booked(b)),
+        of(&t.coming, &|b| !is_today(b) && is_booked(b)),
+        of(&t.settled, &|b| !b.standing.is_ahead()),
+    ];
+    groups.retain(|group| !group.rows.is_empty());
+    groups
+}
+
+fn row(bundle: &Bundle, booking: &Booking, language: Language) -> Row {
+    let all = texts(language);
+    let t = &all.bookings;
+    let acts = Act::ALL.into_iter().filter(|act| {
+        // What was just said is not offered again.
+        booking.after(*act).is_some() && !booking.is_done(*act)
+    });
+    Row {
+        id: booking.id,
+        when: when(booking, language),
+        people: people(booking, &all.book),
+        name: booking.name.as_str().to_owned(),
+        code: booking.code,
+        is_vip: booking.is_vip,
+        standing: standing(t, booking.standing),
+        gift: gift(bundle, booking, language),
+        staff: booking.staff.clone(),
+        acts: acts.map(|act| (act.name(), words(t, act))).collect(),
+    }
+}
+
+fn standing(t: &'static Texts, standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => &t.is_waiting,
+        Standing::Requested => &t.is_requested,
+        Standing::Confirmed => &t.is_confirmed,
+        Standing::Seated => &t.is_seated,
+        Standing::NoShow => &t.is_no_show,
+        Standing::Cancelled => &t.is_cancelled,
+    }
+}
+
+fn words(t: &'static Texts, act: Act) -> &'static str {
+    match act {
+        Act::Confirm => &t.confirm,
+        Act::Seat => &t.seat,
+        Act::NoShow => &t.no_show,
+        Act::Cancel => &t.cancel,
+        Act::Undo => &t.undo,
+    }
+}

@@ -1,0 +1,294 @@
+//! A guest books a table; the counter answers, seats and takes back; a power cut and a crowd change nothing of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use maitred::cli::demo::phone::Page;
+use maitred::ops::clock::{Clock, SystemClock};
+use tokio::task::JoinSet;
+
+use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, scan, table};
+
+/// The shop is open around the clock and takes two parties a half-hour.
+fn take_bookings(chain: &Path) {
+    let file = chain.join("stores/SZ01/store.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
+    let more = "\n[[hours]]\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\n\
+                from = \"00:00\"\nto = \"00:00\"\n\
+                [booking]\nparties_per_half_hour = 2\ngift = \"quiet-hours\"\n";
+    fs_err::write(file, text + more).unwrap();
+}
+
+/// So many days from now at noon, on the wall of a shop in Shenzhen.
+fn noon_in(days: i64) -> String {
+    let today: Date = Offset::constant(8).to_datetime(SystemClock.now()).date();
+    today
+        .saturating_add(days.days())
+        .at(12, 0, 0, 0)
+        .to_string()
+}
+
+async fn phone(store: &TestStore) -> Phone {
+    Phone::open(store.portal(), &Tasks::new()).await.unwrap()
+}
+
+/// Sends the form of a fresh page, in English.
+async fn book(phone: &mut Phone, party: &str, at: &str, name: &str) -> Page {
+    let page = phone.get("/book?lang=en").await.unwrap();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    let id = page.field("id").unwrap().to_owned();
+    send(phone, &id, party, at, name).await
+}
+
+async fn send(phone: &mut Phone, id: &str, party: &str, at: &str, name: &str) -> Page {
+    let fields = [("id", id), ("party", party), ("at", at), ("name", name)];
+    phone.post("/book?lang=en", &fields).await.unwrap()
+}
+
+/// The path of the booking that was made.
+fn made(page: &Page) -> String {
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
+    let path = page.location.clone().unwrap();
+    path.split('?').next().unwrap().to_owned()
+}
+
+async fn word(phone: &mut Phone, path: &str, act: &str) -> Page {
+    phone.post(path, &[("act", act)]).await.unwrap()
+}
+
+async fn staff_say(till: &mut Till, path: &str, act: &str) -> Page {
+    let id = path.strip_prefix("/book/").unwrap();
+    let fields = [("id", id), ("act", act)];
+    till.phone.post("/counter/bookings", &fields).await.unwrap()
+}
+
+async fn list(till: &mut Till) -> String {
+    let page = till.phone.get("/counter/bookings?lang=en").await.unwrap();
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    page.html
+}
+
+async fn reads(phone: &mut Phone, path: &str, words: &str) {
+    let page = phone.get(&format!("{path}?lang=en")).await.unwrap();
+    assert!(page.html.contains(words), "{words}: {}", page.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_booked_confirmed_and_seated_with_its_gift_offline_and_over_power_cuts() {
+    let mut chain = TestChain::start_edited(take_bookings);
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    chain.stop_hq();
+    let mut till = Till::open(&store, &pin).await;
+    assert!(list(&mut till).await.contains("Nobody has booked"));
+
+    let (mut guest, landing) = scan(store.portal(), &table(1)).await;
+    assert!(
+        landing.html.contains("/book?store=SZ01"),
+        "{}",
+        landing.html
+    );
+    let asked = guest.get("/book?lang=en").await.unwrap();
+    let id = asked.field("id").unwrap().to_owned();
+    let booked = send(&mut guest, &id, "4", &noon_in(1), "王女士").await;
+    let path = made(&booked);
+    let again = send(&mut guest, &id, "4", &noon_in(1), "王女士").await;
+    assert_eq!(made(&again), path, "the same form is the same booking");
+    reads(&mut guest, &path, "Your table is kept").await;
+    reads(&mut guest, "/me", "12:00").await;
+
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut till = Till::open(&store, &pin).await;
+    let waiting = list(&mut till).await;
+    assert!(
+        waiting.contains("王女士") && waiting.contains("4 people"),
+        "{waiting}"
+    );
+    let front = till.phone.get("/counter?lang=en").await.unwrap().html;
+    assert!(front.contains("Waiting for an answer: 1"), "{front}");
+    staff_say(&mut till, &path, "confirm").await;
+    let mut own = phone(&store).await;
+    own.remember(guest.cookies());
+    let mut guest = own;
+    reads(&mut guest, &path, "Your table is confirmed").await;
+
+    // Another time is another question.
+    let change = [
+        ("id", id.as_str()),
+        ("change", "yes"),
+        ("party", "3"),
+        ("at", &noon_in(2)),
+    ];
+    let changed = guest.post("/book", &change).await.unwrap();
+    assert_eq!(made(&changed), path);
+    reads(&mut guest, &path, "3 people").await;
+    reads(&mut guest, &path, "Your table is kept").await;
+    assert_eq!(
+        word(&mut guest, &path, "cancel").await.status,
+        StatusCode::SEE_OTHER
+    );
+    reads(&mut guest, &path, "The booking is cancelled").await;
+    word(&mut guest, &path, "undo").await;
+    reads(&mut guest, &path, "Your table is kept").await;
+    let no = word(&mut guest, &path, "seat").await;
+    assert_eq!(no.status, StatusCode::CONFLICT, "a guest seats nobody");
+
+    staff_say(&mut till, &path, "seat").await;
+    reads(&mut guest, &path, "Welcome").await;
+    let page = guest.get(&path).await.unwrap();
+    let coupon = page.between("href=\"/c/", "\"").unwrap().to_owned();
+    staff_say(&mut till, &path, "undo").await;
+    staff_say(&mut till, &path, "seat").await;
+    store.process.stop();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut guest = phone(&store).await;
+    let page = guest.get(&path).await.unwrap();
+    assert!(
+        page.html.contains(&coupon),
+        "seated twice is one gift: {}",
+        page.html
+    );
+
+    chain.start_hq();
+    store.wait_until_sent().await;
+    let totals = chain.totals_with(1).await;
+    assert_eq!((totals.quarantined, totals.coupons), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_who_book_one_half_hour_at_once_never_get_more_than_there_is_over_a_power_cut() {
+    let chain = TestChain::start_edited(take_bookings);
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let at = Arc::new(noon_in(1));
+    let mut crowd = JoinSet::new();
+    let portal = store.portal();
+    for guest in 0..100_u32 {
+        let at = Arc::clone(&at);
+        crowd.spawn(async move {
+            let id = format!("{guest:032x}");
+            // The plug is pulled while they ask.
+            let mut phone = Phone::open(portal, &Tasks::new()).await.ok()?;
+            let fields = [
+                ("id", id.as_str()),
+                ("party", "2"),
+                ("at", &at),
+                ("name", "A"),
+            ];
+            let page = phone.post("/book", &fields).await.ok()?;
+            Some((id, page.status == StatusCode::SEE_OTHER))
+        });
+    }
+    // Some have an answer, others have not.
+    let mut promised = Vec::new();
+    for _ in 0..40 {
+        promised.extend(crowd.join_next().await.unwrap().unwrap());
+    }
+    store.process.kill();
+    while let Some(answer) = crowd.join_next().await {
+        promised.extend(answer.unwrap());
+    }
+    let promised: Vec<_> = promised
+        .into_iter()
+        .filter_map(|(id, is_booked)| is_booked.then_some(id))
+        .collect();
+
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut till = Till::open(&store, &pin).await;
+    let kept = list(&mut till).await;
+    let kept: Vec<_> = kept.split("id=\"b").skip(1).map(|row| &row[..32]).collect();
+    assert!(
+        kept.len() <= 2 && promised.len() <= 2,
+        "{kept:?} {promised:?}"
+    );
+    for id in &promised {
+        assert!(kept.contains(&id.as_str()), "{id} was promised a table");
+    }
+    // The same hundred again, as phones that reload: whoever was promised one has it, and two are booked at last.
+    let mut guest = phone(&store).await;
+    for id in 0..100_u32 {
+        let id = format!("{id:032x}");
+        let answer = send(&mut guest, &id, "2", &at, "A").await;
+        let has_it = answer.status == StatusCode::SEE_OTHER;
+        assert!(has_it || !promised.contains(&id), "{}", answer.html);
+    }
+    let kept = list(&mut till).await.matches("id=\"b").count();
+    assert_eq!(kept, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_booked_is_said_at_its_field_and_nothing_typed_is_lost() {
+    let chain = TestChain::start_edited(take_bookings);
+    let store = chain.open_store().await;
+    let mut guest = phone(&store).await;
+    let tomorrow = noon_in(1);
+    let refused = StatusCode::UNPROCESSABLE_ENTITY;
+    for (party, at, name, sentence) in [
+        ("0", &*tomorrow, "Lin", "for 1 to 8 people"),
+        ("4000", &tomorrow, "Lin", "for 1 to 8 people"),
+        ("many", &tomorrow, "Lin", "for 1 to 8 people"),
+        ("9", &tomorrow, "Lin", "for 1 to 8 people"),
+        ("2", "", "Lin", "Please choose a time"),
+        ("2", "tomorrow", "Lin", "Please choose a time"),
+        ("2", "2020-01-01T12:00", "Lin", "over, or too soon"),
+        ("2", "2999-01-01T12:00", "Lin", "further ahead"),
+        (
+            "2",
+            &tomorrow.replace(":00:00", ":07:00"),
+            "Lin",
+            "We are closed then",
+        ),
+        ("2", &tomorrow, "", "a name of at most 20"),
+        (
+            "2",
+            &tomorrow,
+            "123456789012345678901",
+            "a name of at most 20",
+        ),
+        ("2", &tomorrow, "13800138000", "leave out phone numbers"),
+    ] {
+        let page = book(&mut guest, party, at, name).await;
+        assert_eq!(page.status, refused, "{party} {at} {name}: {}", page.html);
+        assert!(page.html.contains(sentence), "{sentence}: {}", page.html);
+        assert!(
+            page.html.contains(&format!("value=\"{name}\"")),
+            "{name} is gone"
+        );
+    }
+    // Markup is a name like any other, and stays words.
+    let page = book(&mut guest, "2", &tomorrow, "<b>Lin</b>").await;
+    let page = guest.get(&made(&page)).await.unwrap();
+    assert!(!page.html.contains("<b>Lin"), "{}", page.html);
+    for nonsense in ["/book/zz", "/book/00000000000000000000000000000000"] {
+        assert_eq!(
+            guest.get(nonsense).await.unwrap().status,
+            StatusCode::NOT_FOUND
+        );
+    }
+    let log = store.process.log();
+    assert!(
+        !log.contains("Lin") && !log.contains("13800138000"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_takes_no_bookings_says_so_and_shows_no_way_there() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let (mut guest, landing) = scan(store.portal(), &table(1)).await;
+    assert!(!landing.html.contains("/book"), "{}", landing.html);
+    let page = guest.get("/book?lang=en").await.unwrap();
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert!(page.html.contains("No bookings here"), "{}", page.html);
+    let mut till = Till::open(&store, &pin).await;
+    assert!(list(&mut till).await.contains("takes no bookings"));
+    let stranger = guest.get("/counter/bookings").await.unwrap();
+    assert_eq!(stranger.location.as_deref(), Some("/till"));
+}
