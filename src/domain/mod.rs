@@ -11,6 +11,7 @@ pub mod floor;
 pub mod ids;
 pub mod interval;
 pub mod invitation;
+pub mod linter;
 pub mod members;
 pub mod offer;
 pub mod phone;

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod link;
 pub mod pos;
 pub mod qr;
+pub mod rules;
 pub mod sealed;
 pub mod signing;
 pub mod staff;
