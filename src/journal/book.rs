@@ -26,6 +26,12 @@ pub trait Book: Send + 'static {
     ///
     /// One by one, because all of them together may be as large as the book.
     fn take_changes(&mut self, take: &mut dyn FnMut(Change));
+
+    /// Whether what went since the last call must leave the disk with this checkpoint, and not only when its file
+    /// has grown: somebody asked to be forgotten.
+    fn has_forgotten(&mut self) -> bool {
+        false
+    }
 }
 
 /// One checkpointed entry is put or deleted, whatever was there before.

@@ -193,9 +193,15 @@ impl Log {
             return Ok(None);
         }
         // It may have grown by what is new.
+        let index = self.index()?;
+        Ok(is_large(self).then_some(index))
+    }
+
+    /// Where everything that counts is.
+    pub(super) fn index(&mut self) -> Result<Index, StorageError> {
         let index = Index::read(&self.path)?;
         self.live_bytes = index.live_bytes();
-        Ok(is_large(self).then_some(index))
+        Ok(index)
     }
 
     fn write_as(

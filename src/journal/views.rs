@@ -145,10 +145,12 @@ impl Views {
         outcome?;
         log.finish(ends)?;
         self.positions = ends.to_vec();
-        match self.log.worth_copying()? {
-            Some(index) => self.copy(&index),
-            None => Ok(()),
-        }
+        let index = if book.has_forgotten() {
+            Some(self.log.index()?)
+        } else {
+            self.log.worth_copying()?
+        };
+        index.map_or(Ok(()), |index| self.copy(&index))
     }
 
     /// Whether the checkpoint contains the stream's frames up to `seq`.
@@ -373,8 +375,8 @@ mod tests {
 
     const PROFILE: Profile = Profile::Small;
 
-    /// A book that knows only what has changed.
-    struct Changes(Vec<Change>);
+    /// A book that knows only what has changed, and whether somebody asked to be forgotten.
+    struct Changes(Vec<Change>, bool);
 
     impl Book for Changes {
         fn reset(&mut self) {}
@@ -383,10 +385,15 @@ mod tests {
         fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
             self.0.drain(..).for_each(take);
         }
+        fn has_forgotten(&mut self) -> bool {
+            self.1
+        }
     }
 
     fn checkpoint(views: &mut Views, changes: Vec<Change>, ends: &[(StreamId, u64)]) {
-        views.checkpoint(&mut Changes(changes), ends).unwrap();
+        views
+            .checkpoint(&mut Changes(changes, false), ends)
+            .unwrap();
     }
 
     fn reopen(dir: &Path) -> (Opened, BTreeMap<Vec<u8>, Vec<u8>>) {
@@ -447,6 +454,30 @@ mod tests {
         let (_views, positions, restored) = open(dir.path());
         assert_eq!(end_of(&positions, stream), Some(101));
         assert_eq!(restored.len(), 99);
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_the_disk_at_once_and_the_rest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let stream = StreamId(Uuid::from_u128(7));
+        let (mut views, ..) = open(dir.path());
+        checkpoint(&mut views, vec![put(1, 0xdead), put(2, 2)], &[(stream, 1)]);
+        let holds = |dir: &Path| {
+            let file = fs_err::read(log_of(dir)).unwrap();
+            file.windows(4)
+                .any(|bytes| bytes == 0xdead_u32.to_be_bytes())
+        };
+        assert!(holds(dir.path()));
+        let key = 1_u32.to_be_bytes().to_vec();
+        let gone = vec![Change::Delete { key }];
+        views
+            .checkpoint(&mut Changes(gone, true), &[(stream, 2)])
+            .unwrap();
+        assert!(!holds(dir.path()));
+        drop(views);
+        let (_views, positions, restored) = open(dir.path());
+        assert_eq!(end_of(&positions, stream), Some(2));
+        assert_eq!(restored.len(), 1);
     }
 
     #[test]
