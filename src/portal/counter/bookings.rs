@@ -117,6 +117,7 @@ fn give(
         // The same booking is the same tap, however often it is seated.
         tap: TapId::from_entropy(booking.id.to_bytes()),
         vid: Some(booking.vid),
+        standing: ledger.members().standing(Some(booking.vid)),
         store: &folder.store,
         touchpoint,
         campaign,
