@@ -15,7 +15,7 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::business_day;
@@ -51,6 +51,24 @@ pub struct Membership {
     /// Nobody: a rule was met, or the guest asked themselves.
     #[serde(rename = "stf", default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<StaffName>,
+}
+
+/// What a word is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Card,
+    Vip,
+    Group,
+}
+
+impl Topic {
+    const fn event(self, word: Membership) -> Event {
+        match self {
+            Self::Card => Event::MemberRegistered(word),
+            Self::Vip => Event::VipChanged(word),
+            Self::Group => Event::GroupReported(word),
+        }
+    }
 }
 
 impl Membership {
@@ -126,6 +144,14 @@ impl Member {
         let counted = self.visits.iter().filter(|visit| visit.day > begins);
         let paid: Vec<_> = counted.map(|visit| (visit.day, visit.fen)).collect();
         rules.missing(&paid, today)
+    }
+
+    const fn word(&self, topic: Topic) -> Option<Word> {
+        match topic {
+            Topic::Card => self.card,
+            Topic::Vip => self.vip,
+            Topic::Group => self.group,
+        }
     }
 
     fn has_nothing_but_visits(&self) -> bool {
@@ -287,6 +313,27 @@ impl Members {
             decided_at: word.decided_at,
         });
         Some(word.vid)
+    }
+
+    /// What is to be written where somebody says that a guest is it now, or is it no more; none where it is so.
+    pub fn say(
+        &self,
+        topic: Topic,
+        (vid, is): (Vid, bool),
+        (today, now): (Date, Timestamp),
+        by: Option<StaffName>,
+    ) -> Option<Event> {
+        let known = self.get(vid).and_then(|guest| guest.word(topic));
+        if known.is_some_and(|known| known.is) == is {
+            return None;
+        }
+        // The clock may have been set back since the last word, and this one is the later.
+        let after = known.map_or(now, |known| {
+            let next = SignedDuration::from_millis(1);
+            known.decided_at.saturating_add(next).unwrap_or(now)
+        });
+        let word = Membership::now(vid, is, (today, now.max(after)), by);
+        Some(topic.event(word))
     }
 
     /// Whether `word` on a VIP would change anything.

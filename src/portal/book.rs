@@ -184,8 +184,7 @@ async fn book(
                 store,
                 issuer: own.issuer,
                 vid,
-                // Nobody is a VIP until headquarters sends a list of them.
-                is_vip: false,
+                is_vip: ledger.members().is_vip(vid),
                 name,
                 party: wish.party,
                 at: wish.at,

@@ -13,6 +13,7 @@
 //! | [`book`] | `GET /book` and what is under it |
 //! | [`feedback`] | `GET /feedback` and what is under it |
 //! | [`me`] | `GET /me` |
+//! | [`vip`] | `GET /vip`, `POST /vip` |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
@@ -54,6 +55,7 @@ mod table;
 mod texts;
 mod till;
 mod views;
+mod vip;
 mod visitor;
 mod walk;
 
@@ -244,6 +246,7 @@ fn pages() -> Router<State> {
         .route("/c/{id}/invite", post(invite::ask))
         .route("/c/{id}/invite/{name}", get(invite::show))
         .route("/me", get(me::show))
+        .route("/vip", get(vip::show).post(vip::tell))
         .route("/notice", get(coupon::notice))
         .route("/admit", post(admit::admit))
         .route("/pass", post(admit::pass))

@@ -89,6 +89,14 @@ texts! {
         is_waiting is_requested is_confirmed is_seated is_no_show is_cancelled
         confirm seat no_show cancel undo renews look
     }
+    vip Vip {
+        title vip member since say keep take take_note take_again missing visit visits yuan or within gives by_staff
+        group birthday birthday_for birthday_field birthday_hint birthday_keep birthday_kept birthday_remove
+        has_year no_day
+    }
+    guest Guest {
+        title about field show unknown vip no_vip make joined left in_group end end_about visits visit none
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent

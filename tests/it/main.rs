@@ -21,6 +21,7 @@ mod https;
 mod invite;
 mod kill;
 mod ledger;
+mod members;
 mod memory;
 mod outage;
 mod packaging;

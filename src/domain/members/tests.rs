@@ -147,6 +147,27 @@ fn a_vip_that_was_taken_away_is_earned_by_new_visits_alone() {
 }
 
 #[test]
+fn what_is_so_already_is_not_said_again_and_the_last_word_is_the_latest_whatever_the_clock_says() {
+    let mut members = Members::default();
+    let today = date(2026, 12, 1);
+    let mut say = |topic, is, days| {
+        let said = members.say(topic, (GUEST, is), (today, noon(days)), Some(lin()));
+        if let Some(event) = &said {
+            members.apply(&at(0, event.clone()));
+        }
+        said.is_some()
+    };
+    assert!(!say(Topic::Vip, false, 0), "was never one");
+    assert!(say(Topic::Vip, true, 9) && !say(Topic::Vip, true, 9));
+    assert!(say(Topic::Group, true, 0) && say(Topic::Card, true, 0));
+    assert!(say(Topic::Vip, false, 3), "the clock was put back");
+    let guest = members.get(GUEST).unwrap();
+    assert_eq!(guest.vip_since(), None);
+    assert_eq!(guest.in_group_since(), Some(today));
+    assert_eq!(guest.card_since(), Some(today));
+}
+
+#[test]
 fn a_code_finds_its_member_and_nobody_where_it_could_be_two() {
     let mut members = Members::default();
     let code = MemberCode::of(GUEST);

@@ -11,6 +11,7 @@
 
 mod bookings;
 mod covers;
+mod guest;
 mod inbox;
 mod offers;
 mod pair;
@@ -50,6 +51,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/inbox", get(inbox::list).post(inbox::answer))
         .route("/inbox/{id}", get(inbox::one))
         .route("/bookings", get(bookings::list).post(bookings::act))
+        .route("/guest", get(guest::show).post(guest::say))
         .route("/places", get(places::show))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
@@ -66,6 +68,8 @@ pub(super) fn routes() -> Router<State> {
         .route("/sheets", get(sheets::show))
         .route("/sheets/print", get(sheets::print))
 }
+
+pub(super) use guest::address as guest_with;
 
 #[derive(Template)]
 #[template(path = "portal/counter.html")]

@@ -8,7 +8,7 @@ mod bill;
 pub(super) mod pairing;
 pub(super) mod redeem;
 pub(super) mod script;
-mod sign_in;
+pub(super) mod sign_in;
 mod undo;
 
 pub(super) use sign_in::address_to_pair;

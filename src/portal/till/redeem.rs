@@ -6,6 +6,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::about::About;
@@ -15,7 +16,7 @@ use super::{AtTill, fields, script, sign_in, sisters};
 use crate::domain::calendar::clock;
 use crate::domain::event::{Event, Redeem, RedeemRefused, RefusalReason};
 use crate::domain::ids::{
-    CampaignId, CouponId, DeviceId, RedemptionId, ShortCode, StaffName, StoreId,
+    CampaignId, CouponId, DeviceId, MemberCode, RedemptionId, ShortCode, StaffName, StoreId,
 };
 use crate::domain::store::Store;
 use crate::domain::text::{Language, Text};
@@ -27,11 +28,12 @@ use crate::ops::clock::Clock;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::portal::State;
+use crate::portal::counter;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_and_promote};
-use crate::portal::pages::{self, LanguageLink, Shell, render};
+use crate::portal::pages::{self, LanguageLink, Shell, render, see_other};
 use crate::portal::texts::Texts;
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
@@ -89,6 +91,9 @@ pub(super) async fn redeem(
     let Some(store) = state.store.clone() else {
         return Apology::NoSuchPage.page(visitor);
     };
+    if let Ok(card) = MemberCode::parse(&form.code) {
+        return see_other(&counter::guest_with(card));
+    }
     let bundle = state.bundle();
     let presented = read(&form.code, &state, &bundle);
     let shown = presented.as_ref().ok();
@@ -352,12 +357,17 @@ pub(super) fn page(
         Said::Nothing | Said::Yes { .. } | Said::Noted { .. } | Said::Note { .. } => None,
     };
     let coupon = coupon.and_then(|coupon| wallet.coupon(coupon));
+    let vip_since = coupon.as_ref().and_then(|coupon| {
+        let members = state.members.read();
+        members.get(coupon.claim.vid)?.vip_since()
+    });
     let html = render(&TillPage {
         shell,
         store: folder.store.name.of(language),
         staff,
         next: RedemptionId::from_entropy(random()),
         about: coupon.map(|coupon| About::of(&coupon, &bundle, state.now(), language)),
+        vip_since,
         said,
         paid,
         ask,
@@ -464,6 +474,8 @@ struct TillPage<'a> {
     said: Said,
     /// The coupon that was shown, where it was issued here.
     about: Option<About>,
+    /// Since when its guest is a VIP.
+    vip_since: Option<Date>,
     /// The questions after green.
     paid: Option<Paid>,
     /// The manager's PIN.

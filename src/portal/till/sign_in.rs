@@ -105,9 +105,9 @@ pub(super) fn pair_page(state: &State, visitor: &Visitor, pairing: Pairing) -> R
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct SignInForm {
-    pub(super) name: StaffName,
-    pub(super) pin: String,
+pub(in crate::portal) struct SignInForm {
+    pub(in crate::portal) name: StaffName,
+    pub(in crate::portal) pin: String,
 }
 
 /// `POST /till/sign-in`
@@ -139,7 +139,7 @@ pub(super) async fn sign_in(
 }
 
 /// Why a PIN does not help.
-pub(super) enum PinRefused {
+pub(in crate::portal) enum PinRefused {
     /// It is wrong, or it is not its time: what stands at the field.
     Said(StatusCode, String),
     /// That it was wrong could not be written down.
@@ -147,7 +147,7 @@ pub(super) enum PinRefused {
 }
 
 /// The member of staff who `may`, if the PIN is theirs. A wrong one counts on this device.
-pub(super) async fn try_pin(
+pub(in crate::portal) async fn try_pin(
     state: &State,
     visitor: &Visitor,
     device: DeviceId,
