@@ -154,6 +154,7 @@ pub enum Event {
     TouchpointView(View),
     PortalView(View),
     Admitted(Admitted),
+    EraseRequested(EraseRequested),
     AdmissionEnded(AdmissionEnded),
     PassUsed(PassUsed),
     CommandDone(CommandDone),
@@ -196,6 +197,7 @@ impl Event {
             Self::TouchpointView(_) => Kind::TouchpointView,
             Self::PortalView(_) => Kind::PortalView,
             Self::Admitted(_) => Kind::Admitted,
+            Self::EraseRequested(_) => Kind::EraseRequested,
             Self::AdmissionEnded(_) => Kind::AdmissionEnded,
             Self::PassUsed(_) => Kind::PassUsed,
             Self::CommandDone(_) => Kind::CommandDone,
@@ -263,9 +265,24 @@ pub struct Consent {
     /// The version of the words that were shown.
     #[serde(rename = "v")]
     pub version: u32,
-    /// The first 8 bytes of the SHA-256 of those words, in hexadecimal.
+    /// The first 8 bytes of the SHA-256 of those words in all languages, in hexadecimal.
     #[serde(rename = "h")]
     pub words_hash: String,
+    /// The words themselves as this diner read them, for their receipt; none where they took it back.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+}
+
+/// A diner wants to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseRequested {
+    pub vid: Vid,
+    /// What counted people counts this one under from now on, so that no sum changes. Nobody has a cookie of it.
+    #[serde(rename = "as")]
+    pub instead: Vid,
+    /// They asked elsewhere, and headquarters has passed it on.
+    #[serde(rename = "hq", default, skip_serializing_if = "is_false")]
+    pub passed_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ pub mod booking;
 pub mod calendar;
 pub mod campaign;
 pub mod command;
+pub mod consent;
 pub mod event;
 pub mod feedback;
 pub mod floor;

@@ -162,7 +162,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         Event::StaffCalled(called) => (Vec::new(), Some(called.vid)),
         // A coupon that is void was claimed all the same; one that is passed down counted where it was issued,
         // and what another store gave on it counted there.
-        Event::Admitted(_)
+        Event::EraseRequested(_)
+        | Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)
         | Event::CommandDone(_)
@@ -252,6 +253,7 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         Event::ConsentGiven(_)
         | Event::ConsentWithdrawn(_)
         | Event::RedeemRefused(_)
+        | Event::EraseRequested(_)
         | Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)

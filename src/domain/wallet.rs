@@ -9,6 +9,7 @@ mod by_hand;
 mod checkpoint;
 mod coupons;
 mod elsewhere;
+mod erased;
 mod given_back;
 mod guesses;
 mod index;
@@ -713,8 +714,9 @@ impl Wallet {
             Event::RedeemedElsewhere(_) | Event::UndoneElsewhere(_) => {
                 self.hear_of_elsewhere(&occurrence.event);
             }
-            Event::ConsentGiven(consent) => self.set_consent(consent.coupon, Consented::Yes),
-            Event::ConsentWithdrawn(consent) => self.set_consent(consent.coupon, Consented::No),
+            Event::ConsentGiven(consent) => self.set_consent(consent.vid, Consented::Yes),
+            Event::ConsentWithdrawn(consent) => self.set_consent(consent.vid, Consented::No),
+            Event::EraseRequested(erased) => self.cut_from(erased.vid),
             Event::Redeem(redeem) => {
                 let redeem = redeem.clone();
                 let (coupon, unplaced) = (redeem.coupon, redeem.origin.is_none());
@@ -828,13 +830,14 @@ impl Wallet {
         self.redemptions.put(record);
     }
 
-    fn set_consent(&mut self, coupon: CouponId, consented: Consented) {
-        if let Some(coupon) = self.coupons.get_mut(coupon) {
+    /// An agreement is a person's: it is on all their coupons or on none.
+    fn set_consent(&mut self, vid: Vid, consented: Consented) {
+        self.coupons.change(vid, |coupon| {
             coupon
                 .flags
                 .set(Flag::Consented, consented == Consented::Yes);
             coupon.saved.has_changed();
-        }
+        });
     }
 
     fn count_wrong_pin(&mut self, refused: &RedeemRefused, at: Timestamp) {

@@ -164,6 +164,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::RedeemUndone(x) => (Some(&x.campaign), Some(x.coupon), None),
         Event::RedeemRefused(x) => (None, x.coupon, None),
         Event::TouchpointView(x) | Event::PortalView(x) => (x.campaign.as_ref(), None, x.vid),
+        Event::EraseRequested(x) => (None, None, Some(x.vid)),
         Event::Admitted(x) => (None, None, x.vid),
         Event::AdmissionEnded(_)
         | Event::PassUsed(_)

@@ -21,12 +21,15 @@ use crate::domain::campaign::Campaign;
 use crate::domain::event::{Consent, Event, Purpose};
 use crate::domain::ids::{CouponId, TouchpointCode};
 use crate::domain::store::{Store, TouchpointKind};
-use crate::domain::text::Language;
+use crate::domain::text::{Language, Text};
 use crate::domain::wallet::{Coupon, TokenClaims};
 use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::Bundle;
 use crate::wire::qr::{Correction, Symbol};
 use crate::wire::token;
+
+/// What a receipt can hold of the words that were shown: twice what a box beside a tick may say.
+const MOST_BYTES_OF_WORDS: usize = 900;
 
 /// `GET /c/{coupon id}`
 pub(super) async fn show(
@@ -52,12 +55,19 @@ pub(super) async fn find(
     id: Result<Path<CouponId>, PathRejection>,
 ) -> Option<Coupon> {
     let Path(id) = id.ok()?;
-    let look = move |ledger: &mut Ledger| only_say(ledger.wallet().coupon(id));
+    let look = move |ledger: &mut Ledger| only_say(known(ledger, id));
     match state.journal.commit(look).await {
         Ok(found) => found,
         // A journal that cannot write has rebuilt the wallet from what is on the disk.
         Err(_) => state.wallet.read().coupon(id),
     }
+}
+
+/// A coupon, and whether its holder has agreed, on whichever coupon's page that was.
+fn known(ledger: &Ledger, id: CouponId) -> Option<Coupon> {
+    let mut coupon = ledger.wallet().coupon(id)?;
+    coupon.consented |= ledger.agreements().of(coupon.claim.vid).is_some();
+    Some(coupon)
 }
 
 fn draw(
@@ -204,6 +214,7 @@ pub(super) async fn consent(
         purpose: Purpose::Marketing,
         version: bundle.policy.version,
         words_hash: bundle.policy.marketing_hash(),
+        words: wanted.then(|| shown(&bundle.policy.marketing, visitor.language)),
     };
     let event = if wanted {
         Event::ConsentGiven(consent)
@@ -216,7 +227,7 @@ pub(super) async fn consent(
     let kept = state
         .journal
         .commit(move |ledger| {
-            let stands = ledger.wallet().coupon(id).map(|coupon| coupon.consented);
+            let stands = known(ledger, id).map(|coupon| coupon.consented);
             // Sent twice, or nothing ticked and nothing to take back: nothing has happened.
             if stands == Some(wanted) {
                 only_say(())
@@ -229,6 +240,13 @@ pub(super) async fn consent(
         Ok(()) => visitor.see_other(&format!("/c/{id}")),
         Err(error) => not_kept(&error).page(&visitor),
     }
+}
+
+/// Words as they stood on the page, as far as they fit a frame of a small box.
+fn shown(words: &Text, language: Language) -> String {
+    let words = words.of(language);
+    let end = words.floor_char_boundary(MOST_BYTES_OF_WORDS);
+    words[..end].to_owned()
 }
 
 /// `GET /notice`

@@ -1,8 +1,8 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
-//! they asked of the shop and said to it, who of them is a member, which tables they booked, what the floor says
-//! by hand, and where staff said that stickers are.
+//! they agreed to, what they asked of the shop and said to it, who of them is a member, which tables they booked,
+//! what the floor says by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::booking::book::Bookings;
 use crate::domain::calendar::business_day;
 use crate::domain::command::Progress;
+use crate::domain::consent::Agreements;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::feedback::inbox::Inbox;
 use crate::domain::floor::Floor;
@@ -49,6 +50,9 @@ const MEMBERS: &str = "member ";
 
 /// What stands before the keys of the bookings.
 const BOOKINGS: &str = "booking ";
+
+/// What stands before the keys of the agreements.
+const CONSENT: &str = "consent ";
 
 /// What stands before the keys of the places' days.
 const PLACES: &str = "places ";
@@ -120,7 +124,9 @@ pub struct Ledger {
     inbox: Inbox,
     members: SharedMembers,
     bookings: Bookings,
+    agreements: Agreements,
     places: PlaceBook,
+    has_forgotten: bool,
 }
 
 impl Ledger {
@@ -174,6 +180,11 @@ impl Ledger {
         &self.bookings
     }
 
+    /// What guests have agreed to.
+    pub(super) const fn agreements(&self) -> &Agreements {
+        &self.agreements
+    }
+
     /// What the places of this shop have brought.
     pub(super) const fn places(&self) -> &PlaceBook {
         &self.places
@@ -204,6 +215,8 @@ impl Ledger {
             self.floor.restore(day, read(value)?);
         } else if after(INBOX).is_some() {
             self.inbox.restore(read(value)?);
+        } else if after(CONSENT).is_some() {
+            self.agreements.restore(read(value)?);
         } else if after(BOOKINGS).is_some() {
             self.bookings.restore(read(value)?);
         } else if after(PLACES).is_some() {
@@ -298,6 +311,8 @@ impl Book for Ledger {
         self.inbox = Inbox::default();
         *self.members.write() = Members::default();
         self.bookings = Bookings::default();
+        self.agreements = Agreements::default();
+        self.has_forgotten = false;
         self.places.reset();
         self.days.write().reset();
     }
@@ -327,6 +342,8 @@ impl Book for Ledger {
             self.inbox.apply(occurrence);
             self.members.write().apply(occurrence);
             self.bookings.apply(occurrence);
+            self.agreements.apply(occurrence);
+            self.has_forgotten |= matches!(occurrence.event, Event::EraseRequested(_));
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -374,6 +391,9 @@ impl Book for Ledger {
         for (id, request) in self.inbox.take_changes(steady) {
             take(change(named(INBOX, &id), request.map(json)));
         }
+        for (vid, receipt) in self.agreements.take_changes() {
+            take(change(named(CONSENT, &vid), receipt.map(json)));
+        }
         for (id, booking) in self.bookings.take_changes(steady) {
             take(change(named(BOOKINGS, &id), booking.map(json)));
         }
@@ -389,6 +409,10 @@ impl Book for Ledger {
         for (name, line) in days {
             take(change(named(DAY, &name), line.map(String::into_bytes)));
         }
+    }
+
+    fn has_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
     }
 }
 
@@ -417,6 +441,9 @@ pub(super) fn happening(store: &Store, now: Timestamp, event: Event) -> Occurren
         event,
     }
 }
+
+#[cfg(test)]
+mod forgotten;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,5 @@
-//! What this phone holds: every coupon that its cookie knows, the newest first, each with what became of it; and
-//! the tables it has booked.
+//! What this phone holds: every coupon that its cookie knows, the newest first, each with what became of it; the
+//! tables it has booked; what its owner has agreed to, with a receipt; and the way to have all of it forgotten.
 //!
 //! A diner is a cookie here. A captive window keeps none, so a phone may hold a coupon that this page does not
 //! know; the page says so, and the coupon's own address always works.
@@ -7,9 +7,16 @@
 use std::cmp::Reverse;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+mod erase;
+mod export;
+mod own;
+mod withdraw;
 
 use super::State;
 use super::book;
@@ -21,19 +28,43 @@ use super::visitor::Visitor;
 use crate::domain::ids::{CouponId, Vid};
 use crate::domain::wallet::{Coupon, Wallet};
 use crate::wire::bundle::Bundle;
+use own::Own;
 
 /// As many as fit the page's 14 KB; a diner has a handful.
 const MOST_SHOWN: usize = 40;
 
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/", get(show))
+        .route("/withdraw", post(withdraw::withdraw))
+        .route("/erase", get(erase::ask).post(erase::erase))
+        .route("/export", get(export::export))
+}
+
 /// `GET /me`
-pub(super) async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Response {
+async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Response {
     let bundle = state.bundle();
     let held = match visitor.vid {
         Some(vid) => held(&state, vid).await,
         None => Vec::new(),
     };
-    let own = state.own_store(&bundle).map(|folder| &folder.store);
-    let shell = Shell::of(&visitor, own);
+    let own = Own::of(&state, visitor.vid).await;
+    let store = state.own_store(&bundle).map(|folder| &folder.store);
+    let shell = Shell::of(&visitor, store);
+    let receipt = own.receipt.as_ref().map(|receipt| Agreed {
+        words: receipt.consent.words.clone().unwrap_or_else(|| {
+            let now = &bundle.policy.marketing;
+            now.of(visitor.language).to_owned()
+        }),
+        at: match bundle.stores.get(&receipt.store) {
+            Some(folder) => on_the_wall(&folder.store, receipt.at),
+            None => receipt.at.to_string(),
+        },
+        version: format!(
+            "{} · {}",
+            receipt.consent.version, receipt.consent.words_hash
+        ),
+    });
     let rows = held
         .iter()
         .map(|held| held.row(&state, &bundle, &visitor, shell.t))
@@ -45,6 +76,10 @@ pub(super) async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Re
     let html = render(&MePage {
         rows,
         bookings,
+        receipt,
+        coupons: own.coupons_in_words(shell.t),
+        said: own.said_in_words(shell.t),
+        is_empty: own.is_empty(),
         shell,
     });
     let answer = page(StatusCode::OK, visitor.packing, html);
@@ -141,4 +176,15 @@ struct MePage {
     shell: Shell,
     rows: Vec<Row>,
     bookings: Vec<book::Line>,
+    receipt: Option<Agreed>,
+    coupons: String,
+    said: String,
+    is_empty: bool,
+}
+
+/// A receipt, in words.
+struct Agreed {
+    words: String,
+    at: String,
+    version: String,
 }

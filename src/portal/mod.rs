@@ -12,7 +12,7 @@
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
 //! | [`book`] | `GET /book` and what is under it |
 //! | [`feedback`] | `GET /feedback` and what is under it |
-//! | [`me`] | `GET /me` |
+//! | [`me`] | `GET /me` and what is under it |
 //! | [`vip`] | `GET /vip`, `POST /vip` |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
@@ -245,7 +245,7 @@ fn pages() -> Router<State> {
         .route("/c/{id}/consent", post(coupon::consent))
         .route("/c/{id}/invite", post(invite::ask))
         .route("/c/{id}/invite/{name}", get(invite::show))
-        .route("/me", get(me::show))
+        .nest("/me", me::routes())
         .route("/vip", get(vip::show).post(vip::tell))
         .route("/notice", get(coupon::notice))
         .route("/admit", post(admit::admit))

@@ -68,6 +68,12 @@ texts! {
     me Me {
         title none note look
     }
+    own Own {
+        agreed_title agreed_none agreed_at version withdraw
+        data_title data_text coupons said nothing_held export
+        erase erase_title goes stays keep_coupons void_coupons erase_button
+        erased_title erased_text nothing_title nothing_text
+    }
     invite Invite {
         title optional how_held how_album how_later open needs_internet away nobody_title nobody_text
     }

@@ -234,6 +234,7 @@ fn event(place: usize, diner: u128, vid: Vid) -> Event {
             purpose: Purpose::Marketing,
             version: 1,
             words_hash: "0123456789abcdef".to_owned(),
+            words: None,
         }),
         other => Event::TouchpointView(View {
             touchpoint: Some(touchpoint),

@@ -24,6 +24,7 @@ mod ledger;
 mod members;
 mod memory;
 mod outage;
+mod own_data;
 mod packaging;
 mod places;
 mod pos;

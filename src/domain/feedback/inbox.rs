@@ -229,6 +229,8 @@ impl Inbox {
         let at = occurrence.moment.at;
         if let Event::GuestAnswered(answered) = &occurrence.event {
             self.hear_staff(answered, at);
+        } else if let Event::EraseRequested(erased) = &occurrence.event {
+            self.forget(erased.vid);
         } else if let Some(request) = begun(occurrence) {
             match self
                 .requests
@@ -244,6 +246,18 @@ impl Inbox {
             }
             self.dirty.insert(request.id);
         }
+    }
+
+    /// What a diner said, for their own eyes.
+    pub fn of_diner(&self, vid: Vid) -> impl Iterator<Item = &Request> {
+        let requests = self.requests.iter();
+        requests.filter(move |request| request.vid == vid)
+    }
+
+    fn forget(&mut self, vid: Vid) {
+        let gone: Vec<_> = self.of_diner(vid).map(|request| request.id).collect();
+        self.requests.retain(|request| request.vid != vid);
+        self.dirty.extend(gone);
     }
 
     fn hear_staff(&mut self, answered: &GuestAnswered, at: Timestamp) {

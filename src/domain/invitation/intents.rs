@@ -62,6 +62,11 @@ impl Intents {
 
     /// Takes in an event; whether it changed anything.
     pub fn apply(&mut self, occurrence: &Occurrence) -> bool {
+        if let Event::EraseRequested(erased) = &occurrence.event {
+            let before = self.0.len();
+            self.0.retain(|known| known.vid != erased.vid);
+            return self.0.len() < before;
+        }
         let (Event::FollowIntent(intent)
         | Event::ContactIntent(intent)
         | Event::GroupIntent(intent)) = &occurrence.event

@@ -218,6 +218,11 @@ impl PlaceBook {
 
     /// Takes in all events of the frame at `at`; sums only where it was not taken in before.
     pub fn apply(&mut self, at: FramePlace, frame: &[Occurrence]) {
+        for occurrence in frame {
+            if let Event::EraseRequested(erased) = &occurrence.event {
+                self.rename(erased.vid, erased.instead);
+            }
+        }
         let mut counted = BTreeSet::new();
         for fact in frame.iter().flat_map(at_own_places) {
             match fact {
@@ -254,6 +259,18 @@ impl PlaceBook {
         for day in counted {
             if let Some(day) = self.days.get_mut(&day) {
                 day.through.reach(at);
+                day.has_changed = true;
+            }
+        }
+    }
+
+    /// Follows a diner under another name from now on; the sums stay as they are.
+    fn rename(&mut self, vid: Vid, instead: Vid) {
+        for day in self.days.values_mut() {
+            if let Some(followed) = day.patrons.remove(&vid) {
+                let known = day.patrons.entry(instead).or_default();
+                known.came_back |= followed.came_back;
+                known.at = followed.at;
                 day.has_changed = true;
             }
         }

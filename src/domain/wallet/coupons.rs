@@ -143,6 +143,29 @@ impl Coupons {
             .filter(move |record| record.vid == vid)
     }
 
+    /// Changes the coupons of a diner, and not whose they are.
+    pub(super) fn change(&mut self, vid: Vid, change: impl Fn(&mut Record)) {
+        for slot in self.slots_of(vid) {
+            change(self.records.get_mut(slot));
+        }
+    }
+
+    /// Gives the coupons of a diner to others: `rename` changes one and says who has it now.
+    pub(super) fn rename(&mut self, vid: Vid, rename: impl Fn(&mut Record) -> Vid) {
+        for slot in self.slots_of(vid) {
+            let now = rename(self.records.get_mut(slot));
+            self.by_diner.remove(slot);
+            self.by_diner.insert(now, slot);
+        }
+    }
+
+    fn slots_of(&self, vid: Vid) -> Vec<Slot> {
+        let found = self.by_diner.find(vid);
+        found
+            .filter(|slot| self.records.get(*slot).vid == vid)
+            .collect()
+    }
+
     /// Takes in a coupon that is not here yet.
     pub(super) fn insert(&mut self, record: Record) {
         let Record {

@@ -14,7 +14,7 @@ pub(super) struct Record {
     pub(super) coupon: CouponId,
     device: DeviceId,
     /// As bytes, which need no room for an alignment.
-    vid: Option<[u8; 16]>,
+    pub(super) vid: Option<[u8; 16]>,
     pub(super) at: Millis,
     pub(super) remember_until: Millis,
     campaign: Number,

@@ -513,6 +513,7 @@ fn a_checkpoint_writes_what_has_changed_since_the_last_and_nothing_else() {
         purpose: Purpose::Marketing,
         version: 1,
         words_hash: "0123456789abcdef".to_owned(),
+        words: None,
     };
     let own = Key::Coupon(claim.coupon);
     let first: Vec<_> = shop.wallet.take_changes().into_iter().collect();

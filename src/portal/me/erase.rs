@@ -1,0 +1,185 @@
+//! Being forgotten: a page that says what goes and what stays, and one tap on it.
+//!
+//! What the diner asks is one frame: that they asked, the agreement that ends with it, and the coupons that they
+//! want void. It empties this box's books of them at once, and travels to headquarters as every frame does.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::own::Own;
+use crate::domain::event::{Consent, EraseRequested, Event};
+use crate::domain::ids::{StoreId, Vid};
+use crate::journal::Verdict;
+use crate::ops::clock::Clock;
+use crate::ops::files::random;
+use crate::portal::State;
+use crate::portal::cookie::{DINER, clear};
+use crate::portal::error::{Apology, not_kept};
+use crate::portal::form::{Form, FormRejection};
+use crate::portal::ledger::{Ledger, only_say, write_all};
+use crate::portal::pages::{MessagePage, Shell, page, render};
+use crate::portal::visitor::Visitor;
+use crate::wire::bundle::Bundle;
+use crate::wire::frame::BootTime;
+
+/// With the longest ids they fit a small box's frame. Whoever holds more asks at the till.
+const MOST_VOIDED: usize = 8;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct EraseForm {
+    coupons: Coupons,
+}
+
+/// What becomes of coupons that can still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Coupons {
+    Keep,
+    Void,
+}
+
+/// `GET /me/erase`
+pub(super) async fn ask(Extract(state): Extract<State>, visitor: Visitor) -> Response {
+    let own = Own::of(&state, visitor.vid).await;
+    if visitor.vid.is_none() {
+        return said(&state, &visitor, Became::Nothing);
+    }
+    let bundle = state.bundle();
+    let store = state.own_store(&bundle).map(|folder| &folder.store);
+    let shell = Shell::of(&visitor, store);
+    let html = render(&ErasePage {
+        coupons: own.coupons_in_words(shell.t),
+        said: own.said_in_words(shell.t),
+        shell,
+    });
+    let response = page(StatusCode::OK, visitor.packing, html);
+    (visitor.remember_language(), response).into_response()
+}
+
+/// `POST /me/erase`
+pub(super) async fn erase(
+    Extract(state): Extract<State>,
+    visitor: Visitor,
+    form: Result<Form<EraseForm>, FormRejection>,
+) -> Response {
+    let Ok(Form(form)) = form else {
+        return Apology::Incomplete.page(&visitor);
+    };
+    let Some(vid) = visitor.vid else {
+        return said(&state, &visitor, Became::Nothing);
+    };
+    let wish = Wish {
+        vid,
+        coupons: form.coupons,
+        instead: Vid::from_entropy(random()),
+        bundle: state.bundle(),
+        own: state
+            .own_store(&state.bundle())
+            .map(|folder| folder.store.id.clone()),
+        clock: Arc::clone(&state.clock),
+        boot_time: state.boot_time(),
+    };
+    match state
+        .journal
+        .commit(move |ledger| wish.decide(ledger))
+        .await
+    {
+        Ok(became) => {
+            let mut response = said(&state, &visitor, became);
+            response.headers_mut().append(SET_COOKIE, clear(DINER));
+            response
+        }
+        Err(error) => not_kept(&error).page(&visitor),
+    }
+}
+
+/// What a request to be forgotten comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Erased,
+    Nothing,
+}
+
+/// On its way to the owner thread.
+struct Wish {
+    vid: Vid,
+    coupons: Coupons,
+    instead: Vid,
+    bundle: Arc<Bundle>,
+    own: Option<StoreId>,
+    clock: Arc<dyn Clock>,
+    boot_time: BootTime,
+}
+
+impl Wish {
+    fn decide(self, ledger: &mut Ledger) -> Verdict<Became> {
+        let own = Own::in_ledger(ledger, self.vid);
+        // Where a street gateway speaks for many stores, the one that the diner was in last.
+        let latest = own.coupons.iter().max_by_key(|coupon| coupon.issued_at);
+        let here = self.own.as_ref().or_else(|| Some(&latest?.store));
+        let folder = here.and_then(|store| self.bundle.stores.get(store));
+        let Some(folder) = folder.or_else(|| self.bundle.stores.values().next()) else {
+            return only_say(Became::Nothing);
+        };
+        let now = self.clock.now();
+        let wallet = ledger.wallet();
+        let voided = own
+            .coupons
+            .iter()
+            .filter(|_| self.coupons == Coupons::Void)
+            .filter(|coupon| coupon.claim.not_after > now && !wallet.is_voided(coupon.claim.coupon))
+            .filter_map(|coupon| wallet.void(coupon.claim.coupon, now))
+            .take(MOST_VOIDED)
+            .map(Event::CouponVoided);
+        let withdrawn = own.receipt.iter().map(|receipt| {
+            Event::ConsentWithdrawn(Consent {
+                words: None,
+                ..receipt.consent.clone()
+            })
+        });
+        // Also where nothing is held here: another box, or headquarters, may hold something.
+        let asked = Event::EraseRequested(EraseRequested {
+            vid: self.vid,
+            instead: self.instead,
+            passed_on: false,
+        });
+        let became = match own.is_empty() {
+            true => Became::Nothing,
+            false => Became::Erased,
+        };
+        let events: Vec<_> = voided.chain(withdrawn).chain([asked]).collect();
+        write_all(self.boot_time, (&folder.store, now), events, became)
+    }
+}
+
+fn said(state: &State, visitor: &Visitor, became: Became) -> Response {
+    let bundle = state.bundle();
+    let store = state.own_store(&bundle).map(|folder| &folder.store);
+    let shell = Shell::of(visitor, store);
+    let t = &shell.t.own;
+    let (title, text) = match became {
+        Became::Erased => (&t.erased_title, &t.erased_text),
+        Became::Nothing => (&t.nothing_title, &t.nothing_text),
+    };
+    let html = render(&MessagePage {
+        title,
+        text,
+        back: None,
+        shell,
+    });
+    page(StatusCode::OK, visitor.packing, html)
+}
+
+#[derive(Template)]
+#[template(path = "portal/erase.html")]
+struct ErasePage {
+    shell: Shell,
+    coupons: String,
+    said: String,
+}

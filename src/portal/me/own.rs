@@ -1,0 +1,63 @@
+//! Everything that this box holds of one diner. Whatever keeps more of a person adds it here, and is shown, handed
+//! over and forgotten with the rest.
+
+use serde::Serialize;
+
+use crate::domain::consent::Receipt;
+use crate::domain::feedback::inbox::Request;
+use crate::domain::ids::Vid;
+use crate::domain::wallet::Coupon;
+use crate::portal::State;
+use crate::portal::ledger::{Ledger, only_say};
+use crate::portal::texts::Texts;
+
+/// As a diner may take it along.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Own {
+    pub(super) coupons: Vec<Coupon>,
+    #[serde(rename = "agreement")]
+    pub(super) receipt: Option<Receipt>,
+    /// Calls, ratings and words of the last days. What staff answered is theirs.
+    pub(super) said: Vec<Request>,
+}
+
+impl Own {
+    /// Of whoever brings the cookie, once everything that was decided before is on stable storage. Nothing where
+    /// the journal cannot tell.
+    pub(super) async fn of(state: &State, vid: Option<Vid>) -> Self {
+        let Some(vid) = vid else {
+            return Self::default();
+        };
+        let look = move |ledger: &mut Ledger| only_say(Self::in_ledger(ledger, vid));
+        state.journal.commit(look).await.unwrap_or_default()
+    }
+
+    pub(super) fn in_ledger(ledger: &Ledger, vid: Vid) -> Self {
+        Self {
+            coupons: ledger.wallet().coupons_of(vid),
+            receipt: ledger.agreements().of(vid).cloned(),
+            said: ledger
+                .inbox()
+                .of_diner(vid)
+                .map(|request| Request {
+                    answers: Vec::new(),
+                    ..request.clone()
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.coupons.is_empty() && self.receipt.is_none() && self.said.is_empty()
+    }
+
+    pub(super) fn coupons_in_words(&self, t: &Texts) -> String {
+        t.own
+            .coupons
+            .replace("{n}", &self.coupons.len().to_string())
+    }
+
+    pub(super) fn said_in_words(&self, t: &Texts) -> String {
+        t.own.said.replace("{n}", &self.said.len().to_string())
+    }
+}
