@@ -157,6 +157,11 @@ impl TryFrom<WindowAsWritten> for Window {
             }
             days = Day::ALL.into();
         }
+        if from == to && from != Time::midnight() {
+            return Err(
+                "a window that ends when it begins has no length; a whole day is 00:00 to 00:00",
+            );
+        }
         Ok(Self {
             days,
             dates,

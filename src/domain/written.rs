@@ -192,7 +192,15 @@ fn explain(
             format!("unknown key `{unknown}`"),
             Some(hint(unknown, &known)),
         ),
-        None => (message.trim().replace('\n', " "), None),
+        None => match missing_key(message) {
+            Some(missing) => (
+                format!("`{missing}` is missing"),
+                matches!(missing, "zh" | "en").then(|| {
+                    "every text is written in Chinese (zh) and in English (en)".to_owned()
+                }),
+            ),
+            None => (message.trim().replace('\n', " "), None),
+        },
     };
     BadFile {
         file: file.to_owned(),
@@ -209,6 +217,11 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
     Some((unknown, quoted.collect()))
+}
+
+/// Reads serde's sentence about a field that is not there.
+fn missing_key(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
 fn hint(unknown: &str, known: &[&str]) -> String {
@@ -257,6 +270,15 @@ mod tests {
         let bad = read_strictly::<Campaign>("quiet.toml", &text).unwrap_err();
         assert_eq!(bad.key, "limits.total");
         assert!(bad.fault.contains("invalid type"), "{bad}");
+    }
+
+    #[test]
+    fn a_text_in_one_language_only_is_said_with_the_one_that_is_missing() {
+        let text = CAMPAIGN.replace(", en = \"A side dish in the quiet hours\"", "");
+        let bad = read_strictly::<Campaign>("quiet.toml", &text).unwrap_err();
+        assert_eq!((bad.line, &*bad.key), (2, "title"));
+        assert_eq!(bad.fault, "`en` is missing");
+        assert!(bad.hint.unwrap().starts_with("every text is written in"));
     }
 
     #[test]
