@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use anyhow::bail;
+
 use super::gateway::read_folder;
 use super::print;
 use super::syntax::{Command, Word};
 use crate::config::overlay::{Documented, Effective, Environment};
 use crate::config::{self, written};
+use crate::wire::bundle::Bundle;
 
 const CHECKED: Word = Word::operand("PATH", "The folder, or the file with settings");
 const SHOWN: Word = Word::operand("FILE", "The file with settings");
@@ -68,7 +71,17 @@ fn in_order(path: &Path) {
 }
 
 fn check_folder(dir: &Path) -> anyhow::Result<()> {
-    let bundle = read_folder(dir)?;
+    let mut bundle = read_folder(dir)?;
+    let refused = bundle.leave_out_refused(&Bundle::default()).faults;
+    for fault in &refused {
+        print::aside(format_args!("error: {fault}"));
+    }
+    if !refused.is_empty() {
+        bail!(
+            "{}: a box leaves out what platforms or the law refuse, as said above",
+            dir.display()
+        );
+    }
     let codes: usize = bundle
         .stores
         .values()

@@ -418,7 +418,10 @@ impl Place {
     }
 
     fn from_folder(dir: &Path, store: Option<&StoreId>) -> anyhow::Result<Self> {
-        let bundle = read_folder(dir)?;
+        let mut bundle = read_folder(dir)?;
+        for fault in bundle.leave_out_refused(&Bundle::default()).faults {
+            tracing::error!(%fault, "a campaign is refused and left out");
+        }
         let only = || {
             let mut stores = bundle.stores.keys();
             stores.next().filter(|_| stores.next().is_none())

@@ -1,7 +1,7 @@
 //! The chain's folder: its stores and campaigns as files that people write.
 //!
 //! It is read strictly, whole or not at all: a folder with a mistake changes nothing until the mistake is
-//! gone, and every mistake is named.
+//! gone, and every mistake is named. Words that the linter refuses are such a mistake.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -9,10 +9,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::domain::ids::Slug;
+use crate::domain::linter::Finding;
 use crate::domain::text::Text;
 use crate::domain::written::BadFile;
 use crate::ops::files::{read_tree, tree};
-use crate::wire::bundle::{Bundle, Files};
+use crate::wire::bundle::{Bundle, Files, Looked};
 
 /// A folder without mistakes.
 #[derive(Debug, Clone)]
@@ -29,6 +30,10 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     let unreadable = |error: io::Error| vec![BadFile::whole(&here, error)];
     let files = read_tree(dir).map_err(unreadable)?;
     let bundle = Bundle::from_folder(&files)?;
+    let refused = refused(&bundle);
+    if !refused.is_empty() {
+        return Err(refused);
+    }
     let Some(chain) = bundle.chain.clone() else {
         let mut fault = BadFile::whole("chain.toml", "missing");
         fault.hint = Some("it holds the chain's id and name".to_owned());
@@ -40,6 +45,17 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
         files,
         bundle,
     })
+}
+
+/// What guests may not be told. A code that has run out or a full group is no such thing: a box hides it by itself,
+/// and a folder that was right must not become wrong overnight.
+fn refused(bundle: &Bundle) -> Vec<BadFile> {
+    let looked = bundle.said_of_words(&bundle.linter()).into_iter();
+    let refused = looked.flat_map(|Looked { file, findings }| {
+        let refused = findings.into_iter().filter(Finding::is_refusal);
+        refused.map(move |finding| finding.in_file(&file))
+    });
+    refused.collect()
 }
 
 /// Changes when a file is added, taken away or written, or when others may read it.
@@ -83,6 +99,31 @@ mod tests {
         fs_err::remove_file(folder.path().join("chain.toml")).unwrap();
         assert_eq!(read(folder.path()).unwrap_err()[0].file, "chain.toml");
         assert!(read(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn words_that_the_linter_refuses_are_a_mistake_of_their_file() {
+        let folder = chain_folder();
+        let unlawful = include_str!("../../tests/fixtures/unlawful/share-to-moments.toml");
+        fs_err::write(
+            folder.path().join("campaigns/share-to-moments.toml"),
+            unlawful,
+        )
+        .unwrap();
+        let policy = "version = 3\nnotice = { zh = \"无\", en = \"none\" }\n\
+                      marketing = { zh = \"领取即表示同意接收推送\", en = \"Offers\" }\n";
+        fs_err::write(folder.path().join("policy.toml"), policy).unwrap();
+        let faults = read(folder.path()).unwrap_err();
+        let told: Vec<_> = faults
+            .iter()
+            .map(|fault| (&*fault.file, &*fault.key, &fault.fault[..4]))
+            .collect();
+        let campaign = "campaigns/share-to-moments.toml";
+        assert!(told.contains(&(campaign, "title.zh", "R03:")), "{told:?}");
+        assert!(
+            told.contains(&("policy.toml", "marketing.zh", "R09:")),
+            "{told:?}"
+        );
     }
 
     #[test]

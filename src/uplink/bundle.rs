@@ -4,19 +4,24 @@
 //! <state dir>/bundle/slot-a   a whole bundle, as it came
 //! <state dir>/bundle/slot-b   another one, older or newer
 //! <state dir>/bundle/current  "a" or "b"
+//! <state dir>/bundle/left-out-a
+//! <state dir>/bundle/left-out-b  the campaigns of that slot that the linter refused
 //! ```
 //!
 //! A bundle is written into the slot that is not in force, checked, and only then named in `current`; each
 //! file is replaced whole. After a power cut at any point the box has a bundle that it has checked. If the
 //! one in force cannot be read at start, the other is used.
+//!
+//! What was refused when a bundle was taken stays refused, and what ran then runs on after a restart with newer
+//! rules: they are asked once, when a bundle comes.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::domain::ids::StoreId;
+use crate::domain::ids::{CampaignId, StoreId};
 use crate::domain::written::BadFile;
 use crate::ops::files::{Readers, replace};
-use crate::wire::bundle::{BadBundle, Bundle, Opened, open};
+use crate::wire::bundle::{BadBundle, Bundle, Opened, Verdict, open};
 use crate::wire::encoding::sha256_hex;
 use crate::wire::link::{BundlePointer, Serves};
 use crate::wire::signing::PublicKey;
@@ -38,6 +43,13 @@ pub enum NotTaken {
     NotAnnounced,
     #[error("the bundle could not be written: {0}")]
     Io(#[from] io::Error),
+}
+
+/// A bundle that is in force, and what of it is not.
+#[derive(Debug)]
+pub struct Taken {
+    pub opened: Opened,
+    pub verdict: Verdict,
 }
 
 impl NotTaken {
@@ -85,7 +97,10 @@ impl Slots {
         let current = self.current()?;
         for slot in [current, current.other()] {
             match fs_err::read(self.path(slot)).map(|bytes| self.check(&bytes, 0)) {
-                Ok(Ok(opened)) => return Some(opened.bundle),
+                Ok(Ok(Opened { mut bundle, .. })) => {
+                    bundle.leave_out(&self.left_out(slot));
+                    return Some(bundle);
+                }
                 Ok(Err(error)) => {
                     tracing::error!(slot = slot.letter(), %error, "a kept bundle is not usable");
                 }
@@ -98,22 +113,38 @@ impl Slots {
         None
     }
 
-    /// Checks `bytes` against what was announced and against version `have`, and puts them in force.
+    /// Checks `bytes` against what was announced and against the bundle in force, and puts them in force, without
+    /// the campaigns that the linter refuses.
     pub fn take(
         &self,
         bytes: &[u8],
         announced: &BundlePointer,
-        have: u64,
-    ) -> Result<Opened, NotTaken> {
+        running: &Bundle,
+    ) -> Result<Taken, NotTaken> {
         if sha256_hex(bytes) != announced.sha256 {
             return Err(NotTaken::NotAnnounced);
         }
-        let opened = self.check(bytes, have)?;
+        let mut opened = self.check(bytes, running.version)?;
+        let verdict = opened.bundle.leave_out_refused(running);
         let slot = self.current().map_or(Slot::A, Slot::other);
         replace(&self.path(slot), bytes, Readers::OnlyUs)?;
+        let lines = verdict.left_out.iter().map(|id| format!("{id}\n"));
+        let lines: String = lines.collect();
+        replace(&self.left_out_path(slot), lines.as_bytes(), Readers::OnlyUs)?;
         let name = slot.letter().as_bytes();
         replace(&self.dir.join("current"), name, Readers::OnlyUs)?;
-        Ok(opened)
+        Ok(Taken { opened, verdict })
+    }
+
+    /// What was refused when the bundle in `slot` was taken; nothing by a version that had no linter.
+    fn left_out(&self, slot: Slot) -> Vec<CampaignId> {
+        let lines = fs_err::read_to_string(self.left_out_path(slot)).unwrap_or_default();
+        let ids = lines.lines().filter_map(|id| CampaignId::parse(id).ok());
+        ids.collect()
+    }
+
+    fn left_out_path(&self, slot: Slot) -> PathBuf {
+        self.dir.join(format!("left-out-{}", slot.letter()))
     }
 
     fn check(&self, bytes: &[u8], have: u64) -> Result<Opened, BadBundle> {
@@ -169,24 +200,77 @@ mod tests {
         }
 
         fn bundle(&self, version: u64, folder: &str) -> (Vec<u8>, BundlePointer) {
+            self.bundle_with(version, folder, &[])
+        }
+
+        /// The same with campaigns: their ids and files.
+        fn bundle_with(
+            &self,
+            version: u64,
+            folder: &str,
+            campaigns: &[(&str, &str)],
+        ) -> (Vec<u8>, BundlePointer) {
             let store = include_str!("../../tests/fixtures/chain/stores/SZ01/store.toml");
             let store = store.replace("SZ01", folder);
             let mut files = Files::new();
             files.insert(format!("stores/{folder}/store.toml"), store.into_bytes());
+            for (id, text) in campaigns {
+                files.insert(format!("campaigns/{id}.toml"), text.as_bytes().to_vec());
+            }
             let certificate = PublishCertificate::issue(self.root.public(), 0, &self.root);
             let bytes = pack(&files, version, 0, &certificate, &self.root);
             let sha256 = sha256_hex(&bytes);
             (bytes, BundlePointer { v: version, sha256 })
         }
 
-        fn take(&self, version: u64, have: u64) -> Result<Opened, NotTaken> {
+        fn take(&self, version: u64, have: u64) -> Result<Taken, NotTaken> {
             let (bytes, pointer) = self.bundle(version, "SZ01");
-            self.slots.take(&bytes, &pointer, have)
+            self.slots.take(&bytes, &pointer, &running(have))
         }
 
         fn version(&self) -> Option<u64> {
             self.slots.load().map(|bundle| bundle.version)
         }
+    }
+
+    fn running(version: u64) -> Bundle {
+        let mut bundle = Bundle::default();
+        bundle.version = version;
+        bundle
+    }
+
+    const GOOD: (&str, &str) = (
+        "quiet-hours",
+        include_str!("../../tests/fixtures/chain/campaigns/quiet-hours.toml"),
+    );
+    const UNLAWFUL: (&str, &str) = (
+        "share-to-moments",
+        include_str!("../../tests/fixtures/unlawful/share-to-moments.toml"),
+    );
+
+    #[test]
+    fn what_was_refused_stays_refused_after_a_restart_and_what_ran_runs_on() {
+        let slots = TestSlots::new();
+        let names = || {
+            let bundle = slots.slots.load().unwrap();
+            let ids = bundle.campaigns.keys().map(ToString::to_string);
+            ids.collect::<Vec<_>>()
+        };
+        let (bytes, pointer) = slots.bundle_with(1, "SZ01", &[GOOD, UNLAWFUL]);
+        let taken = slots.slots.take(&bytes, &pointer, &running(0)).unwrap();
+        assert_eq!(taken.verdict.left_out.len(), 1);
+        assert_eq!(taken.opened.bundle.campaigns.len(), 1);
+        assert_eq!(names(), ["quiet-hours"]);
+
+        // As a version without a linter left it: everything in it runs.
+        fs_err::remove_file(slots.dir.path().join("bundle/left-out-a")).unwrap();
+        assert_eq!(names(), ["quiet-hours", "share-to-moments"]);
+        let before = slots.slots.load().unwrap();
+        let (bytes, pointer) = slots.bundle_with(2, "SZ01", &[GOOD, UNLAWFUL]);
+        let taken = slots.slots.take(&bytes, &pointer, &before).unwrap();
+        assert_eq!(taken.verdict.left_out, []);
+        assert!(!taken.verdict.flagged.is_empty());
+        assert_eq!(names(), ["quiet-hours", "share-to-moments"]);
     }
 
     #[test]
@@ -208,11 +292,11 @@ mod tests {
 
         let (mut bytes, pointer) = slots.bundle(6, "SZ01");
         bytes[600] ^= 1;
-        let changed = slots.slots.take(&bytes, &pointer, 5).unwrap_err();
+        let changed = slots.slots.take(&bytes, &pointer, &running(5)).unwrap_err();
         assert_eq!(changed.code(), "not_announced");
 
         let (bytes, pointer) = slots.bundle(6, "SZ02");
-        let foreign = slots.slots.take(&bytes, &pointer, 5).unwrap_err();
+        let foreign = slots.slots.take(&bytes, &pointer, &running(5)).unwrap_err();
         assert_eq!(foreign.code(), "file");
         assert_eq!(slots.version(), Some(5));
     }

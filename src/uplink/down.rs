@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
-use super::bundle::{NotTaken, Slots};
+use super::bundle::{NotTaken, Slots, Taken};
 use super::commands::{self, BrokenOff, Commands, Renew as _};
 use super::credentials::Credentials;
 use super::transport::{Content, NoAnswer, Request};
@@ -167,22 +167,29 @@ impl Down {
         if response.status != StatusCode::OK {
             return Err(Nothing::News);
         }
-        let have = self.bundle.borrow().version;
+        let running = Arc::clone(&self.bundle.borrow());
         let slots = self.slots.clone();
         let (bytes, announced) = (response.body, pointer.clone());
         // Checking and syncing are too long for an async thread.
-        let taken = tokio::task::spawn_blocking(move || slots.take(&bytes, &announced, have))
+        let taken = tokio::task::spawn_blocking(move || slots.take(&bytes, &announced, &running))
             .await
             .map_err(|_| Nothing::News)?;
         match taken {
-            Ok(opened) => {
+            Ok(Taken { opened, verdict }) => {
                 for fault in &opened.left_out {
                     tracing::warn!(%fault, "a campaign cannot be read and is left out");
                 }
+                for fault in &verdict.faults {
+                    tracing::error!(%fault, "a campaign is refused and left out");
+                }
+                for fault in &verdict.flagged {
+                    tracing::warn!(%fault, "a campaign that newer rules refuse runs on");
+                }
                 tracing::info!(bundle.version = pointer.v, "a new bundle is in force");
-                let left_out: Vec<_> = opened.left_out.iter().map(ToString::to_string).collect();
+                let told = [opened.left_out, verdict.faults, verdict.flagged].concat();
+                let told: Vec<_> = told.iter().map(ToString::to_string).collect();
                 self.bundle.send_replace(Arc::new(opened.bundle));
-                self.report(pointer.v, BundleState::Applied, left_out.join("\n"))
+                self.report(pointer.v, BundleState::Applied, told.join("\n"))
                     .await;
                 Ok(())
             }

@@ -12,6 +12,7 @@
 //! members.toml                     what makes a guest a VIP (optional)
 //! wifi.toml                        what each zone of the guest Wi-Fi grants (optional)
 //! logo.png                         the chain's picture on its pages (optional)
+//! overrides.toml                   rules of the linter that somebody answers for (optional)
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes, and what it seals to (optional)
 //! campaigns/<id>.toml
@@ -31,6 +32,8 @@
 //! A bundle is believed when a publish key signed the manifest's bytes, the pinned root certified that key,
 //! and every file has the digest that the manifest gives. It replaces only a bundle with a lower version.
 
+mod lawful;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
@@ -40,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, sha256_hex, to_base64};
 use super::pos::{Pos, PosFile};
+use super::rules::register;
 use super::sealed::SealingKey;
 use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
@@ -47,12 +51,17 @@ use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
 use crate::domain::invitation::{Invitation, Invitations};
+use crate::domain::linter::overrides::Overrides;
+use crate::domain::linter::rules::Region;
 use crate::domain::members::MemberRules;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
 use crate::domain::written::{BadFile, read_leniently, read_strictly};
+#[cfg(feature = "hq")]
+pub use lawful::Looked;
+pub use lawful::{Verdict, campaign_file};
 
 /// The most that a bundle may unpack to: 3,000 stores of a street gateway at about 4 KiB each.
 const MAX_BYTES: u64 = 16 << 20;
@@ -71,6 +80,7 @@ pub struct Bundle {
     pub members: MemberRules,
     wifi: Wifi,
     invitations: Invitations,
+    overrides: Overrides,
     /// Each store has a copy.
     holidays: Holidays,
     /// Each store without its own has it.
@@ -105,6 +115,9 @@ pub struct StoreFolder {
 pub struct Chain {
     pub id: Slug,
     pub name: Text,
+    /// Whose rules its campaigns are held to.
+    #[serde(default)]
+    pub profile: Region,
 }
 
 /// The words that the law wants shown.
@@ -373,6 +386,10 @@ fn read_file(
         ["holidays.toml"] => bundle.holidays = how.toml(path, text)?,
         ["invitations.toml"] => bundle.invitations = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,
+        ["overrides.toml"] => {
+            let overrides = Overrides::new(how.toml(path, text)?, register());
+            bundle.overrides = overrides.map_err(|fault| BadFile::whole(path, fault))?;
+        }
         ["slices.toml"] => bundle.slices = how.toml::<Slices>(path, text)?,
         ["keys.toml"] => {
             let keys: Keys = how.toml(path, text)?;

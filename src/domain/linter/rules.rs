@@ -110,7 +110,7 @@ impl Region {
         }
     }
 
-    fn by_name(name: &str) -> Option<Self> {
+    pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|region| region.name() == name)
     }
 }

@@ -69,7 +69,8 @@ fn bundle(
         Some(report) if report.version == desired => (
             "fresh",
             version(words.bundle_applied, desired),
-            String::new(),
+            // What of it the box left out.
+            report.why.clone(),
         ),
         other => {
             let in_use = other.as_ref().map_or(0, |report| report.version);
