@@ -1,5 +1,7 @@
 //! The command line, and the only place where parts are put together.
 
+#[cfg(feature = "hq")]
+mod campaign;
 #[cfg(feature = "gateway")]
 mod config;
 #[cfg(all(feature = "gateway", feature = "hq"))]
@@ -55,6 +57,8 @@ static MAITRED: Command = Command::group(
         enroll::COMMAND,
         #[cfg(feature = "hq")]
         qr::COMMAND,
+        #[cfg(feature = "hq")]
+        campaign::COMMAND,
         #[cfg(feature = "gateway")]
         doctor::COMMAND,
         #[cfg(feature = "gateway")]

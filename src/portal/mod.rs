@@ -85,6 +85,8 @@ use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedMembers, SharedWallet};
 use stickers::SharedStickers;
 use table::Landings;
+#[cfg(feature = "hq")]
+pub use table::preview::landing as preview;
 pub use till::pairing::Pairing;
 pub use till::sisters::Sisters;
 use views::Views;

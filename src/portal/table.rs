@@ -4,6 +4,9 @@
 //! rendered and compressed once and only its tap is new ([`SplicedPage`]). A diner we know gets a page of
 //! their own.
 
+#[cfg(feature = "hq")]
+pub(super) mod preview;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -262,17 +265,13 @@ impl<'a> Here<'a> {
             manager: manager.map(|name| name.of(language)),
             books_at: store.booking().map(|_| &store.id),
             offer: campaign.map(|campaign| ShownOffer {
-                campaign: campaign.id.as_str(),
-                gift: campaign.offer.gift.name(language),
-                title: campaign.title.of(language),
-                terms: campaign.terms.of(language),
                 until: campaign
                     .closes_at(local, &store.holidays)
                     .map(|end| clock(end.time())),
-                next_visit: campaign.validity.begins == Begins::NextVisit,
                 left: self.left(campaign, language),
                 taken: self.taken(campaign, language),
                 held: known.held,
+                ..ShownOffer::of(campaign, language)
             }),
             is_away: self.state.is_away(),
             known,
@@ -485,4 +484,21 @@ struct ShownOffer<'a> {
     /// How often it was claimed in the last week.
     taken: Option<String>,
     held: Option<CouponId>,
+}
+
+impl<'a> ShownOffer<'a> {
+    /// What the campaign itself says.
+    fn of(campaign: &'a Campaign, language: Language) -> Self {
+        Self {
+            campaign: campaign.id.as_str(),
+            gift: campaign.offer.gift.name(language),
+            title: campaign.title.of(language),
+            terms: campaign.terms.of(language),
+            until: None,
+            next_visit: campaign.validity.begins == Begins::NextVisit,
+            left: None,
+            taken: None,
+            held: None,
+        }
+    }
 }

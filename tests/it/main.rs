@@ -20,6 +20,7 @@ mod headquarters_away;
 mod https;
 mod invite;
 mod kill;
+mod lawful;
 mod ledger;
 mod members;
 mod memory;
