@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{CouponKnown, RedeemedElsewhere, UndoneElsewhere};
 use super::ids::{CommandId, CouponId, RedemptionId};
+use super::members::Membership;
 
 /// The name of a command's kind is cut to so many characters before a box repeats it.
 const MAX_KIND_CHARS: usize = 32;
@@ -33,6 +34,8 @@ pub enum Command {
     RedeemedElsewhere(Box<RedeemedElsewhere>),
     /// That was taken back there.
     UndoneElsewhere(UndoneElsewhere),
+    /// A guest is a VIP, or is one no more.
+    VipIs(Box<Membership>),
 }
 
 /// What a command says beyond its kind and its coupon. A kind that needs more gets a key of its own: a box
@@ -45,6 +48,8 @@ pub struct Details {
     pub redeemed: Option<Box<RedeemedElsewhere>>,
     #[serde(rename = "un", default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<UndoneElsewhere>,
+    #[serde(rename = "vip", default, skip_serializing_if = "Option::is_none")]
+    pub vip: Option<Box<Membership>>,
 }
 
 impl Details {
@@ -64,6 +69,7 @@ impl Command {
             Self::KnowCoupon(_) => "know_coupon",
             Self::RedeemedElsewhere(_) => "redeemed_elsewhere",
             Self::UndoneElsewhere(_) => "undone_elsewhere",
+            Self::VipIs(_) => "vip_is",
         }
     }
 
@@ -74,7 +80,7 @@ impl Command {
             Self::KnowCoupon(known) => Some(known.claim.coupon),
             Self::RedeemedElsewhere(redeemed) => Some(redeemed.coupon),
             Self::UndoneElsewhere(undone) => Some(undone.coupon),
-            Self::Renew | Self::AskResend => None,
+            Self::Renew | Self::AskResend | Self::VipIs(_) => None,
         }
     }
 
@@ -87,7 +93,8 @@ impl Command {
             | Self::AskResend
             | Self::VoidCoupon(_)
             | Self::UndoRedemption(_)
-            | Self::KnowCoupon(_) => None,
+            | Self::KnowCoupon(_)
+            | Self::VipIs(_) => None,
         }
     }
 
@@ -103,6 +110,10 @@ impl Command {
             },
             Self::UndoneElsewhere(undone) => Details {
                 undone: Some(undone.clone()),
+                ..Details::default()
+            },
+            Self::VipIs(word) => Details {
+                vip: Some(word.clone()),
                 ..Details::default()
             },
             Self::Renew | Self::AskResend | Self::VoidCoupon(_) | Self::UndoRedemption(_) => {
@@ -121,6 +132,7 @@ impl Command {
             ("know_coupon", _) => details.known.clone().map(Self::KnowCoupon),
             ("redeemed_elsewhere", _) => details.redeemed.clone().map(Self::RedeemedElsewhere),
             ("undone_elsewhere", _) => details.undone.clone().map(Self::UndoneElsewhere),
+            ("vip_is", _) => details.vip.clone().map(Self::VipIs),
             _ => None,
         }
     }
@@ -234,6 +246,7 @@ impl CommandDone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::Vid;
 
     #[test]
     fn commands_that_are_taken_in_again_after_a_crash_change_nothing() {
@@ -250,6 +263,11 @@ mod tests {
         assert_eq!(known.count(), LATELY);
     }
 
+    fn vip() -> Membership {
+        let at = (jiff::civil::date(2026, 12, 1), jiff::Timestamp::UNIX_EPOCH);
+        Membership::now(Vid::from_entropy([3; 16]), true, at, None)
+    }
+
     #[test]
     fn a_command_reads_back_and_one_of_the_future_does_not() {
         let coupon = CouponId::from_entropy([1; 16]);
@@ -260,6 +278,7 @@ mod tests {
             Command::VoidCoupon(coupon),
             Command::UndoRedemption(coupon),
             Command::UndoneElsewhere(UndoneElsewhere { redemption, coupon }),
+            Command::VipIs(Box::new(vip())),
         ] {
             let read = Command::of(command.kind(), command.coupon(), &command.details());
             assert_eq!(read, Some(command));

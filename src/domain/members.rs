@@ -48,6 +48,9 @@ pub struct Membership {
     /// Of two words the one that was decided later counts, wherever each was said and in whatever order they come.
     #[serde(rename = "was", with = "unix_millis")]
     pub decided_at: Timestamp,
+    /// Headquarters told this box so: nobody has to hear it from here.
+    #[serde(rename = "hq", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_told: bool,
     /// Nobody: a rule was met, or the guest asked themselves.
     #[serde(rename = "stf", default, skip_serializing_if = "Option::is_none")]
     pub staff: Option<StaffName>,
@@ -79,6 +82,7 @@ impl Membership {
             is,
             since: today,
             decided_at: at,
+            is_told: false,
             staff: by,
         }
     }

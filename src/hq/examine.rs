@@ -15,6 +15,7 @@ use crate::wire::batch::{Line, Time, TimeQuality, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
+use super::db::members::MemberNews;
 use super::db::notice::Notice;
 use super::db::sisters::Use;
 use super::db::stickers::Told;
@@ -52,6 +53,7 @@ pub fn examine_frame(
         coupons: Vec::new(),
         commands_done: Vec::new(),
         told: Vec::new(),
+        members: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -97,6 +99,12 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         if notice.is_some() || used.is_some() {
             frame.coupons.push(CouponNews { notice, used });
         }
+        let of_vips = Notice::of_vip(&occurrence).map(|notice| CouponNews {
+            notice: Some(notice),
+            used: None,
+        });
+        frame.coupons.extend(of_vips);
+        frame.members.extend(MemberNews::of(&occurrence));
         frame.told.extend(told(&occurrence));
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);

@@ -1,4 +1,4 @@
-//! Commands of headquarters, where they touch the coupons; and how far this box has come with them.
+//! Commands of headquarters, where they touch coupons or guests; and how far this box has come with them.
 //!
 //! What a command changes and that it was dealt with are one frame, so a command that comes again after a
 //! crash finds either both or neither. Whoever hears the commands is `uplink`, which does not know this
@@ -14,7 +14,8 @@ use super::ledger::{Ledger, only_say};
 use crate::domain::command::{Command, CommandDone, Cursor, Outcome};
 use crate::domain::event::Event;
 use crate::domain::ids::{StaffName, StoreId};
-use crate::domain::wallet::{Learnt, Wallet, moment_at};
+use crate::domain::members::Membership;
+use crate::domain::wallet::{Learnt, moment_at};
 use crate::journal::{CommitError, Journal, Verdict};
 use crate::ops::clock::Clock;
 use crate::wire::bundle::Bundle;
@@ -64,7 +65,7 @@ impl Commands {
             let (effect, outcome) = match told {
                 _ if ledger.commands().has_dealt_with(item.cursor.id) => (None, Outcome::Before),
                 Some(outcome) => (None, outcome),
-                None => effect(item.command(), &ledger.wallet(), now),
+                None => effect(item.command(), ledger, now),
             };
             let done = CommandDone::new(item.cursor, &item.kind, outcome);
             let events = effect.into_iter().chain([Event::CommandDone(done)]);
@@ -84,7 +85,8 @@ impl Commands {
 }
 
 /// What a command changes, and what becomes of it.
-fn effect(command: Option<Command>, wallet: &Wallet, now: Timestamp) -> (Option<Event>, Outcome) {
+fn effect(command: Option<Command>, ledger: &Ledger, now: Timestamp) -> (Option<Event>, Outcome) {
+    let wallet = ledger.wallet();
     let (event, otherwise) = match command {
         Some(Command::VoidCoupon(coupon)) => {
             let voided = wallet.void(coupon, now).map(Event::CouponVoided);
@@ -105,6 +107,14 @@ fn effect(command: Option<Command>, wallet: &Wallet, now: Timestamp) -> (Option<
         }
         Some(Command::UndoneElsewhere(undone)) => {
             (Some(Event::UndoneElsewhere(undone)), Outcome::Done)
+        }
+        Some(Command::VipIs(word)) => {
+            let is_news = ledger.members().is_news(&word);
+            let told = Membership {
+                is_told: true,
+                ..*word
+            };
+            (is_news.then_some(Event::VipChanged(told)), Outcome::Done)
         }
         // Nothing that coupons could do.
         Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),

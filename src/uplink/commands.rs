@@ -70,7 +70,8 @@ impl Commands {
                     | Command::UndoRedemption(_)
                     | Command::KnowCoupon(_)
                     | Command::RedeemedElsewhere(_)
-                    | Command::UndoneElsewhere(_),
+                    | Command::UndoneElsewhere(_)
+                    | Command::VipIs(_),
                 )
                 | None => None,
             };

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::support::{Sending, TestChain, TestStore, Till, scan, see, table, tap};
+use crate::support::{Sending, TestChain, TestStore, Till, eventually, scan, see, table, tap};
 
 const RULES: &str = "visits = 1\nspend_fen = 100000\n";
 
@@ -239,5 +239,17 @@ async fn staff_make_a_vip_and_note_the_group_by_a_coupons_code_or_a_cards() {
         .await
         .unwrap();
     assert_ne!(stranger.status, StatusCode::OK, "{}", stranger.html);
+    // On 4G the same guest is a VIP as soon as the street has heard of it.
+    let street = chain.open_street().await;
+    eventually("the street to know the VIP", || async {
+        let (mut abroad, _) = scan(street.portal(), &table(2)).await;
+        abroad.remember(phone.cookies());
+        let landing = abroad
+            .get(&format!("/t/{}?lang=en", table(2)))
+            .await
+            .unwrap();
+        landing.html.contains("250 g of beef").then_some(())
+    })
+    .await;
     store.wait_until_sent().await;
 }

@@ -9,7 +9,8 @@
 //! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
-//! | [`notice`] | what the boxes of a store are told of coupons |
+//! | [`notice`] | what the boxes of a store are told of coupons and VIPs |
+//! | [`members`] | what is known of guests, and who was written to |
 //! | [`stickers`] | what was said of stickers, and how stores were walked |
 //! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
 //! | `runs` | which frames are stored under which numbers |
@@ -42,6 +43,7 @@ pub mod audit;
 pub mod commands;
 mod embedded;
 mod greet;
+pub mod members;
 pub mod notice;
 pub mod plan;
 mod postgres;
@@ -58,6 +60,7 @@ mod tests;
 
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
+use members::{Imported, Member, MemberNews, Reached};
 use notice::Notice;
 use plan::Disagreement;
 use sisters::{Double, Use, Wish};
@@ -218,6 +221,13 @@ pub trait Ledger: Send + Sync {
     /// Coupons of one store that count as used more than once, another store being among those that took them.
     async fn doubles(&self) -> Answer<Vec<Double>>;
 
+    /// The guests of a store, in the order of their pseudonyms.
+    async fn members(&self, store: StoreId) -> Answer<Vec<Member>>;
+    /// Takes in a list of members as a whole, and tells the boxes of the store and the street of its VIPs.
+    async fn import(&self, imported: Imported) -> Answer<()>;
+    /// Writes down who was written to.
+    async fn reach(&self, reached: Vec<Reached>) -> Answer<()>;
+
     /// The bundle last published for a gateway.
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
     async fn publish(&self, gateway: GatewayId, published: Published) -> Answer<()>;
@@ -305,6 +315,8 @@ pub struct Frame {
     pub commands_done: Vec<(CommandId, Outcome)>,
     /// What it tells of stickers.
     pub told: Vec<(Timestamp, Told)>,
+    /// What it says of guests.
+    pub members: Vec<MemberNews>,
     pub put_aside: Vec<PutAside>,
 }
 

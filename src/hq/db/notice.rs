@@ -1,4 +1,4 @@
-//! Notices: what every box of a store has to know of coupons that other boxes have issued or taken.
+//! Notices: what every box of a store has to know of coupons that other boxes have issued or taken, and of VIPs.
 //!
 //! Pure; the SQL is in `embedded` and `postgres`. A notice is kept in the transaction that takes in the event it
 //! comes from, and becomes a command to each box of its store there and then. A box that is enrolled later gets
@@ -14,6 +14,7 @@ use crate::domain::calendar::business_day;
 use crate::domain::command::Command;
 use crate::domain::event::{CouponKnown, Event, Occurrence, RedeemedElsewhere, UndoneElsewhere};
 use crate::domain::ids::{CommandId, CouponId, GatewayId, RedemptionId, StoreId};
+use crate::domain::members::Membership;
 use crate::domain::wallet::SHOWN_WITHIN;
 use crate::wire::link::Serves;
 
@@ -22,11 +23,14 @@ use crate::wire::link::Serves;
 pub struct Notice {
     /// None: everybody.
     pub to: Option<Serves>,
-    /// About a coupon.
+    /// About a coupon, or a guest.
     pub command: Command,
-    /// When nobody can show the coupon any more.
+    /// When nobody has to know it any more.
     pub until: Timestamp,
 }
+
+/// Later than any box, and within what every database can keep.
+const FOR_EVER: Timestamp = Timestamp::constant(253_370_764_800, 0);
 
 /// What a notice is known by.
 pub(super) type NoticeId = [u8; 16];
@@ -74,6 +78,31 @@ impl Notice {
         }
     }
 
+    /// What an event makes known of a VIP to the boxes of its store and to the street. Where it came from a command,
+    /// everybody has heard.
+    pub fn of_vip(occurrence: &Occurrence) -> impl Iterator<Item = Self> {
+        let word = if let Event::VipChanged(word) = &occurrence.event {
+            Some(word).filter(|word| !word.is_told)
+        } else {
+            None
+        };
+        let store = Serves::Store(occurrence.store.clone());
+        let to_all =
+            |word: &Membership| [store, Serves::Street].map(|to| Self::vip(to, word.clone()));
+        word.map(to_all).into_iter().flatten()
+    }
+
+    /// That a guest is a VIP, or is one no more, to the boxes of a place. A list of pseudonyms in the bundle would
+    /// be sent whole with each change; a word is some 200 bytes, comes within seconds, in its order, and once.
+    pub fn vip(to: Serves, word: Membership) -> Self {
+        Self {
+            to: Some(to),
+            command: Command::VipIs(Box::new(word)),
+            // A box that is enrolled in years has to know it.
+            until: FOR_EVER,
+        }
+    }
+
     /// As the register writes who serves what; nothing for everybody.
     pub(super) fn place(&self) -> String {
         self.to.as_ref().map_or_else(String::new, serves_text)
@@ -86,7 +115,17 @@ impl Notice {
             self.command.kind().as_bytes(),
             &coupon.unwrap_or_default(),
             &redemption.unwrap_or_default(),
+            &self.of_a_guest(),
         ])
+    }
+
+    /// Tells words on guests apart; nothing for what is about a coupon.
+    fn of_a_guest(&self) -> Vec<u8> {
+        let vip = self.command.details().vip;
+        vip.map_or_else(Vec::new, |word| {
+            let at = word.decided_at.as_millisecond().to_be_bytes();
+            [&word.vid.to_bytes()[..], &at, &[u8::from(word.is)]].concat()
+        })
     }
 
     pub(super) fn details(&self) -> Option<String> {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::members::MemberTally;
 use super::notice::Notice;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
@@ -197,6 +198,7 @@ pub(super) struct Settlement<'a> {
     pub(super) uses: BTreeMap<(CouponId, RedemptionId), Use>,
     pub(super) commands_done: Vec<NewOutcome>,
     pub(super) told: Vec<NewTold>,
+    pub(super) members: MemberTally,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
     /// Of frames that are stored and may come under another number, those of this group included.
@@ -313,6 +315,7 @@ impl<'a> Settlement<'a> {
             self.commands_done.extend(outcomes(delivery.gateway, frame));
             self.hear(frame, delivery.received);
             self.told.extend(told(delivery.gateway, frame));
+            frame.members.iter().for_each(|news| self.members.add(news));
         }
         if taken.resent == 0 {
             self.tally.merge(&prepared.tally);

@@ -131,6 +131,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             coupons: Vec::new(),
             commands_done: Vec::new(),
             told: Vec::new(),
+            members: Vec::new(),
             put_aside: Vec::new(),
         }),
         What::Gap(gap) => Entry::Gap {

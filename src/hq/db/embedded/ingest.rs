@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, people, signed, sisters, spots, stickers, streams, unsigned};
+use super::{commands, members, people, signed, sisters, spots, stickers, streams, unsigned};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -101,6 +101,7 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
     for told in &settlement.told {
         stickers::record(tx, told)?;
     }
+    members::hear(tx, &settlement.members)?;
     for closing in &settlement.closings {
         streams::close(tx, closing.stream, closing.at)?;
     }

@@ -22,6 +22,7 @@ mod commands;
 mod figures;
 mod fleet;
 mod ingest;
+mod members;
 mod people;
 mod sisters;
 mod spots;
@@ -314,6 +315,18 @@ impl Ledger for Embedded {
 
     async fn doubles(&self) -> Answer<Vec<Double>> {
         self.run(|db| sisters::doubles(db)).await
+    }
+
+    async fn members(&self, store: StoreId) -> Answer<Vec<Member>> {
+        self.run(move |db| members::of_store(db, &store)).await
+    }
+
+    async fn import(&self, imported: Imported) -> Answer<()> {
+        self.run(move |db| members::import(db, &imported)).await
+    }
+
+    async fn reach(&self, reached: Vec<Reached>) -> Answer<()> {
+        self.run(move |db| members::reach(db, &reached)).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

@@ -1,7 +1,7 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
 //! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id, then the
-//! words on stickers, then cells of figures by key, then visits, then figures of places, then their diners, then
+//! words on stickers, then those on guests and what they spent, then cells of figures by key, then visits, then figures of places, then their diners, then
 //! redemptions, each by key. So two writers, or two headquarters, wait for each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +15,8 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, number, people, run, signed, sisters, spots, stickers,
-    unsigned,
+    Answer, Sql, all, commands, figures_in, members, number, people, run, signed, sisters, spots,
+    stickers, unsigned,
 };
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
@@ -203,6 +203,7 @@ async fn write_seldom(
     for told in &settlement.told {
         stickers::record(tx, told).await?;
     }
+    members::hear(tx, &settlement.members).await?;
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;
     }

@@ -27,6 +27,7 @@ mod figures;
 mod figures_in;
 mod fleet;
 mod ingest;
+mod members;
 mod partitions;
 mod people;
 mod rows;
@@ -414,6 +415,18 @@ impl Ledger for Postgres {
 
     async fn doubles(&self) -> Answer<Vec<Double>> {
         sisters::doubles(&self.client().await?).await
+    }
+
+    async fn members(&self, store: StoreId) -> Answer<Vec<Member>> {
+        members::of_store(&mut self.client().await?, &store).await
+    }
+
+    async fn import(&self, imported: Imported) -> Answer<()> {
+        members::import(&mut self.client().await?, &imported).await
+    }
+
+    async fn reach(&self, reached: Vec<Reached>) -> Answer<()> {
+        members::reach(&self.client().await?, &reached).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {
