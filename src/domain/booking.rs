@@ -1,4 +1,4 @@
-//! A table that a guest has asked for: who comes when with how many, and how it stands.
+//! A table that a guest has asked for, or a place at an event: who comes when with how many, and how it stands.
 //!
 //! A [`Booking`] is written whole with every event about it, as it is after that event, and counts its own
 //! changes: so whoever hears of it twice, late, or in another order ends with the same booking. It holds one
@@ -7,6 +7,7 @@
 
 pub mod book;
 pub mod rules;
+pub mod tasting;
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::bill::Party;
 use super::event::unix_millis;
 use super::feedback::tells_how_to_reach;
-use super::ids::{BookingId, CouponId, ShortCode, StaffName, StoreId, Vid};
+use super::ids::{BookingId, CouponId, ShortCode, Slug, StaffName, StoreId, Vid};
+use tasting::InviteCode;
 
 /// A name that fits a line of the counter's list.
 pub const LONGEST_NAME: usize = 20;
@@ -32,8 +34,14 @@ pub struct Booking {
     pub revision: u32,
     #[serde(rename = "st")]
     pub store: StoreId,
-    /// On the store's wall: the beginning of a half-hour.
+    /// On the store's wall: the beginning of a half-hour, or of an event.
     pub at: DateTime,
+    /// The event that this is a sign-up for; none for a table.
+    #[serde(rename = "ev", default, skip_serializing_if = "Option::is_none")]
+    pub tasting: Option<Slug>,
+    /// What the guest was invited with; nobody else can use it.
+    #[serde(rename = "inv", default, skip_serializing_if = "Option::is_none")]
+    pub invited_with: Option<InviteCode>,
     #[serde(rename = "pty")]
     pub party: Party,
     #[serde(rename = "nm")]
@@ -67,11 +75,18 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Bookings of one slot share its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot<'a> {
+    Table(DateTime),
+    Tasting(&'a Slug),
+}
+
 /// How a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It was asked for where nobody could see that the half-hour is full. It moves up when there is room.
+    /// There is no room: an event is full, or a table was asked for where nobody could see that. It moves up.
     Waiting,
     /// There is room, and staff have not answered yet.
     Requested,
@@ -183,6 +198,14 @@ impl Booking {
                     && self.before.is_some()
             }
             Act::Confirm | Act::Seat | Act::NoShow => false,
+        }
+    }
+
+    /// What it takes room in.
+    pub const fn slot(&self) -> Slot<'_> {
+        match &self.tasting {
+            Some(tasting) => Slot::Tasting(tasting),
+            None => Slot::Table(self.at),
         }
     }
 

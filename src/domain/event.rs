@@ -183,6 +183,8 @@ pub enum Event {
     BirthdayTold(BirthdayTold),
     BookingRequested(Box<Booking>),
     BookingChanged(Box<Booking>),
+    EventRsvp(Box<Booking>),
+    EventCheckin(Box<Booking>),
 }
 
 impl Event {
@@ -224,6 +226,8 @@ impl Event {
             Self::BirthdayTold(_) => Kind::BirthdayTold,
             Self::BookingRequested(_) => Kind::BookingRequested,
             Self::BookingChanged(_) => Kind::BookingChanged,
+            Self::EventRsvp(_) => Kind::EventRsvp,
+            Self::EventCheckin(_) => Kind::EventCheckin,
         }
     }
 }

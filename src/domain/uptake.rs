@@ -184,6 +184,8 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::BirthdayTold(_)
         | Event::BookingRequested(_)
         | Event::BookingChanged(_)
+        | Event::EventRsvp(_)
+        | Event::EventCheckin(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
     };
     facts.extend(at_places(occurrence, business_day(local)));
@@ -273,7 +275,9 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::BirthdayTold(_)
         | Event::GuestAnswered(_)
         | Event::BookingRequested(_)
-        | Event::BookingChanged(_) => Vec::new(),
+        | Event::BookingChanged(_)
+        | Event::EventRsvp(_)
+        | Event::EventCheckin(_) => Vec::new(),
     }
 }
 

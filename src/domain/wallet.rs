@@ -769,7 +769,9 @@ impl Wallet {
             | Event::BirthdayTold(_)
             | Event::GuestAnswered(_)
             | Event::BookingRequested(_)
-            | Event::BookingChanged(_) => {}
+            | Event::BookingChanged(_)
+            | Event::EventRsvp(_)
+            | Event::EventCheckin(_) => {}
         }
     }
 

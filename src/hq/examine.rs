@@ -202,7 +202,10 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         }
         Event::BirthdayTold(x) => (None, None, Some(x.vid)),
         Event::GuestAnswered(_) => (None, None, None),
-        Event::BookingRequested(x) | Event::BookingChanged(x) => (None, x.gift, Some(x.vid)),
+        Event::BookingRequested(x)
+        | Event::BookingChanged(x)
+        | Event::EventRsvp(x)
+        | Event::EventCheckin(x) => (None, x.gift, Some(x.vid)),
     }
 }
 

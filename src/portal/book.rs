@@ -24,10 +24,9 @@ use super::texts::texts;
 use super::visitor::Visitor;
 use crate::domain::bill::Party;
 use crate::domain::booking::book::{Asked, Refused};
-use crate::domain::booking::{BadName, Booking, GuestName};
+use crate::domain::booking::{BadName, Booking, GuestName, Standing};
 use crate::domain::event::Event;
 use crate::domain::ids::{BookingId, StoreId, Vid};
-use crate::domain::store::Store;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::portal::form::{Form, FormRejection};
@@ -179,19 +178,23 @@ async fn book(
         let (store, now) = (&folder.store, own.now());
         let bookings = ledger.bookings();
         let decided = match (changes, wish.name) {
-            (None, Some(name)) => bookings.ask(&Asked {
-                id,
-                store,
-                issuer: own.issuer,
-                vid,
-                is_vip: ledger.members().is_vip(vid),
-                name,
-                party: wish.party,
-                at: wish.at,
-                now,
-                codes,
-            }),
-            (Some(_), _) | (None, None) => bookings.change(id, store, (wish.at, wish.party), now),
+            (None, Some(name)) => bookings.ask(
+                &Asked {
+                    id,
+                    house: folder.house(),
+                    issuer: own.issuer,
+                    vid,
+                    is_vip: ledger.members().is_vip(vid),
+                    name,
+                    party: wish.party,
+                    now,
+                    codes,
+                },
+                wish.at,
+            ),
+            (Some(_), _) | (None, None) => {
+                bookings.change(id, folder.house(), (wish.at, wish.party), now)
+            }
         };
         match decided {
             Err(refused) => only_say(Err(refused)),
@@ -209,9 +212,12 @@ async fn book(
 
 /// The event that says how a booking stands.
 pub(super) fn said(booking: Booking) -> Event {
-    match booking.revision {
-        1 => Event::BookingRequested(Box::new(booking)),
-        _ => Event::BookingChanged(Box::new(booking)),
+    let booking = Box::new(booking);
+    match (&booking.tasting, booking.standing) {
+        (Some(_), Standing::Seated) => Event::EventCheckin(booking),
+        (Some(_), _) => Event::EventRsvp(booking),
+        (None, _) if booking.revision == 1 => Event::BookingRequested(booking),
+        (None, _) => Event::BookingChanged(booking),
     }
 }
 
@@ -231,7 +237,11 @@ async fn refuse(state: &State, visitor: &Visitor, fields: &Fields, refused: Refu
         Refused::Enough => return Apology::BookedEnough.page(visitor),
         Refused::NotHere => return Apology::NoBookings.page(visitor),
         // What it became meanwhile is on its own page.
-        Refused::Unknown | Refused::MovedOn => {
+        Refused::Unknown
+        | Refused::MovedOn
+        | Refused::SignUpClosed
+        | Refused::BadCode(_)
+        | Refused::Already(_) => {
             return match fields.id {
                 Some(id) => visitor.see_other(&format!("/book/{id}")),
                 None => Apology::NoSuchPage.page(visitor),
@@ -253,8 +263,8 @@ pub(super) async fn move_up(state: &State) {
         let decide = move |ledger: &mut Ledger| {
             let now = own.now();
             let next = own.own_store(&bundle).and_then(|folder| {
-                let store: &Store = &folder.store;
-                Some((store, ledger.bookings().next_up(store, now)?))
+                let next = ledger.bookings().next_up(folder.house(), now)?;
+                Some((&folder.store, next))
             });
             match next {
                 Some((store, next)) => {

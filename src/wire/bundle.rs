@@ -21,6 +21,7 @@
 //! stores/<ID>/bindings.toml        what staff said of stickers and headquarters has heard (optional)
 //! stores/<ID>/staff.toml           (optional)
 //! stores/<ID>/pos.toml             points of sale that may ask the box (optional)
+//! stores/<ID>/events.toml          tasting events that guests can sign up for (optional)
 //! stores/<ID>/invitations.toml     invitations of this store's own (optional)
 //! stores/<ID>/certificate.pem      of the store's host, and those up to a root (optional)
 //! stores/<ID>/certificate-<gateway>.pem
@@ -47,6 +48,8 @@ use super::rules::register;
 use super::sealed::SealingKey;
 use super::signing::{PublicKey, SigningKey};
 use super::staff::{Staff, StaffFile};
+use crate::domain::booking::book::House;
+use crate::domain::booking::tasting::{Tasting, TastingFile};
 use crate::domain::calendar::Holidays;
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::{BindingId, CampaignId, GatewayId, Slug, StoreId, TouchpointCode};
@@ -108,6 +111,17 @@ pub struct StoreFolder {
     pub certificates: Vec<String>,
     wifi: Wifi,
     invitations: Invitations,
+    pub tastings: Vec<Tasting>,
+}
+
+impl StoreFolder {
+    /// Where something can be booked.
+    pub fn house(&self) -> House<'_> {
+        House {
+            store: &self.store,
+            tastings: &self.tastings,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -436,6 +450,7 @@ fn read_store_file(
             certificates: Vec::new(),
             wifi: Wifi::default(),
             invitations: Invitations::new(),
+            tastings: Vec::new(),
         };
         bundle.stores.insert(folder.store.id.clone(), folder);
         return Ok(());
@@ -443,6 +458,7 @@ fn read_store_file(
     let folder = folder_of(bundle, path, id)?;
     match file {
         "touchpoints.csv" => folder.touchpoints = read_touchpoints(path, text)?,
+        "events.toml" => folder.tastings = how.toml::<TastingFile>(path, text)?.events,
         "invitations.toml" => folder.invitations = how.toml(path, text)?,
         "wifi.toml" => folder.wifi = how.toml(path, text)?,
         "bindings.toml" => folder.heard = how.toml::<Heard>(path, text)?.heard,

@@ -134,7 +134,10 @@ fn payload(event: &Event) -> Box<RawValue> {
             serde_json::value::to_raw_value(x)
         }
         Event::BirthdayTold(x) => serde_json::value::to_raw_value(x),
-        Event::BookingRequested(x) | Event::BookingChanged(x) => serde_json::value::to_raw_value(x),
+        Event::BookingRequested(x)
+        | Event::BookingChanged(x)
+        | Event::EventRsvp(x)
+        | Event::EventCheckin(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -261,6 +264,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::BirthdayTold => Event::BirthdayTold(read(payload)?),
         Kind::BookingRequested => Event::BookingRequested(read(payload)?),
         Kind::BookingChanged => Event::BookingChanged(read(payload)?),
+        Kind::EventRsvp => Event::EventRsvp(read(payload)?),
+        Kind::EventCheckin => Event::EventCheckin(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

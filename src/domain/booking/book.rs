@@ -13,11 +13,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::rules::{NotThen, Room, Rules};
-use super::{Act, Booking, GuestName, Standing};
+use super::rules::{NotThen, Room};
+use super::tasting::{self, BadCode, CodeMaker, InviteCode, SignUp, Tasting};
+use super::{Act, Booking, GuestName, Slot, Standing};
 use crate::domain::bill::Party;
 use crate::domain::event::{Event, Occurrence};
-use crate::domain::ids::{BookingId, Issuer, ShortCode, StaffName, StoreId, Vid};
+use crate::domain::ids::{BookingId, Issuer, ShortCode, Slug, StaffName, StoreId, Vid};
 use crate::domain::store::Store;
 
 /// More than a shop has within its days ahead; a book of them is below a megabyte.
@@ -29,18 +30,38 @@ const MOST_OPEN_OF_ONE: usize = 3;
 /// Guest and staff look back this far, whatever zone the store is in.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(8 * 24);
 
-/// What a guest asks for.
+/// Where something can be booked: a store and its events.
+#[derive(Debug, Clone, Copy)]
+pub struct House<'a> {
+    pub store: &'a Store,
+    pub tastings: &'a [Tasting],
+}
+
+impl<'a> House<'a> {
+    pub fn tasting(self, id: &Slug) -> Option<&'a Tasting> {
+        self.tastings.iter().find(|tasting| tasting.id == *id)
+    }
+
+    /// How much a slot takes; none where the store takes no such bookings any more.
+    fn room(self, slot: Slot<'_>) -> Option<Room> {
+        match slot {
+            Slot::Table(_) => Some(self.store.booking()?.room()),
+            Slot::Tasting(id) => Some(self.tasting(id)?.room()),
+        }
+    }
+}
+
+/// Who asks for something.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// Drawn when the page was shown, so that a form sent twice books once.
     pub id: BookingId,
-    pub store: &'a Store,
+    pub house: House<'a>,
     pub issuer: Issuer,
     pub vid: Vid,
     pub is_vip: bool,
     pub name: GuestName,
     pub party: Party,
-    pub at: DateTime,
     pub now: Timestamp,
     /// Each is tried as a code until one is free.
     pub codes: [u64; 8],
@@ -61,6 +82,12 @@ pub enum Refused {
     Enough,
     #[error("there is no such booking")]
     Unknown,
+    #[error("guests cannot sign up yet, or any more")]
+    SignUpClosed,
+    #[error(transparent)]
+    BadCode(#[from] BadCode),
+    #[error("this diner has signed up before")]
+    Already(BookingId),
     #[error("the booking has moved on, and this makes no sense any more")]
     MovedOn,
 }
@@ -97,83 +124,194 @@ impl Bookings {
         all.filter(move |booking| booking.store == *store)
     }
 
+    /// What each slot of a store holds, but for one booking.
+    fn held<'a>(
+        &'a self,
+        store: &'a StoreId,
+        but_for: Option<BookingId>,
+    ) -> BTreeMap<Slot<'a>, Room> {
+        let mut held = BTreeMap::<Slot<'_>, Room>::new();
+        for booking in self.in_store(store) {
+            if booking.standing.holds_room() && Some(booking.id) != but_for {
+                let slot = held.entry(booking.slot()).or_default();
+                slot.parties += 1;
+                slot.people += u32::from(booking.party.people());
+            }
+        }
+        held
+    }
+
     /// What each half-hour of a store holds, but for one booking.
     pub fn held_by_half_hours(
         &self,
         store: &StoreId,
         but_for: Option<BookingId>,
     ) -> BTreeMap<DateTime, Room> {
-        let mut held = BTreeMap::<DateTime, Room>::new();
-        for booking in self.in_store(store) {
-            if booking.standing.holds_room() && Some(booking.id) != but_for {
-                let half_hour = held.entry(booking.at).or_default();
-                half_hour.parties += 1;
-                half_hour.people += u32::from(booking.party.people());
-            }
-        }
-        held
+        let held = self.held(store, but_for).into_iter();
+        held.filter_map(|(slot, room)| match slot {
+            Slot::Table(at) => Some((at, room)),
+            Slot::Tasting(_) => None,
+        })
+        .collect()
     }
 
-    /// Whether a party may come at `at` beside those that are booked; `but_for` is its own booking.
+    /// Whether a party may come beside those that are booked; `but_for` is its own booking.
     fn has_room(
         &self,
-        (store, rules): (&StoreId, &Rules),
-        at: DateTime,
+        house: House<'_>,
+        slot: Slot<'_>,
         party: Party,
         but_for: Option<BookingId>,
     ) -> bool {
-        let held = self.held_by_half_hours(store, but_for);
-        let beside = held.get(&at).copied().unwrap_or_default();
-        rules.room().has_place_for(party, beside)
+        let held = self.held(&house.store.id, but_for);
+        let beside = held.get(&slot).copied().unwrap_or_default();
+        house
+            .room(slot)
+            .is_some_and(|room| room.has_place_for(party, beside))
     }
 
-    /// Decides on a request. `Ok(None)`: it is there already.
-    pub fn ask(&self, asked: &Asked<'_>) -> Result<Option<Booking>, Refused> {
+    /// Decides on a request for a table. `Ok(None)`: it is there already.
+    pub fn ask(&self, asked: &Asked<'_>, at: DateTime) -> Result<Option<Booking>, Refused> {
         if self.all.contains_key(&asked.id) {
             return Ok(None);
         }
-        let store = asked.store;
-        self.check(store, asked.at, asked.party, None, asked.now)?;
+        self.check(asked.house, at, asked.party, None, asked.now)?;
+        self.check_diner(asked)?;
+        self.begin(asked, at, Standing::Requested).map(Some)
+    }
+
+    /// Decides on a sign-up for an event: a place, or else the list of those who wait. `Ok(None)`: it is there
+    /// already.
+    pub fn sign_up(
+        &self,
+        asked: &Asked<'_>,
+        tasting: &Tasting,
+        code: Option<InviteCode>,
+        maker: &dyn CodeMaker,
+    ) -> Result<Option<Booking>, Refused> {
+        if self.all.contains_key(&asked.id) {
+            return Ok(None);
+        }
+        let own = self.of_tasting(&asked.house.store.id, &tasting.id);
+        let mut mine = own.clone().filter(|booking| booking.vid == asked.vid);
+        if let Some(mine) = mine.find(|booking| booking.standing != Standing::Cancelled) {
+            return Err(Refused::Already(mine.id));
+        }
+        if tasting.sign_up(asked.house.store, asked.now) != SignUp::Open {
+            return Err(Refused::SignUpClosed);
+        }
+        if asked.party.people() > tasting.largest_party.people() {
+            return Err(Refused::TooLarge);
+        }
+        tasting::check(tasting, code, own, maker)?;
+        self.check_diner(asked)?;
+        let slot = Slot::Tasting(&tasting.id);
+        let standing = match self.has_room(asked.house, slot, asked.party, None) {
+            true => Standing::Confirmed,
+            false => Standing::Waiting,
+        };
+        Ok(Some(Booking {
+            tasting: Some(tasting.id.clone()),
+            invited_with: code,
+            ..self.begin(asked, tasting.at, standing)?
+        }))
+    }
+
+    /// The sign-ups for an event.
+    fn of_tasting<'a>(
+        &'a self,
+        store: &'a StoreId,
+        tasting: &'a Slug,
+    ) -> impl Iterator<Item = &'a Booking> + Clone {
+        let all = self.all.values();
+        all.filter(move |booking| {
+            booking.store == *store && booking.tasting.as_ref() == Some(tasting)
+        })
+    }
+
+    /// How many people have a place at an event, and how many sign-ups wait for one.
+    pub fn taken(&self, store: &StoreId, tasting: &Slug) -> (u32, usize) {
+        let own = self.of_tasting(store, tasting);
+        let placed = own.clone().filter(|booking| booking.standing.holds_room());
+        let people = placed.map(|booking| u32::from(booking.party.people()));
+        let waiting = own.filter(|booking| booking.standing == Standing::Waiting);
+        (people.sum(), waiting.count())
+    }
+
+    /// Which number a booking has on the list of those who wait, from 1.
+    pub fn place_in_line(&self, booking: &Booking) -> usize {
+        let before = self.in_store(&booking.store).filter(|other| {
+            other.slot() == booking.slot()
+                && other.standing == Standing::Waiting
+                && other.rank() < booking.rank()
+        });
+        before.count() + 1
+    }
+
+    /// The sign-up for an event whose guest says this code.
+    pub fn by_code<'a>(
+        &'a self,
+        store: &'a StoreId,
+        tasting: &'a Slug,
+        code: ShortCode,
+    ) -> Option<&'a Booking> {
+        let mut own = self.of_tasting(store, tasting);
+        own.find(|booking| booking.code == code)
+    }
+
+    fn check_diner(&self, asked: &Asked<'_>) -> Result<(), Refused> {
         let ahead = |booking: &&Booking| booking.standing.is_ahead();
         let of_one = self.of_diner(asked.vid).into_iter().filter(ahead);
-        let of_all = self.in_store(&store.id).filter(ahead);
-        if of_one.count() >= MOST_OPEN_OF_ONE || of_all.count() >= MOST {
-            return Err(Refused::Enough);
+        let of_all = self.in_store(&asked.house.store.id).filter(ahead);
+        match of_one.count() >= MOST_OPEN_OF_ONE || of_all.count() >= MOST {
+            true => Err(Refused::Enough),
+            false => Ok(()),
         }
-        Ok(Some(Booking {
+    }
+
+    fn begin(
+        &self,
+        asked: &Asked<'_>,
+        at: DateTime,
+        standing: Standing,
+    ) -> Result<Booking, Refused> {
+        Ok(Booking {
             id: asked.id,
             revision: 1,
-            store: store.id.clone(),
-            at: asked.at,
+            store: asked.house.store.id.clone(),
+            at,
+            tasting: None,
+            invited_with: None,
             party: asked.party,
             name: asked.name.clone(),
             vid: asked.vid,
             code: self.free_code(asked).ok_or(Refused::Enough)?,
-            standing: Standing::Requested,
+            standing,
             before: None,
             staff: None,
             asked_at: asked.now,
             is_vip: asked.is_vip,
             gift: None,
-        }))
+        })
     }
 
     /// Decides on another time or party for a booking that is ahead; staff answer anew. `Ok(None)`: it is so already.
     pub fn change(
         &self,
         id: BookingId,
-        store: &Store,
+        house: House<'_>,
         (at, party): (DateTime, Party),
         now: Timestamp,
     ) -> Result<Option<Booking>, Refused> {
-        let known = self.own(id, &store.id)?;
-        if !known.standing.is_ahead() {
+        let known = self.own(id, &house.store.id)?;
+        // Whoever wants another place at an event cancels and signs up anew, at the end of the list.
+        if !known.standing.is_ahead() || known.tasting.is_some() {
             return Err(Refused::MovedOn);
         }
         if (known.at, known.party) == (at, party) {
             return Ok(None);
         }
-        self.check(store, at, party, Some(id), now)?;
+        self.check(house, at, party, Some(id), now)?;
         Ok(Some(Booking {
             revision: known.revision + 1,
             at,
@@ -189,11 +327,11 @@ impl Bookings {
     pub fn act(
         &self,
         id: BookingId,
-        store: &Store,
+        house: House<'_>,
         act: Act,
         staff: Option<&StaffName>,
     ) -> Result<Option<Booking>, Refused> {
-        let known = self.own(id, &store.id)?;
+        let known = self.own(id, &house.store.id)?;
         if known.is_done(act) {
             return Ok(None);
         }
@@ -201,11 +339,9 @@ impl Bookings {
             return Err(Refused::MovedOn);
         }
         let standing = known.after(act).ok_or(Refused::MovedOn)?;
-        if standing.holds_room() && !known.standing.holds_room() {
-            let rules = store.booking().ok_or(Refused::NotHere)?;
-            if !self.has_room((&store.id, rules), known.at, known.party, None) {
-                return Err(Refused::Full);
-            }
+        let needs_room = standing.holds_room() && !known.standing.holds_room();
+        if needs_room && !self.has_room(house, known.slot(), known.party, None) {
+            return Err(Refused::Full);
         }
         Ok(Some(Booking {
             revision: known.revision + 1,
@@ -217,16 +353,20 @@ impl Bookings {
     }
 
     /// The first of those who wait for whom there is room now: VIPs before others, then whoever asked first.
-    pub fn next_up(&self, store: &Store, now: Timestamp) -> Option<Booking> {
-        let rules = store.booking()?;
+    pub fn next_up(&self, house: House<'_>, now: Timestamp) -> Option<Booking> {
+        let store = house.store;
         let waiting = self.of_store(&store.id).into_iter().find(|booking| {
             booking.standing == Standing::Waiting
                 && booking.at >= store.local(now)
-                && self.has_room((&store.id, rules), booking.at, booking.party, None)
+                && self.has_room(house, booking.slot(), booking.party, None)
         })?;
         Some(Booking {
             revision: waiting.revision + 1,
-            standing: Standing::Requested,
+            standing: match waiting.slot() {
+                Slot::Table(_) => Standing::Requested,
+                // Nobody has to be asked.
+                Slot::Tasting(_) => Standing::Confirmed,
+            },
             before: None,
             staff: None,
             ..waiting.clone()
@@ -242,18 +382,19 @@ impl Bookings {
 
     fn check(
         &self,
-        store: &Store,
+        house: House<'_>,
         at: DateTime,
         party: Party,
         but_for: Option<BookingId>,
         now: Timestamp,
     ) -> Result<(), Refused> {
+        let store = house.store;
         let rules = store.booking().ok_or(Refused::NotHere)?;
         if party.people() > rules.largest_party.people() {
             return Err(Refused::TooLarge);
         }
         store.can_be_booked(rules, at, now)?;
-        match self.has_room((&store.id, rules), at, party, but_for) {
+        match self.has_room(house, Slot::Table(at), party, but_for) {
             true => Ok(()),
             false => Err(Refused::Full),
         }
@@ -262,7 +403,7 @@ impl Bookings {
     /// A code that no other booking of the store has.
     fn free_code(&self, asked: &Asked<'_>) -> Option<ShortCode> {
         let is_free = |code: &ShortCode| {
-            let mut others = self.in_store(&asked.store.id);
+            let mut others = self.in_store(&asked.house.store.id);
             others.all(|booking| booking.code != *code)
         };
         let codes = asked.codes.into_iter();
@@ -273,9 +414,11 @@ impl Bookings {
 
     /// Takes in an event of this gateway's journal.
     pub fn apply(&mut self, occurrence: &Occurrence) {
-        let said = if let Event::BookingRequested(booking) = &occurrence.event {
+        let said = if let Event::BookingRequested(booking) | Event::BookingChanged(booking) =
+            &occurrence.event
+        {
             booking
-        } else if let Event::BookingChanged(booking) = &occurrence.event {
+        } else if let Event::EventRsvp(booking) | Event::EventCheckin(booking) = &occurrence.event {
             booking
         } else {
             return;

@@ -2,8 +2,9 @@ use jiff::civil::{DateTime, datetime};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::book::{Asked, Bookings, Refused};
+use super::book::{Asked, Bookings, House, Refused};
 use super::rules::NotThen;
+use super::tasting::{BadCode, CodeMaker, SignUp, Tasting};
 use super::*;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::Issuer;
@@ -13,6 +14,7 @@ use crate::domain::wallet::moment_at;
 /// A shop that is open from noon to two in the morning and takes two parties, or ten people, a half-hour.
 struct Shop {
     store: Store,
+    tastings: Vec<Tasting>,
     book: Bookings,
     now: Timestamp,
     /// What is in the journal.
@@ -27,6 +29,7 @@ impl Shop {
                     [booking]\nparties_per_half_hour = 2\nseats_per_half_hour = 10\n";
         Self {
             store: toml::from_str(&format!("{file}{more}")).unwrap(),
+            tastings: vec![tasting()],
             book: Bookings::default(),
             // A Tuesday, 14:10 on the wall.
             now: "2026-12-01T06:10:00Z".parse().unwrap(),
@@ -46,35 +49,64 @@ impl Shop {
         is_vip: bool,
     ) -> Result<Option<Booking>, Refused> {
         let asked = Asked {
-            id: id(guest),
-            store: &self.store,
-            issuer: Issuer::Store,
-            vid: Vid::from_entropy([guest; 16]),
             is_vip,
-            name: name(),
-            party: people(party),
-            at,
-            now: self.now,
-            codes: std::array::from_fn(|n| n as u64),
+            ..self.asked(guest, party)
         };
-        let said = self.book.ask(&asked)?;
+        let said = self.book.ask(&asked, at)?;
         if let Some(booking) = &said {
             self.happen(Event::BookingRequested(Box::new(booking.clone())));
         }
         Ok(said)
     }
 
+    fn asked(&self, guest: u8, party: u8) -> Asked<'_> {
+        Asked {
+            id: id(guest),
+            house: self.house(),
+            issuer: Issuer::Store,
+            vid: Vid::from_entropy([guest; 16]),
+            is_vip: false,
+            name: name(),
+            party: people(party),
+            now: self.now,
+            codes: std::array::from_fn(|n| n as u64),
+        }
+    }
+
+    fn house(&self) -> House<'_> {
+        House {
+            store: &self.store,
+            tastings: &self.tastings,
+        }
+    }
+
+    fn sign_up(&mut self, guest: u8, code: Option<InviteCode>) -> Result<Option<Booking>, Refused> {
+        let said = self
+            .book
+            .sign_up(&self.asked(guest, 1), &self.tastings[0], code, &Maker)?;
+        if let Some(booking) = &said {
+            self.happen(Event::EventRsvp(Box::new(booking.clone())));
+        }
+        Ok(said)
+    }
+
+    fn invite(&mut self, guest: u8, code: InviteCode) -> Result<Option<Booking>, Refused> {
+        self.sign_up(guest, Some(code))
+    }
+
     fn act(&mut self, guest: u8, act: Act, by_staff: bool) -> Result<Option<Booking>, Refused> {
         let lin = lin();
         let staff = by_staff.then_some(&lin);
-        let said = self.book.act(id(guest), &self.store, act, staff)?;
+        let said = self.book.act(id(guest), self.house(), act, staff)?;
         self.changed(said.clone());
         Ok(said)
     }
 
     fn change(&mut self, guest: u8, at: DateTime, party: u8) -> Result<Option<Booking>, Refused> {
         let wanted = (at, people(party));
-        let said = self.book.change(id(guest), &self.store, wanted, self.now)?;
+        let said = self
+            .book
+            .change(id(guest), self.house(), wanted, self.now)?;
         self.changed(said.clone());
         Ok(said)
     }
@@ -106,6 +138,8 @@ impl Shop {
             revision: 1,
             store: self.store.id.clone(),
             at,
+            tasting: None,
+            invited_with: None,
             party: people(2),
             name: name(),
             vid: Vid::from_entropy([guest; 16]),
@@ -130,6 +164,40 @@ impl Shop {
         }
         self.book = again;
     }
+}
+
+/// Three places on Saturday, by invitation; everybody there can pass on two codes.
+fn tasting() -> Tasting {
+    toml::from_str(
+        "id = \"new-broth\"\ntitle = { zh = \"新汤品鉴\", en = \"The new broth\" }\n\
+         text = { zh = \"请来尝尝。\", en = \"Come and taste.\" }\nat = \"2026-12-05T19:00\"\n\
+         places = 3\nopens = \"2026-12-01T12:00\"\nby_invitation = true\n\
+         codes = [\"1\", \"2\", \"3\"]\ncodes_per_guest = 2\n",
+    )
+    .unwrap()
+}
+
+/// The code with entropy `n` has the digest `n`.
+struct Maker;
+
+impl CodeMaker for Maker {
+    fn digest(&self, _: &Tasting, code: InviteCode) -> String {
+        let mut numbers = 0..100;
+        let found = numbers.find(|n| InviteCode::from_entropy(*n) == code);
+        found.map_or_else(String::new, |n| n.to_string())
+    }
+
+    fn of_guest(&self, booking: BookingId, n: u8) -> InviteCode {
+        passed_on(booking.to_bytes()[0], n)
+    }
+}
+
+fn listed(n: u64) -> InviteCode {
+    InviteCode::from_entropy(n)
+}
+
+fn passed_on(guest: u8, n: u8) -> InviteCode {
+    InviteCode::from_entropy(1_000 + u64::from(guest) * 10 + u64::from(n))
 }
 
 fn name() -> GuestName {
@@ -231,27 +299,26 @@ fn a_store_without_hours_or_without_rules_takes_no_bookings() {
 #[test]
 fn one_diner_books_three_times_ahead() {
     let mut shop = Shop::open();
-    for hour in [18, 19, 20] {
-        shop.ask(1, 2, tonight(hour)).ok();
-        let mut booking = shop.book.get(id(1)).unwrap().clone();
-        booking.id = BookingId::from_entropy([100 + hour.unsigned_abs(); 16]);
-        shop.happen(Event::BookingRequested(Box::new(booking)));
+    for (booking, hour) in [(1, 18), (2, 19), (3, 20)] {
+        let asked = Asked {
+            vid: Vid::from_entropy([7; 16]),
+            ..shop.asked(booking, 2)
+        };
+        let said = shop.book.ask(&asked, tonight(hour)).unwrap().unwrap();
+        shop.happen(Event::BookingRequested(Box::new(said)));
     }
-    shop.act(1, Act::Cancel, false).unwrap();
-    let asked = shop.ask_as(2, 2, tonight(21), false).unwrap().unwrap();
-    let again = Asked {
-        id: id(9),
-        store: &shop.store,
-        issuer: Issuer::Store,
-        vid: Vid::from_entropy([1; 16]),
-        is_vip: false,
-        name: asked.name,
-        party: asked.party,
-        at: tonight(22),
-        now: shop.now,
-        codes: [77; 8],
+    let fourth = |shop: &Shop| {
+        let asked = Asked {
+            vid: Vid::from_entropy([7; 16]),
+            ..shop.asked(4, 2)
+        };
+        shop.book
+            .ask(&asked, tonight(21))
+            .map(|said| said.is_some())
     };
-    assert_eq!(shop.book.ask(&again), Err(Refused::Enough));
+    assert_eq!(fourth(&shop), Err(Refused::Enough));
+    shop.act(2, Act::Cancel, true).unwrap();
+    assert_eq!(fourth(&shop), Ok(true));
 }
 
 #[test]
@@ -283,17 +350,102 @@ fn whoever_waits_moves_up_vips_first() {
         shop.now += SignedDuration::from_secs(1);
         shop.wait(guest, tonight(19), is_vip);
     }
-    assert_eq!(shop.book.next_up(&shop.store, shop.now), None);
+    assert_eq!(shop.book.next_up(shop.house(), shop.now), None);
     let mut order = Vec::new();
     for leaves in [1, 2] {
         shop.act(leaves, Act::Cancel, false).unwrap();
-        let next = shop.book.next_up(&shop.store, shop.now).unwrap();
+        let next = shop.book.next_up(shop.house(), shop.now).unwrap();
         order.push(next.id);
         shop.changed(Some(next));
     }
     assert_eq!(order, [id(4), id(3)]);
-    assert_eq!(shop.book.next_up(&shop.store, shop.now), None);
+    assert_eq!(shop.book.next_up(shop.house(), shop.now), None);
     assert_eq!(shop.act(5, Act::Confirm, true), Err(Refused::Full));
+}
+
+#[test]
+fn a_code_invites_once_and_everybody_with_a_place_passes_on_their_own() {
+    let mut shop = Shop::open();
+    let bad = |bad| Err(Refused::BadCode(bad));
+    assert_eq!(shop.sign_up(1, None), bad(BadCode::Missing));
+    assert_eq!(shop.invite(1, listed(4)), bad(BadCode::Unknown));
+    shop.invite(1, listed(1)).unwrap();
+    assert_eq!(shop.invite(2, listed(1)), bad(BadCode::Used));
+    assert_eq!(shop.invite(2, passed_on(1, 2)), bad(BadCode::Unknown));
+    shop.invite(2, passed_on(1, 0)).unwrap();
+    shop.invite(3, passed_on(1, 1)).unwrap();
+    assert_eq!(shop.invite(4, passed_on(1, 1)), bad(BadCode::Used));
+    // The fourth waits, and has nothing to pass on until there is a place.
+    shop.invite(4, listed(2)).unwrap();
+    assert_eq!(shop.standing(4), Standing::Waiting);
+    assert_eq!(shop.invite(5, passed_on(4, 0)), bad(BadCode::Unknown));
+    shop.act(2, Act::Cancel, false).unwrap();
+    assert_eq!(shop.invite(6, passed_on(1, 0)), bad(BadCode::Used));
+    assert_eq!(shop.invite(4, listed(3)), Ok(None), "the same form");
+    let again = Asked {
+        vid: Vid::from_entropy([4; 16]),
+        ..shop.asked(9, 1)
+    };
+    let again = shop
+        .book
+        .sign_up(&again, &shop.tastings[0], Some(listed(3)), &Maker);
+    assert_eq!(again, Err(Refused::Already(id(4))), "one person, one place");
+}
+
+#[test]
+fn whoever_waits_for_an_event_knows_their_number_and_moves_up() {
+    let mut shop = Shop::open();
+    shop.tastings[0].by_invitation = false;
+    for guest in 1..=6 {
+        shop.now += SignedDuration::from_secs(1);
+        shop.sign_up(guest, None).unwrap();
+    }
+    let number = |shop: &Shop, guest| shop.book.place_in_line(shop.book.get(id(guest)).unwrap());
+    assert_eq!([4, 5, 6].map(|guest| number(&shop, guest)), [1, 2, 3]);
+    assert_eq!(
+        shop.book.taken(&shop.store.id, &shop.tastings[0].id),
+        (3, 3)
+    );
+    shop.act(2, Act::Cancel, false).unwrap();
+    let next = shop.book.next_up(shop.house(), shop.now).unwrap();
+    assert_eq!((next.id, next.standing), (id(4), Standing::Confirmed));
+    shop.happen(Event::EventRsvp(Box::new(next)));
+    assert_eq!([5, 6].map(|guest| number(&shop, guest)), [1, 2]);
+    assert_eq!(shop.act(2, Act::Undo, false), Err(Refused::Full));
+    // At the door.
+    let code = shop.book.get(id(1)).unwrap().code;
+    let store = &shop.store.id;
+    let found = shop.book.by_code(store, &shop.tastings[0].id, code);
+    assert_eq!(found.map(|booking| booking.id), Some(id(1)));
+    shop.act(1, Act::Seat, true).unwrap();
+    assert_eq!(
+        shop.act(5, Act::Seat, true),
+        Err(Refused::Full),
+        "there is no chair"
+    );
+    assert_eq!(
+        shop.act(1, Act::Seat, true),
+        Ok(None),
+        "in twice is in once"
+    );
+}
+
+#[test]
+fn an_event_takes_sign_ups_between_its_times() {
+    let shop = Shop::open();
+    let mut tasting = tasting();
+    let at = |time: &str| {
+        let local: DateTime = time.parse().unwrap();
+        shop.store.offset(shop.now).to_timestamp(local).unwrap()
+    };
+    let said = |tasting: &Tasting, time| tasting.sign_up(&shop.store, at(time));
+    let noon = tonight(12);
+    assert_eq!(said(&tasting, "2026-12-01T11:59"), SignUp::NotYet(noon));
+    assert_eq!(said(&tasting, "2026-12-01T12:00"), SignUp::Open);
+    assert_eq!(said(&tasting, "2026-12-05T18:59"), SignUp::Open);
+    assert_eq!(said(&tasting, "2026-12-05T19:00"), SignUp::Over);
+    tasting.closes = Some(tonight(20));
+    assert_eq!(said(&tasting, "2026-12-01T20:00"), SignUp::Over);
 }
 
 #[test]
@@ -355,7 +507,7 @@ proptest! {
                 5 => { shop.act(guest, Act::Undo, party > 4).ok(); }
                 6 => { shop.act(guest, Act::ALL[usize::from(party) % 4], true).ok(); }
                 7 => shop.restart(),
-                _ => while let Some(next) = shop.book.next_up(&shop.store, shop.now) {
+                _ => while let Some(next) = shop.book.next_up(shop.house(), shop.now) {
                     shop.changed(Some(next));
                 },
             }

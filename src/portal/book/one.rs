@@ -56,7 +56,7 @@ pub(super) async fn act(
         let Some(folder) = store.and_then(|store| bundle.stores.get(store)) else {
             return only_say(Err(Refused::Unknown));
         };
-        match bookings.act(id, &folder.store, act, None) {
+        match bookings.act(id, folder.house(), act, None) {
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(())),
             Ok(Some(booking)) => {
@@ -85,6 +85,9 @@ pub(in crate::portal) fn why_not(t: &Texts, refused: Refused) -> &str {
         | Refused::TooLarge
         | Refused::Enough
         | Refused::Unknown
+        | Refused::SignUpClosed
+        | Refused::BadCode(_)
+        | Refused::Already(_)
         | Refused::MovedOn => &t.moved_on,
     }
 }

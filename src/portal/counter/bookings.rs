@@ -78,13 +78,15 @@ fn decide(
     fresh: Fresh,
 ) -> Verdict<Result<(), Refused>> {
     let store = &folder.store;
-    let mut booking = match ledger.bookings().act(id, store, act, Some(staff)) {
+    let bookings = ledger.bookings();
+    let mut booking = match bookings.act(id, folder.house(), act, Some(staff)) {
         Err(refused) => return only_say(Err(refused)),
         Ok(None) => return only_say(Ok(())),
         Ok(Some(booking)) => booking,
     };
     let mut events = Vec::new();
-    if booking.standing == Standing::Seated && booking.gift.is_none() {
+    let is_table = booking.tasting.is_none();
+    if is_table && booking.standing == Standing::Seated && booking.gift.is_none() {
         let (coupon, claim) = give(state, (bundle, folder), ledger, &booking, fresh);
         booking.gift = coupon;
         events.extend(claim);

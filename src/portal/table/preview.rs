@@ -38,6 +38,7 @@ pub fn landing(campaign: &Campaign, store: Option<&Store>, language: Language) -
             taken: Some(texts(language).landing.taken.replace("{n}", "100")),
             ..ShownOffer::of(campaign, language)
         }),
+        books_at: store.and_then(|store| store.booking().map(|_| &store.id)),
         is_away: false,
         known: Known::default(),
     })
