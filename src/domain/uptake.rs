@@ -111,6 +111,18 @@ pub enum Fact {
 /// What `occurrence` adds to the figures.
 pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
     let local = occurrence.moment.local();
+    let (mut facts, visitor) = at_hours(occurrence, local);
+    facts.extend(at_places(occurrence, business_day(local)));
+    facts.extend(visitor.map(|vid| Fact::Visit {
+        store: occurrence.store.clone(),
+        vid,
+        day: business_day(local),
+    }));
+    facts
+}
+
+/// What `occurrence` adds to the figures of hours, and who was there.
+fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>) {
     let add = |campaign: Option<&CampaignId>, hour: DateTime, step: Step, by: i64| Fact::Add {
         cell: Cell {
             store: occurrence.store.clone(),
@@ -127,7 +139,7 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         facts.extend(off_peak.then(|| add(campaign, local, quiet_step, 1)));
         facts
     };
-    let (mut facts, visitor) = match &occurrence.event {
+    match &occurrence.event {
         Event::TouchpointView(view) | Event::PortalView(view) => {
             let steps = [Step::Came, Step::OffPeakCame];
             let facts = funnel(view.campaign.as_ref(), view.off_peak, steps);
@@ -187,14 +199,7 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
         | Event::EventRsvp(_)
         | Event::EventCheckin(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
-    };
-    facts.extend(at_places(occurrence, business_day(local)));
-    facts.extend(visitor.map(|vid| Fact::Visit {
-        store: occurrence.store.clone(),
-        vid,
-        day: business_day(local),
-    }));
-    facts
+    }
 }
 
 /// What `occurrence` adds to the figures of places, and of the store's days.
