@@ -27,6 +27,7 @@ mod audit;
 mod certificate;
 mod commands;
 mod doubles;
+mod persons;
 mod stickers;
 
 /// How long requests that have begun may take to finish.
@@ -174,6 +175,18 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
             "List coupons that stores have redeemed more than once while they could not hear each other",
             &[],
             |given| with_ledger(given, doubles::list),
+        ),
+        syntax::Command::new(
+            "erasures",
+            "List who asked to be forgotten, as numbers, and which boxes have done it",
+            &[],
+            |given| with_ledger(given, persons::list_erasures),
+        ),
+        syntax::Command::new(
+            "consents",
+            "Count who agreed to which version of the words, and who took it back",
+            &[],
+            |given| with_ledger(given, persons::list_consents),
         ),
         syntax::Command::group(
             "certificate",

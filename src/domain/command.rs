@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{CouponKnown, RedeemedElsewhere, UndoneElsewhere};
+use super::event::{CouponKnown, EraseRequested, RedeemedElsewhere, UndoneElsewhere};
 use super::ids::{CommandId, CouponId, RedemptionId};
 use super::members::Membership;
 
@@ -36,6 +36,8 @@ pub enum Command {
     UndoneElsewhere(UndoneElsewhere),
     /// A guest is a VIP, or is one no more.
     VipIs(Box<Membership>),
+    /// Somebody wants to be forgotten, and said so to another box.
+    ErasePerson(EraseRequested),
 }
 
 /// What a command says beyond its kind and its coupon. A kind that needs more gets a key of its own: a box
@@ -50,6 +52,8 @@ pub struct Details {
     pub undone: Option<UndoneElsewhere>,
     #[serde(rename = "vip", default, skip_serializing_if = "Option::is_none")]
     pub vip: Option<Box<Membership>>,
+    #[serde(rename = "er", default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<EraseRequested>,
 }
 
 impl Details {
@@ -70,6 +74,7 @@ impl Command {
             Self::RedeemedElsewhere(_) => "redeemed_elsewhere",
             Self::UndoneElsewhere(_) => "undone_elsewhere",
             Self::VipIs(_) => "vip_is",
+            Self::ErasePerson(_) => "erase_person",
         }
     }
 
@@ -80,7 +85,7 @@ impl Command {
             Self::KnowCoupon(known) => Some(known.claim.coupon),
             Self::RedeemedElsewhere(redeemed) => Some(redeemed.coupon),
             Self::UndoneElsewhere(undone) => Some(undone.coupon),
-            Self::Renew | Self::AskResend | Self::VipIs(_) => None,
+            Self::Renew | Self::AskResend | Self::VipIs(_) | Self::ErasePerson(_) => None,
         }
     }
 
@@ -93,6 +98,7 @@ impl Command {
             | Self::AskResend
             | Self::VoidCoupon(_)
             | Self::UndoRedemption(_)
+            | Self::ErasePerson(_)
             | Self::KnowCoupon(_)
             | Self::VipIs(_) => None,
         }
@@ -116,6 +122,10 @@ impl Command {
                 vip: Some(word.clone()),
                 ..Details::default()
             },
+            Self::ErasePerson(erased) => Details {
+                erased: Some(erased.clone()),
+                ..Details::default()
+            },
             Self::Renew | Self::AskResend | Self::VoidCoupon(_) | Self::UndoRedemption(_) => {
                 Details::default()
             }
@@ -131,6 +141,7 @@ impl Command {
             ("undo_redemption", Some(coupon)) => Some(Self::UndoRedemption(coupon)),
             ("know_coupon", _) => details.known.clone().map(Self::KnowCoupon),
             ("redeemed_elsewhere", _) => details.redeemed.clone().map(Self::RedeemedElsewhere),
+            ("erase_person", _) => details.erased.clone().map(Self::ErasePerson),
             ("undone_elsewhere", _) => details.undone.clone().map(Self::UndoneElsewhere),
             ("vip_is", _) => details.vip.clone().map(Self::VipIs),
             _ => None,
@@ -279,6 +290,11 @@ mod tests {
             Command::UndoRedemption(coupon),
             Command::UndoneElsewhere(UndoneElsewhere { redemption, coupon }),
             Command::VipIs(Box::new(vip())),
+            Command::ErasePerson(EraseRequested {
+                vid: Vid::from_entropy([3; 16]),
+                instead: Vid::from_entropy([4; 16]),
+                passed_on: true,
+            }),
         ] {
             let read = Command::of(command.kind(), command.coupon(), &command.details());
             assert_eq!(read, Some(command));

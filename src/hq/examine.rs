@@ -17,6 +17,7 @@ use crate::wire::link::Serves;
 
 use super::db::members::MemberNews;
 use super::db::notice::Notice;
+use super::db::persons::PersonNews;
 use super::db::sisters::Use;
 use super::db::stickers::Told;
 use super::db::{CouponNews, Entry, EventRow, Frame, PutAside};
@@ -54,6 +55,7 @@ pub fn examine_frame(
         commands_done: Vec::new(),
         told: Vec::new(),
         members: Vec::new(),
+        persons: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -106,6 +108,14 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         frame.coupons.extend(of_vips);
         frame.members.extend(MemberNews::of(&occurrence));
         frame.told.extend(told(&occurrence));
+        if let Some(person) = PersonNews::of(&occurrence) {
+            let notices = person.notices().into_iter();
+            frame.coupons.extend(notices.map(|notice| CouponNews {
+                notice: Some(notice),
+                used: None,
+            }));
+            frame.persons.push(person);
+        }
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);
     }

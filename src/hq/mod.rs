@@ -25,6 +25,7 @@ pub mod certificate;
 pub mod chain;
 pub mod console;
 pub mod db;
+mod erasures;
 pub mod examine;
 pub mod fonts;
 pub mod identity;

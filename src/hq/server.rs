@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::bundles::{Bundles, Publisher};
 use super::console::{self, backoff::Backoff, sheets::Jobs};
 use super::db::{self, Ledger, Place};
+use super::erasures;
 use super::identity::Identity;
 use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
@@ -75,6 +76,7 @@ impl Headquarters {
         let sockets = Sockets::bind(settings).await?;
         let identity = Arc::new(Identity::load(&settings.dir, clocks.real.now())?);
         let ledger = open_ledger(settings, tasks).await?;
+        erasures::start(Arc::clone(&ledger), Arc::clone(&clocks.real), tasks);
         let publisher = Publisher::new(
             &settings.chain_dir,
             Arc::clone(&identity),

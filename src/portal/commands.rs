@@ -116,6 +116,8 @@ fn effect(command: Option<Command>, ledger: &Ledger, now: Timestamp) -> (Option<
             };
             (is_news.then_some(Event::VipChanged(told)), Outcome::Done)
         }
+        // Also where nothing is known of them: a frame that is on its way may still bring it.
+        Some(Command::ErasePerson(erased)) => (Some(Event::EraseRequested(erased)), Outcome::Done),
         // Nothing that coupons could do.
         Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),
     };

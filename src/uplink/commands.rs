@@ -71,7 +71,8 @@ impl Commands {
                     | Command::KnowCoupon(_)
                     | Command::RedeemedElsewhere(_)
                     | Command::UndoneElsewhere(_)
-                    | Command::VipIs(_),
+                    | Command::VipIs(_)
+                    | Command::ErasePerson(_),
                 )
                 | None => None,
             };

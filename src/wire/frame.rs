@@ -20,6 +20,8 @@ use serde_json::value::RawValue;
 
 use crate::domain::event::{Event, Kind, Moment, Occurrence};
 use crate::domain::ids::StoreId;
+#[cfg(feature = "hq")]
+use crate::domain::ids::Vid;
 
 /// Which boot of the box, and how long into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +272,36 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
     })
 }
 
+/// The body of a frame in which `vid` is called `instead`, and what they said, their name and their number are
+/// gone. A body that does not read is emptied: nobody can tell what is in it.
+#[cfg(feature = "hq")]
+pub fn forget(body: &[u8], vid: Vid, instead: Vid) -> Vec<u8> {
+    /// Words, a sealed number and a name, by whatever kind of event.
+    const PERSONAL: [&str; 3] = ["w", "ph", "nm"];
+    /// Its words are the shop's, and prove what was agreed to.
+    const CONSENT: [u16; 2] = [Kind::ConsentGiven as u16, Kind::ConsentWithdrawn as u16];
+    use serde_json::Value;
+
+    let Ok(mut frame) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let (name, instead) = (vid.to_string(), instead.to_string());
+    let events = frame.get_mut("e").and_then(Value::as_array_mut);
+    for event in events.into_iter().flatten() {
+        let is_consent = CONSENT
+            .map(u64::from)
+            .map(Value::from)
+            .contains(&event["k"]);
+        let payload = event.get_mut("x").and_then(Value::as_object_mut);
+        if let Some(payload) = payload.filter(|_| !is_consent)
+            && payload.values().any(|value| value.as_str() == Some(&name))
+        {
+            payload.retain(|key, _| !PERSONAL.contains(&key.as_str()));
+        }
+    }
+    frame.to_string().replace(&name, &instead).into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::tz::Offset;
@@ -322,6 +354,44 @@ mod tests {
                 ),
             ],
         }
+    }
+
+    #[cfg(feature = "hq")]
+    #[test]
+    fn a_frame_that_forgets_a_diner_keeps_what_it_counts_and_what_others_said() {
+        use crate::domain::event::Feedback;
+        use crate::domain::feedback::{Rating, Words};
+        use crate::domain::ids::RequestId;
+
+        let (own, other) = (Vid::from_entropy([3; 16]), Vid::from_entropy([5; 16]));
+        let instead = Vid::from_entropy([9; 16]);
+        let said = |vid| {
+            Event::Feedback(Feedback {
+                id: RequestId::from_entropy([4; 16]),
+                touchpoint: None,
+                vid,
+                rating: Rating::try_from(2).ok(),
+                words: Words::typed("cold soup").unwrap(),
+            })
+        };
+        let mut contents = claim_and_view();
+        contents.events.push((SignedDuration::ZERO, said(own)));
+        contents.events.push((SignedDuration::ZERO, said(other)));
+        let before = decode(&encode(&contents)).unwrap();
+        let body = forget(&encode(&contents), own, instead);
+        let after = decode(&body).unwrap();
+        assert!(after.undecoded.is_empty(), "{:?}", after.undecoded);
+        assert_eq!(after.occurrences.len(), before.occurrences.len());
+        assert_eq!(after.occurrences[3], before.occurrences[3]);
+        let text = String::from_utf8(body).unwrap();
+        assert!(!text.contains(&own.to_string()));
+        assert_eq!(text.matches(&instead.to_string()).count(), 2);
+        assert_eq!(text.matches("cold soup").count(), 1);
+        let Event::Feedback(feedback) = &after.occurrences[2].event else {
+            panic!("it was feedback");
+        };
+        assert_eq!(feedback.rating, Rating::try_from(2).ok());
+        assert_eq!(forget(b"no frame", own, instead), b"");
     }
 
     /// The frame of version 0.1.0. It must stay readable for ever: add a file, never change this one.

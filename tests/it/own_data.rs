@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use maitred::cli::demo::phone::Phone;
 
-use crate::support::{Sending, Tasks, TestChain, Till, scan, see, table, tap};
+use crate::support::{Sending, Tasks, TestChain, Till, eventually, scan, see, table, tap};
 
 async fn own_page(phone: &mut Phone) -> String {
     let page = phone.get("/me?lang=en").await.unwrap();
@@ -88,6 +88,15 @@ async fn a_guest_who_is_erased_is_gone_and_their_coupon_is_good_for_whoever_has_
     assert_eq!(redeemed.status, StatusCode::OK, "{}", redeemed.html);
     store.wait_until_sent().await;
     assert_eq!(chain.totals().await.quarantined, 0);
+
+    // Headquarters has told the boxes that may know them, and this one has answered.
+    eventually("the proof", || async {
+        let told = chain.hq(&["erasures"]);
+        told.contains("1 of 1 boxes  done everywhere").then_some(())
+    })
+    .await;
+    let agreed = chain.hq(&["consents"]);
+    assert!(agreed.contains("0 people may be sent offers"), "{agreed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,8 +9,9 @@
 //! | [`plan`] | decides what becomes of a delivery or of a hello's stream; reads and writes nothing |
 //! | `row`, `settle`, `greet` | deliveries that wait share a transaction; what it writes; what a hello writes |
 //! | [`commands`] | how a gateway's cursor is understood |
-//! | [`notice`] | what the boxes of a store are told of coupons and VIPs |
+//! | [`notice`] | what the boxes of a store are told of coupons, VIPs and persons |
 //! | [`members`] | what is known of guests, and who was written to |
+//! | [`persons`] | who agreed to what, and who asked to be forgotten |
 //! | [`stickers`] | what was said of stickers, and how stores were walked |
 //! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
 //! | `runs` | which frames are stored under which numbers |
@@ -45,6 +46,7 @@ mod embedded;
 mod greet;
 pub mod members;
 pub mod notice;
+pub mod persons;
 pub mod plan;
 mod postgres;
 mod row;
@@ -62,6 +64,7 @@ use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
 use members::{Imported, Member, MemberNews, Reached};
 use notice::Notice;
+use persons::{Agreed, Erasure, PersonNews};
 use plan::Disagreement;
 use sisters::{Double, Use, Wish};
 use stickers::{Told, Walked, Word};
@@ -227,6 +230,12 @@ pub trait Ledger: Send + Sync {
     async fn import(&self, imported: Imported) -> Answer<()>;
     /// Writes down who was written to.
     async fn reach(&self, reached: Vec<Reached>) -> Answer<()>;
+    /// Goes through everything stored for those who asked to be forgotten, as far as that is due; how many were.
+    async fn sweep(&self, now: Timestamp) -> Answer<usize>;
+    /// Everybody who asked to be forgotten, and how far that has come.
+    async fn erasures(&self) -> Answer<Vec<Erasure>>;
+    /// How many have agreed to which words.
+    async fn agreed(&self) -> Answer<Vec<Agreed>>;
 
     /// The bundle last published for a gateway.
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>>;
@@ -317,6 +326,8 @@ pub struct Frame {
     pub told: Vec<(Timestamp, Told)>,
     /// What it says of guests.
     pub members: Vec<MemberNews>,
+    /// What it says of persons by themselves.
+    pub persons: Vec<PersonNews>,
     pub put_aside: Vec<PutAside>,
 }
 

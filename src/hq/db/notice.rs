@@ -1,4 +1,5 @@
-//! Notices: what every box of a store has to know of coupons that other boxes have issued or taken, and of VIPs.
+//! Notices: what every box of a store has to know of coupons that other boxes have issued or taken, of VIPs, and of
+//! persons who asked another box to be forgotten.
 //!
 //! Pure; the SQL is in `embedded` and `postgres`. A notice is kept in the transaction that takes in the event it
 //! comes from, and becomes a command to each box of its store there and then. A box that is enrolled later gets
@@ -23,7 +24,7 @@ use crate::wire::link::Serves;
 pub struct Notice {
     /// None: everybody.
     pub to: Option<Serves>,
-    /// About a coupon, or a guest.
+    /// About a coupon, a guest, or a person who wants to be forgotten.
     pub command: Command,
     /// When nobody has to know it any more.
     pub until: Timestamp,
@@ -108,8 +109,23 @@ impl Notice {
         self.to.as_ref().map_or_else(String::new, serves_text)
     }
 
+    /// The coupon; for a person the name that nobody has, which is theirs alone.
+    pub(super) fn about(&self) -> Option<[u8; 16]> {
+        match &self.command {
+            Command::ErasePerson(erased) => Some(erased.instead.to_bytes()),
+            Command::Renew
+            | Command::AskResend
+            | Command::VoidCoupon(_)
+            | Command::UndoRedemption(_)
+            | Command::KnowCoupon(_)
+            | Command::RedeemedElsewhere(_)
+            | Command::UndoneElsewhere(_)
+            | Command::VipIs(_) => self.command.coupon().map(CouponId::to_bytes),
+        }
+    }
+
     pub(super) fn id(&self) -> NoticeId {
-        let coupon = self.command.coupon().map(CouponId::to_bytes);
+        let coupon = self.about();
         let redemption = self.command.redemption().map(RedemptionId::to_bytes);
         digest(&[
             self.command.kind().as_bytes(),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::members::MemberTally;
 use super::notice::Notice;
+use super::persons::PersonNews;
 use super::plan::{Disagreement, Hole, Mark, Plan, Take, plan_along};
 use super::row::Prepared;
 use super::runs::{Run, runs};
@@ -147,6 +148,8 @@ impl<'a> Group<'a> {
             settlement.outcomes.push(outcome);
         }
         settlement.runs = runs(&settlement.frames);
+        // As everything is that a ledger locks.
+        settlement.persons.sort_by_key(|(person, _)| person.vid());
         settlement
     }
 }
@@ -199,6 +202,7 @@ pub(super) struct Settlement<'a> {
     pub(super) commands_done: Vec<NewOutcome>,
     pub(super) told: Vec<NewTold>,
     pub(super) members: MemberTally,
+    pub(super) persons: Vec<(&'a PersonNews, Timestamp)>,
     pub(super) notes: Vec<AuditEntry>,
     pub(super) tally: Tally,
     /// Of frames that are stored and may come under another number, those of this group included.
@@ -316,6 +320,9 @@ impl<'a> Settlement<'a> {
             self.hear(frame, delivery.received);
             self.told.extend(told(delivery.gateway, frame));
             frame.members.iter().for_each(|news| self.members.add(news));
+            let persons = frame.persons.iter();
+            self.persons
+                .extend(persons.map(|person| (person, delivery.received)));
         }
         if taken.resent == 0 {
             self.tally.merge(&prepared.tally);

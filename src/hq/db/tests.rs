@@ -47,13 +47,15 @@ const SINCE_V6: &str = "drop table notice; drop table redemption; drop table res
      drop table figure_place; drop table patron; drop table places_since;
      drop table sticker_word; drop table walk;
      drop index command_void;
-     drop table member_word; drop table spending; drop table reach; drop table member_import;";
+     drop table member_word; drop table spending; drop table reach; drop table member_import;
+     drop table consent; drop table erasure; drop table access_log;";
 
 // Below the macro, which they use.
 mod chaos;
 mod golden;
 mod members;
 mod passed_down;
+mod persons;
 mod sisters;
 mod stickers;
 

@@ -132,6 +132,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             commands_done: Vec::new(),
             told: Vec::new(),
             members: Vec::new(),
+            persons: Vec::new(),
             put_aside: Vec::new(),
         }),
         What::Gap(gap) => Entry::Gap {

@@ -80,7 +80,7 @@ pub(super) fn notify(tx: &Transaction<'_>, notices: &[NewNotice<'_>]) -> rusqlit
             let new = New {
                 id: command_id(notice.id(), gateway),
                 kind: notice.command.kind(),
-                coupon: notice.command.coupon().map(CouponId::to_bytes),
+                coupon: notice.about(),
                 details: notice.details(),
                 made: *received,
             };
@@ -103,7 +103,7 @@ pub(super) fn keep_notice(db: &Connection, notice: &Notice) -> rusqlite::Result<
             notice.place(),
             notice.id(),
             notice.command.kind(),
-            notice.command.coupon().map(CouponId::to_bytes),
+            notice.about(),
             notice.details(),
             notice.until.as_millisecond()
         ])?;

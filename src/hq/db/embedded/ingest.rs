@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, members, people, signed, sisters, spots, stickers, streams, unsigned};
+use super::{
+    commands, members, people, persons, signed, sisters, spots, stickers, streams, unsigned,
+};
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
 use crate::hq::db::IngestOutcome;
@@ -102,6 +104,9 @@ fn write(tx: &Transaction<'_>, settlement: &Settlement<'_>) -> rusqlite::Result<
         stickers::record(tx, told)?;
     }
     members::hear(tx, &settlement.members)?;
+    for (person, received) in &settlement.persons {
+        persons::record(tx, person, *received)?;
+    }
     for closing in &settlement.closings {
         streams::close(tx, closing.stream, closing.at)?;
     }

@@ -24,6 +24,7 @@ mod fleet;
 mod ingest;
 mod members;
 mod people;
+mod persons;
 mod sisters;
 mod spots;
 mod stickers;
@@ -327,6 +328,34 @@ impl Ledger for Embedded {
 
     async fn reach(&self, reached: Vec<Reached>) -> Answer<()> {
         self.run(move |db| members::reach(db, &reached)).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Answer<usize> {
+        let mut swept = 0;
+        for one in self.run(|db| persons::open(db)).await? {
+            if one.is_due() {
+                // In strides, between which whatever waits has its turn.
+                let mut from = Some(0);
+                while let Some(next) = from {
+                    let stride =
+                        move |db: &mut Connection| persons::sweep_some(db, &one, next, now);
+                    from = self.run(stride).await?;
+                }
+                self.run(move |db| persons::swept(db, &one, now)).await?;
+                swept += 1;
+            } else if one.may_close(now) {
+                self.run(move |db| persons::close(db, &one)).await?;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn erasures(&self) -> Answer<Vec<Erasure>> {
+        self.run(|db| persons::erasures(db)).await
+    }
+
+    async fn agreed(&self) -> Answer<Vec<Agreed>> {
+        self.run(|db| persons::agreed(db)).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {

@@ -142,7 +142,7 @@ pub(super) async fn keep_notices(db: &impl GenericClient, notices: &[&Notice]) -
     let ids = notices.iter().map(|notice| Uuid::from_bytes(notice.id()));
     let ids: Vec<Uuid> = ids.collect();
     let kinds: Vec<&str> = notices.iter().map(|one| one.command.kind()).collect();
-    let coupons = notices.iter().map(|one| one.command.coupon().map(uuid));
+    let coupons = notices.iter().map(|one| one.about().map(Uuid::from_bytes));
     let coupons: Vec<Option<Uuid>> = coupons.collect();
     let details: Vec<_> = notices.iter().map(|notice| notice.details()).collect();
     let until: Vec<_> = notices.iter().map(|notice| notice.until).collect();

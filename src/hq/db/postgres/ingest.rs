@@ -1,7 +1,8 @@
 //! Taking frames in: the one transaction that stores, counts and moves the marks of a row of deliveries.
 //!
 //! Locks are taken in one order in every transaction: streams by id, then gateways that get commands by id, then the
-//! words on stickers, then those on guests and what they spent, then cells of figures by key, then visits, then figures of places, then their diners, then
+//! words on stickers, then those on guests and what they spent, then agreements by diner, then cells of figures by
+//! key, then visits, then figures of places, then their diners, then
 //! redemptions, each by key. So two writers, or two headquarters, wait for each other and never in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,8 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, members, number, people, run, signed, sisters, spots,
-    stickers, unsigned,
+    Answer, Sql, all, commands, figures_in, members, number, people, persons, run, signed, sisters,
+    spots, stickers, unsigned,
 };
 use crate::domain::ids::{FrameId, StreamId};
 use crate::hq::db::IngestOutcome;
@@ -204,6 +205,9 @@ async fn write_seldom(
         stickers::record(tx, told).await?;
     }
     members::hear(tx, &settlement.members).await?;
+    for (person, received) in &settlement.persons {
+        persons::record(tx, person, *received).await?;
+    }
     for closing in &settlement.closings {
         streams::close(tx, known[&closing.stream].no, closing.at).await?;
     }

@@ -30,6 +30,7 @@ mod ingest;
 mod members;
 mod partitions;
 mod people;
+mod persons;
 mod rows;
 mod sisters;
 mod spots;
@@ -427,6 +428,18 @@ impl Ledger for Postgres {
 
     async fn reach(&self, reached: Vec<Reached>) -> Answer<()> {
         members::reach(&self.client().await?, &reached).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Answer<usize> {
+        persons::sweep(&mut self.client().await?, now).await
+    }
+
+    async fn erasures(&self) -> Answer<Vec<Erasure>> {
+        persons::erasures(&self.client().await?).await
+    }
+
+    async fn agreed(&self) -> Answer<Vec<Agreed>> {
+        persons::agreed(&self.client().await?).await
     }
 
     async fn published(&self, gateway: GatewayId) -> Answer<Option<Published>> {
