@@ -6,6 +6,7 @@
 pub mod advertise;
 mod announce;
 mod https;
+mod in_force;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -406,7 +407,9 @@ impl Obey for Commands {
 impl Place {
     pub(super) fn find(settings: &GatewaySettings) -> anyhow::Result<Self> {
         match &settings.bundle {
-            BundleFrom::Folder { dir, store } => Self::from_folder(dir, store.as_ref()),
+            BundleFrom::Folder { dir, store } => {
+                Self::from_folder(dir, store.as_ref(), &settings.state_dir)
+            }
             BundleFrom::Hq => Self::enrolled(settings),
         }
     }
@@ -417,11 +420,10 @@ impl Place {
         Some(&identity.enrolled.sync_url)
     }
 
-    fn from_folder(dir: &Path, store: Option<&StoreId>) -> anyhow::Result<Self> {
+    fn from_folder(dir: &Path, store: Option<&StoreId>, state_dir: &Path) -> anyhow::Result<Self> {
         let mut bundle = read_folder(dir)?;
-        for fault in bundle.leave_out_refused(&Bundle::default()).faults {
-            tracing::error!(%fault, "a campaign is refused and left out");
-        }
+        in_force::leave_out_refused(&mut bundle, dir, state_dir)
+            .context("keeping what is in force")?;
         let only = || {
             let mut stores = bundle.stores.keys();
             stores.next().filter(|_| stores.next().is_none())

@@ -1,0 +1,93 @@
+//! The campaigns that a shop without headquarters runs, kept over restarts: `<state dir>/in-force/campaigns/`.
+//!
+//! Rules that come with a newer version do not stop what guests hold coupons of. A box with headquarters knows that
+//! from the bundle it has; here it is the files as they were when they were let through.
+
+use std::io;
+use std::path::Path;
+
+use crate::ops::files::{Readers, read_tree, replace};
+use crate::wire::bundle::{Bundle, campaign_file};
+
+/// Leaves out of `bundle`, which was read from `dir`, what the linter refuses and did not run here before.
+pub(super) fn leave_out_refused(
+    bundle: &mut Bundle,
+    dir: &Path,
+    state_dir: &Path,
+) -> io::Result<()> {
+    let kept = state_dir.join("in-force");
+    // At the first start nothing is kept, and what cannot be read does not run.
+    let files = read_tree(&kept).unwrap_or_default();
+    let running = Bundle::from_folder(&files).unwrap_or_default();
+    let verdict = bundle.leave_out_refused(&running);
+    for fault in &verdict.faults {
+        tracing::error!(%fault, "a campaign is refused and left out");
+    }
+    for fault in &verdict.flagged {
+        tracing::warn!(%fault, "a campaign that newer rules refuse runs on");
+    }
+    fs_err::create_dir_all(kept.join("campaigns"))?;
+    let in_force: Vec<String> = bundle.campaigns.keys().map(campaign_file).collect();
+    for gone in files.keys().filter(|file| !in_force.contains(file)) {
+        fs_err::remove_file(kept.join(gone))?;
+    }
+    for file in in_force {
+        let bytes = fs_err::read(dir.join(&file))?;
+        if files.get(&file) != Some(&bytes) {
+            replace(&kept.join(&file), &bytes, Readers::OnlyUs)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../../tests/fixtures/chain/campaigns/quiet-hours.toml");
+    const UNLAWFUL: &str = include_str!("../../../tests/fixtures/unlawful/share-to-moments.toml");
+
+    struct TestShop {
+        dir: tempfile::TempDir,
+    }
+
+    impl TestShop {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs_err::create_dir_all(dir.path().join("chain/campaigns")).unwrap();
+            Self { dir }
+        }
+
+        fn write(&self, file: &str, text: &str) {
+            fs_err::write(self.dir.path().join(file), text).unwrap();
+        }
+
+        /// The campaigns after a start.
+        fn start(&self) -> Vec<String> {
+            let chain = self.dir.path().join("chain");
+            let mut bundle = Bundle::from_folder(&read_tree(&chain).unwrap()).unwrap();
+            leave_out_refused(&mut bundle, &chain, &self.dir.path().join("state")).unwrap();
+            bundle.campaigns.keys().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn what_is_refused_never_runs_and_what_ran_is_not_stopped_by_newer_rules() {
+        let shop = TestShop::new();
+        shop.write("chain/campaigns/quiet-hours.toml", GOOD);
+        shop.write("chain/campaigns/share-to-moments.toml", UNLAWFUL);
+        assert_eq!(shop.start(), ["quiet-hours"]);
+        assert_eq!(shop.start(), ["quiet-hours"]);
+
+        // As if it had been let through by rules that did not know better.
+        shop.write("state/in-force/campaigns/share-to-moments.toml", UNLAWFUL);
+        assert_eq!(shop.start(), ["quiet-hours", "share-to-moments"]);
+        assert_eq!(shop.start(), ["quiet-hours", "share-to-moments"]);
+
+        let edited = UNLAWFUL.replace("percent = 50", "percent = 40");
+        shop.write("chain/campaigns/share-to-moments.toml", &edited);
+        assert_eq!(shop.start(), ["quiet-hours"]);
+        shop.write("chain/campaigns/share-to-moments.toml", UNLAWFUL);
+        assert_eq!(shop.start(), ["quiet-hours"], "it was stopped once");
+    }
+}
