@@ -1,5 +1,7 @@
 //! `maitred campaign`: what platforms or the law have against a campaign, before anybody publishes it.
 
+#[cfg(feature = "gateway")]
+mod page;
 mod playbooks;
 mod report;
 
@@ -11,8 +13,8 @@ use jiff::tz::TimeZone;
 use super::print;
 use super::syntax::{Command, Given, Word};
 use crate::domain::campaign::Campaign;
+use crate::domain::linter::Linter;
 use crate::domain::linter::rules::Region;
-use crate::domain::linter::{Finding, Linter};
 use crate::domain::store::Store;
 use crate::domain::written::{BadFile, read_strictly};
 use crate::ops::clock::{Clock, SystemClock};
@@ -46,6 +48,8 @@ pub(super) const COMMAND: Command = Command::group(
             check,
         ),
         playbooks::COMMAND,
+        #[cfg(feature = "gateway")]
+        page::COMMAND,
     ],
 );
 
@@ -108,7 +112,7 @@ impl Look {
             match read {
                 Ok(campaign) => {
                     let mut findings = linter.campaign(&campaign);
-                    findings.extend(drawn(&linter, &campaign, &[]));
+                    findings.extend(page::drawn(&linter, &campaign, &[]));
                     report.add(Looked { file, findings });
                 }
                 Err(fault) => report.fail(fault),
@@ -136,7 +140,7 @@ impl Look {
         for campaign in bundle.campaigns.values() {
             let stores = bundle.stores.values().map(|folder| &folder.store);
             let reached: Vec<&Store> = stores.filter(|store| campaign.reaches(store)).collect();
-            let mut findings = drawn(&linter, campaign, &reached);
+            let mut findings = page::drawn(&linter, campaign, &reached);
             bundle.answer(campaign, &mut findings);
             let file = campaign_file(&campaign.id);
             report.add(Looked { file, findings });
@@ -148,41 +152,13 @@ impl Look {
     }
 }
 
-/// What the linter says of the page of the Wi-Fi, drawn for the stores that the campaign reaches.
-#[cfg(feature = "gateway")]
-fn drawn(linter: &Linter, campaign: &Campaign, stores: &[&Store]) -> Vec<Finding> {
-    use crate::domain::linter::page;
-    use crate::domain::store::TouchpointKind;
-    use crate::domain::text::Language;
-    use crate::portal::preview;
-
-    if !campaign.touchpoints.contains(&TouchpointKind::Wifi) {
-        return Vec::new();
-    }
-    let no_store = [None];
-    let stores: Vec<Option<&Store>> = stores.iter().copied().map(Some).collect();
-    let stores = if stores.is_empty() {
-        &no_store[..]
-    } else {
-        &stores
-    };
-    let of_language = |language: Language| {
-        let mut pages = stores
-            .iter()
-            .map(|store| preview(campaign, *store, language));
-        let path = format!("page.{}", language.tag());
-        // One store speaks for all of them: the words are the campaign's.
-        pages
-            .find_map(|html| {
-                Some(page::check(linter, &html, &path)).filter(|found| !found.is_empty())
-            })
-            .unwrap_or_default()
-    };
-    Language::ALL.into_iter().flat_map(of_language).collect()
-}
-
 /// A headquarters without the gateway's pages draws none.
 #[cfg(not(feature = "gateway"))]
-fn drawn(_: &Linter, _: &Campaign, _: &[&Store]) -> Vec<Finding> {
-    Vec::new()
+mod page {
+    use super::{Campaign, Linter, Store};
+    use crate::domain::linter::Finding;
+
+    pub(super) fn drawn(_: &Linter, _: &Campaign, _: &[&Store]) -> Vec<Finding> {
+        Vec::new()
+    }
 }
