@@ -27,6 +27,7 @@ mod audit;
 mod certificate;
 mod commands;
 mod doubles;
+mod members;
 mod persons;
 mod stickers;
 
@@ -161,6 +162,8 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
             },
         ),
         stickers::COMMAND,
+        members::MEMBERS,
+        members::REGULARS,
         syntax::Command::new(
             "audit",
             "Count a store's day again from the stored frames, and compare it with the figures",

@@ -16,6 +16,7 @@ pub mod linter;
 pub mod members;
 pub mod offer;
 pub mod phone;
+pub mod regulars;
 pub mod sealed;
 pub mod stickers;
 pub mod store;

@@ -30,6 +30,7 @@ pub mod examine;
 pub mod fonts;
 pub mod identity;
 pub mod init;
+pub mod members;
 pub mod pos;
 pub mod routes;
 mod secret;

@@ -253,3 +253,59 @@ async fn staff_make_a_vip_and_note_the_group_by_a_coupons_code_or_a_cards() {
     .await;
     store.wait_until_sent().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_members_is_taken_in_whole_and_regulars_are_written_to_once() {
+    let (chain, _, _) = chain();
+    let store = chain.open_store().await;
+    let (mut phone, landing) = scan(store.portal(), &table(1)).await;
+    let coupon = tap(&mut phone, &landing).await;
+    let agreed = [("marketing", "yes")];
+    phone
+        .post(&format!("{coupon}/consent"), &agreed)
+        .await
+        .unwrap();
+    let fields: [(&str, &str); 0] = [];
+    phone.post("/vip", &fields).await.unwrap();
+    let card = code_of(&phone.get("/vip").await.unwrap().html);
+    store.wait_until_sent().await;
+
+    let file = chain.path("members.csv");
+    let path = file.to_str().unwrap();
+    let import = ["members", "import", "--store", "SZ01", path];
+    let right = format!("code,since,consent\n{card},2024-03-01,\n");
+    fs_err::write(&file, format!("{right}2222222,,\n")).unwrap();
+    let refused = chain.try_hq(&import);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("nothing was taken in") && said.contains("line 3: "),
+        "{said}"
+    );
+    let list = ["regulars", "--store", "SZ01", "top-visits", "--csv"];
+    let before = chain.hq(&list);
+    assert!(before.contains(&format!("{card},new,1,")), "{before}");
+    assert!(
+        !before.contains("2024-03-01"),
+        "nothing was half done: {before}"
+    );
+
+    fs_err::write(&file, right).unwrap();
+    let said = chain.hq(&import);
+    assert!(said.contains("1 members: 1 have been seen"), "{said}");
+    eventually("the box to know the VIP", || async {
+        let mut own = scan(store.portal(), &table(3)).await.0;
+        own.remember(phone.cookies());
+        let page = own.get("/vip?lang=en").await.unwrap().html;
+        page.contains("Since 2024-03-01").then_some(())
+    })
+    .await;
+    let reached = chain.hq(&[&list[..], &["--reached"]].concat());
+    assert!(
+        reached.contains("2024-03-01") && reached.contains(",open"),
+        "{reached}"
+    );
+    let again = chain.hq(&list);
+    assert!(again.contains(",was written to of late"), "{again}");
+    assert_eq!(chain.totals_with(1).await.quarantined, 0);
+}
