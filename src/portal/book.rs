@@ -20,20 +20,20 @@ use super::State;
 use super::diner;
 use super::error::{Apology, not_saved};
 use super::ledger::{Ledger, happening, only_say, write};
-use super::texts::texts;
+use super::texts::{Book as Texts, texts};
 use super::visitor::Visitor;
 use crate::domain::bill::Party;
 use crate::domain::booking::book::{Asked, Refused};
 use crate::domain::booking::{BadName, Booking, GuestName, Standing};
 use crate::domain::event::Event;
-use crate::domain::ids::{BookingId, StoreId, Vid};
+use crate::domain::ids::{BookingId, Slug, StoreId, Vid};
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 use chooser::Faults;
-pub(super) use one::{Line, gift, lines, people, when, why_not};
+pub(super) use one::{Line, at_time, gift, lines, people, when, why_not};
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -54,18 +54,29 @@ pub(super) struct Fields {
     #[serde(default)]
     change: Option<String>,
     #[serde(default)]
-    store: Option<StoreId>,
+    pub(super) store: Option<StoreId>,
     #[serde(default)]
-    party: String,
+    pub(super) party: String,
     #[serde(default)]
     day: String,
     #[serde(default)]
     at: String,
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
+    /// That invites to an event, or that a guest says at its door.
+    #[serde(default)]
+    pub(super) code: String,
+    /// The event whose list staff are on.
+    #[serde(default)]
+    pub(super) event: Option<Slug>,
 }
 
 impl Fields {
+    /// What a link says. One that somebody has edited shows what it would without the edit.
+    pub(super) fn of_link(query: Option<String>) -> Self {
+        serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default()
+    }
+
     /// The booking that is to be changed.
     fn changes(&self) -> Option<BookingId> {
         self.id.filter(|_| self.change.is_some())
@@ -73,7 +84,7 @@ impl Fields {
 }
 
 /// The store that somebody books at: the one that is named, or else the one this box stands in.
-fn store_of<'b>(
+pub(super) fn store_of<'b>(
     state: &State,
     bundle: &'b Bundle,
     named: Option<&StoreId>,
@@ -87,9 +98,7 @@ async fn choose(
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let query = query.unwrap_or_default();
-    // A link that somebody has edited shows what it would without the edit.
-    let fields: Fields = serde_urlencoded::from_str(&query).unwrap_or_default();
+    let fields = Fields::of_link(query);
     let faults = Faults {
         party: chooser::party_fault(&state, &visitor, &fields),
         ..Faults::default()
@@ -120,12 +129,8 @@ async fn send(
         Some(_) => None,
         None => match GuestName::typed(&fields.name) {
             Ok(name) => Some(name),
-            Err(BadName::Empty | BadName::TooLong) => {
-                faults.name = Some(&t.fault_name);
-                None
-            }
-            Err(BadName::TellsHowToReach) => {
-                faults.name = Some(&t.fault_reach);
+            Err(bad) => {
+                faults.name = Some(name_fault(t, bad));
                 None
             }
         },
@@ -150,6 +155,14 @@ async fn send(
             refuse(&state, &visitor, &fields, refused).await
         }
         Err(apology) => apology.page(&visitor),
+    }
+}
+
+/// What is wrong with a name, said at its field.
+pub(super) fn name_fault(t: &'static Texts, bad: BadName) -> &'static str {
+    match bad {
+        BadName::Empty | BadName::TooLong => &t.fault_name,
+        BadName::TellsHowToReach => &t.fault_reach,
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
 //! | [`book`] | `GET /book` and what is under it |
+//! | [`tasting`] | `GET /events` and what is under it |
 //! | [`feedback`] | `GET /feedback` and what is under it |
 //! | [`me`] | `GET /me` and what is under it |
 //! | [`vip`] | `GET /vip`, `POST /vip` |
@@ -52,6 +53,7 @@ mod probe;
 mod splice;
 pub mod stickers;
 mod table;
+mod tasting;
 mod texts;
 mod till;
 mod views;
@@ -254,6 +256,7 @@ fn pages() -> Router<State> {
         .route("/pass", post(admit::pass))
         .route("/online", get(admit::online))
         .nest("/book", book::routes())
+        .nest("/events", tasting::routes())
         .nest("/feedback", feedback::routes())
         .nest("/till", till::routes())
         .nest("/counter", counter::routes())

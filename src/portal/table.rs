@@ -133,6 +133,7 @@ pub(super) async fn arrival(
                 manager: None,
                 offer: None,
                 books_at: folder.store.booking().map(|_| &folder.store.id),
+                events_at: events_at(folder),
                 is_away: state.is_away(),
                 known: Known::default(),
             });
@@ -140,6 +141,11 @@ pub(super) async fn arrival(
             (visitor.remember_language(), response).into_response()
         }
     }
+}
+
+/// The store, where it has events to sign up for. Those that are over say so on the page behind the link.
+fn events_at(folder: &StoreFolder) -> Option<&StoreId> {
+    (!folder.tastings.is_empty()).then_some(&folder.store.id)
 }
 
 /// The answer to "just looking": a kind word and the way back.
@@ -264,6 +270,7 @@ impl<'a> Here<'a> {
             tap,
             manager: manager.map(|name| name.of(language)),
             books_at: store.booking().map(|_| &store.id),
+            events_at: events_at(self.folder),
             offer: campaign.map(|campaign| ShownOffer {
                 until: campaign
                     .closes_at(local, &store.holidays)
@@ -451,6 +458,8 @@ struct LandingPage<'a> {
     offer: Option<ShownOffer<'a>>,
     /// The store, where it takes bookings.
     books_at: Option<&'a StoreId>,
+    /// The same, where it has tasting events.
+    events_at: Option<&'a StoreId>,
     /// The Internet, from a shop that should have it.
     is_away: bool,
     known: Known<'a>,

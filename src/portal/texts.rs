@@ -103,6 +103,13 @@ texts! {
     guest Guest {
         title about field show unknown vip no_vip make joined left in_group end end_about visits visit none
     }
+    tasting Tasting {
+        title look nothing all yours not_yet over full left code code_optional code_hint send wait
+        fault_party fault_code fault_no_code fault_used
+        waiting waiting_text placed placed_text seated_text no_show_text cancelled cancelled_text
+        pass_on pass_on_text used feedback
+        door say_code check_in unknown before is_in none
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent

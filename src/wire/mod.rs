@@ -7,6 +7,7 @@ pub mod batch;
 pub mod bundle;
 pub mod encoding;
 pub mod frame;
+pub mod invite_code;
 pub mod link;
 pub mod pos;
 pub mod qr;

@@ -78,6 +78,17 @@ async function writeChainFolder(folder) {
     filter: (file) => !/SZ0[23]|quiet-hours|regulars/.test(path.relative(demo, file)),
   });
   await appendFile(path.join(folder, 'stores', 'SZ01', 'touchpoints.csv'), `${blank},table,\n`);
+  // A tasting tonight, for two; the shop's own wall says which night it is.
+  const tonight = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+  await writeFile(path.join(folder, 'stores', 'SZ01', 'events.toml'), `
+[[event]]
+id = "new-broth"
+title = { zh = "新汤品鉴会", zh-Hant = "新湯品鑑會", en = "Tasting the new broth" }
+text = { zh = "老林熬了一夜的新汤，请您先尝。", zh-Hant = "老林熬了一夜的新湯，請您先嚐。", en = "Lin has cooked it all night; you taste it first." }
+at = "${tonight}T23:59"
+places = 2
+codes_per_guest = 2
+`);
   const welcome = path.join(folder, 'campaigns', 'welcome.toml');
   const text = await readFile(welcome, 'utf8');
   await writeFile(welcome, text.replace(/^ends = .*$/m, 'ends = 2199-12-31'));

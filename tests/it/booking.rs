@@ -1,4 +1,5 @@
-//! A guest books a table; the counter answers, seats and takes back; a power cut and a crowd change nothing of it.
+//! A guest books a table, or signs up for an event; the counter answers, seats, checks in and takes back; a power
+//! cut and a crowd change nothing of it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +9,13 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use maitred::cli::demo::phone::Page;
+use maitred::domain::booking::tasting::InviteCode;
+use maitred::domain::ids::Slug;
 use maitred::ops::clock::{Clock, SystemClock};
+use maitred::wire::invite_code::digest;
 use tokio::task::JoinSet;
 
-use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, scan, table};
+use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, eventually, scan, table};
 
 /// The shop is open around the clock and takes two parties a half-hour.
 fn take_bookings(chain: &Path) {
@@ -291,4 +295,169 @@ async fn a_shop_that_takes_no_bookings_says_so_and_shows_no_way_there() {
     assert!(list(&mut till).await.contains("takes no bookings"));
     let stranger = guest.get("/counter/bookings").await.unwrap();
     assert_eq!(stranger.location.as_deref(), Some("/till"));
+}
+
+/// A tasting in two days for three people, by invitation; a code of the shop's and two to pass on for each.
+fn invite(chain: &Path) -> InviteCode {
+    take_bookings(chain);
+    let code = InviteCode::from_entropy(4_711);
+    let event = Slug::parse("new-broth").unwrap();
+    let text = format!(
+        "[[event]]\nid = \"{event}\"\ntitle = {{ zh = \"新汤\", en = \"The new broth\" }}\n\
+         text = {{ zh = \"来尝\", en = \"Taste it\" }}\nat = \"{}\"\nplaces = 3\nby_invitation = true\n\
+         codes = [\"{}\"]\ncodes_per_guest = 2\n",
+        noon_in(2),
+        digest(&event, code)
+    );
+    fs_err::write(chain.join("stores/SZ01/events.toml"), text).unwrap();
+    code
+}
+
+async fn sign_up(phone: &mut Phone, name: &str, code: &str) -> Page {
+    let page = phone.get("/events/new-broth?lang=en").await.unwrap();
+    let id = page.field("id").unwrap().to_owned();
+    let fields = [
+        ("id", id.as_str()),
+        ("party", "1"),
+        ("name", name),
+        ("code", code),
+    ];
+    phone
+        .post("/events/new-broth?lang=en", &fields)
+        .await
+        .unwrap()
+}
+
+/// The codes that a guest can pass on.
+async fn codes(phone: &mut Phone, path: &str) -> Vec<String> {
+    let page = phone.get(&format!("{path}?lang=en")).await.unwrap();
+    let (_, list) = page.html.split_once("Invite your friends").unwrap();
+    let codes = list.split("<p><strong>").skip(1);
+    codes.map(|code| code[..9].to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_invites_once_and_whoever_waits_moves_up_and_is_checked_in_offline() {
+    let mut shops_code = None;
+    let mut chain = TestChain::start_edited(|folder| shops_code = Some(invite(folder)));
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    chain.stop_hq();
+    let shops_code = shops_code.unwrap().to_string();
+
+    let (mut first, landing) = scan(store.portal(), &table(1)).await;
+    assert!(
+        landing.html.contains("/events?store=SZ01"),
+        "{}",
+        landing.html
+    );
+    let list = first.get("/events?lang=en").await.unwrap();
+    assert!(list.html.contains("3 places are left"), "{}", list.html);
+    for (code, sentence) in [
+        ("", "by invitation"),
+        ("2222-2222", "no such code"),
+        ("QQQQ", "no such code"),
+    ] {
+        let no = sign_up(&mut first, "A", code).await;
+        assert_eq!(no.status, StatusCode::UNPROCESSABLE_ENTITY, "{code}");
+        assert!(no.html.contains(sentence), "{code}: {}", no.html);
+    }
+    let own = made(&sign_up(&mut first, "A", &shops_code.to_lowercase()).await);
+    reads(&mut first, &own, "You have a place").await;
+    let again = sign_up(&mut phone(&store).await, "B", &shops_code).await;
+    assert!(
+        again.html.contains("used this code already"),
+        "{}",
+        again.html
+    );
+
+    // The host's two codes, and one of a guest's: three places are taken and one waits.
+    let passed = codes(&mut first, &own).await;
+    assert_eq!(passed.len(), 2);
+    let mut second = phone(&store).await;
+    let its_own = made(&sign_up(&mut second, "B", &passed[0]).await);
+    made(&sign_up(&mut phone(&store).await, "C", &passed[1]).await);
+    assert_eq!(
+        codes(&mut first, &own).await,
+        Vec::<String>::new(),
+        "both are used"
+    );
+    let more = codes(&mut second, &its_own).await;
+    let mut fourth = phone(&store).await;
+    let waiting = made(&sign_up(&mut fourth, "D", &more[0]).await);
+    reads(&mut fourth, &waiting, "You are number 1 on the list").await;
+
+    word(&mut first, &own, "cancel").await;
+    reads(&mut fourth, &waiting, "You have a place").await;
+    let no = word(&mut first, &own, "undo").await;
+    assert_eq!(
+        no.status,
+        StatusCode::CONFLICT,
+        "the place is somebody else's"
+    );
+    let page = fourth.get(&waiting).await.unwrap();
+    let code = page.between("<p class=\"code\">", "<").unwrap().to_owned();
+
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut till = Till::open(&store, &pin).await;
+    let door = "/counter/events/new-broth?lang=en";
+    for (shown, status, sentence) in [
+        ("2222", StatusCode::CONFLICT, "Nobody on this list"),
+        (code.as_str(), StatusCode::OK, "Checked in: D"),
+        (code.as_str(), StatusCode::OK, "checked in before: D"),
+    ] {
+        let said = till.phone.post(door, &[("code", shown)]).await.unwrap();
+        assert_eq!(said.status, status, "{shown}: {}", said.html);
+        assert!(said.html.contains(sentence), "{shown}: {}", said.html);
+    }
+    let mut fourth = phone(&store).await;
+    reads(&mut fourth, &waiting, "You are checked in").await;
+    reads(&mut fourth, &waiting, "href=\"/feedback").await;
+
+    chain.start_hq();
+    store.wait_until_sent().await;
+    assert_eq!(
+        chain.totals().await.quarantined,
+        0,
+        "headquarters reads all of it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_who_sign_up_at_once_get_the_places_there_are_and_the_others_wait() {
+    let chain = TestChain::start_edited(|folder| {
+        invite(folder);
+        let file = folder.join("stores/SZ01/events.toml");
+        let text = fs_err::read_to_string(&file).unwrap();
+        fs_err::write(file, text.replace("by_invitation = true", "")).unwrap();
+    });
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let portal = store.portal();
+    let mut crowd = JoinSet::new();
+    for guest in 0..100_u32 {
+        crowd.spawn(async move {
+            let id = format!("{guest:032x}");
+            let fields = [("id", id.as_str()), ("party", "1"), ("name", "A")];
+            // One address has a share of the connections, so a phone comes again, with the same form.
+            let page = eventually("an answer", || async {
+                let mut phone = Phone::open(portal, &Tasks::new()).await.ok()?;
+                phone.post("/events/new-broth", &fields).await.ok()
+            })
+            .await;
+            assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
+        });
+    }
+    crowd.join_all().await;
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let mut till = Till::open(&store, &pin).await;
+    let list = till
+        .phone
+        .get("/counter/events/new-broth?lang=en")
+        .await
+        .unwrap();
+    assert!(list.html.contains("<p>3/3 ·"), "{}", list.html);
+    assert_eq!(list.html.matches("no room yet").count(), 97);
 }

@@ -33,7 +33,7 @@ pub struct Tasting {
     pub id: Slug,
     pub title: Text,
     pub text: Text,
-    /// On the store's wall.
+    /// On the store's wall, in quotes: `"2026-12-12T19:00"`.
     pub at: DateTime,
     /// For how many people.
     pub places: u16,
@@ -45,6 +45,9 @@ pub struct Tasting {
     /// Until when; until it begins, where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes: Option<DateTime>,
+    /// Where guests say afterwards how it was: the place whose code is on the tables of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback_at: Option<TouchpointCode>,
     /// Only for those who have a code.
     #[serde(default)]
     pub by_invitation: bool,

@@ -1,14 +1,18 @@
 //! A booking's own page: how it stands, and the buttons that change it.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::civil::DateTime;
 
 use super::chooser::in_short;
-use super::{Fields, find, move_up, said};
-use crate::domain::booking::book::Refused;
+use super::{Fields, move_up, said};
+use crate::domain::booking::book::{Bookings, Refused};
+use crate::domain::booking::tasting::{CodeMaker as _, InviteCode};
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::clock;
 use crate::domain::campaign::Audience;
@@ -19,9 +23,11 @@ use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{Shell, page, render};
-use crate::portal::texts::{Book as Texts, texts};
+use crate::portal::texts::{Book as Texts, Texts as Words, texts};
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
+use crate::wire::invite_code::Codes;
+use crate::wire::qr::{Correction, Symbol};
 
 /// `GET /book/{id}`
 pub(super) async fn show(
@@ -98,8 +104,16 @@ struct BookingPage<'a> {
     shell: Shell,
     id: BookingId,
     store: &'a StoreId,
-    title: &'a str,
+    title: String,
     text: &'a str,
+    /// The event's, where it is one.
+    event: Option<&'a str>,
+    /// Codes that the guest can pass on, each with whether somebody has used it.
+    pass_on: Vec<(InviteCode, bool)>,
+    /// The code at the door, for a scanner.
+    qr: Option<String>,
+    /// Where the guest says afterwards how it was.
+    feedback: Option<String>,
     when: String,
     name: &'a str,
     people: String,
@@ -113,19 +127,53 @@ struct BookingPage<'a> {
 }
 
 async fn draw(state: &State, visitor: &Visitor, id: BookingId, fault: Option<&str>) -> Response {
-    let Some(booking) = find(state, id).await else {
+    let bundle = state.bundle();
+    let known = Arc::clone(&bundle);
+    let look = move |ledger: &mut Ledger| {
+        let bookings = ledger.bookings();
+        only_say(bookings.get(id).map(|booking| {
+            let place_in_line = bookings.place_in_line(booking);
+            (
+                booking.clone(),
+                place_in_line,
+                to_pass_on(&known, bookings, booking),
+            )
+        }))
+    };
+    let found = state.journal.commit(look).await.ok().flatten();
+    let Some((booking, place_in_line, pass_on)) = found else {
         return Apology::NoSuchPage.page(visitor);
     };
-    let bundle = state.bundle();
     let folder = bundle.stores.get(&booking.store);
     let language = visitor.language;
     let shell = Shell::of(visitor, folder.map(|folder| &folder.store));
-    let (title, text) = in_words(&shell.t.book, booking.standing);
+    let (title, text) = match booking.tasting {
+        None => {
+            let (title, text) = in_words(&shell.t.book, booking.standing);
+            (title.to_owned(), text)
+        }
+        Some(_) => of_event(shell.t, booking.standing, place_in_line),
+    };
+    let tasting = folder.and_then(|folder| folder.house().tasting(booking.tasting.as_ref()?));
     let html = render(&BookingPage {
         id,
         store: &booking.store,
         title,
         text,
+        event: tasting.map(|tasting| tasting.title.of(language)),
+        pass_on,
+        qr: tasting
+            .filter(|_| booking.standing.is_ahead())
+            .and_then(|_| {
+                let symbol = Symbol::of(booking.code.as_str(), Correction::Medium).ok()?;
+                Some(symbol.svg(&shell.t.book.code))
+            }),
+        feedback: tasting
+            .filter(|_| booking.standing == Standing::Seated)
+            .map(|tasting| match tasting.feedback_at {
+                Some(code) => format!("/feedback/{code}"),
+                None => "/feedback".to_owned(),
+            }),
         when: when(&booking, language),
         name: booking.name.as_str(),
         people: people(&booking, &shell.t.book),
@@ -145,10 +193,13 @@ async fn draw(state: &State, visitor: &Visitor, id: BookingId, fault: Option<&st
     (visitor.remember_language(), answer).into_response()
 }
 
-/// `Fri 12-04 19:00`
 pub(in crate::portal) fn when(booking: &Booking, language: Language) -> String {
-    let day = in_short(booking.at.date(), language);
-    format!("{day} {}", clock(booking.at.time()))
+    at_time(booking.at, language)
+}
+
+/// `Fri 12-04 19:00`
+pub(in crate::portal) fn at_time(at: DateTime, language: Language) -> String {
+    format!("{} {}", in_short(at.date(), language), clock(at.time()))
 }
 
 pub(in crate::portal) fn people(booking: &Booking, t: &Texts) -> String {
@@ -180,6 +231,31 @@ pub(in crate::portal) fn in_words(t: &Texts, standing: Standing) -> (&str, &str)
         Standing::NoShow => (&t.no_show, &t.no_show_text),
         Standing::Cancelled => (&t.cancelled, &t.cancelled_text),
     }
+}
+
+/// The same of a sign-up for an event.
+fn of_event(t: &Words, standing: Standing, place_in_line: usize) -> (String, &str) {
+    let (title, text) = match standing {
+        Standing::Waiting => (&t.tasting.waiting, &t.tasting.waiting_text),
+        Standing::Requested | Standing::Confirmed => (&t.tasting.placed, &t.tasting.placed_text),
+        Standing::Seated => (&t.book.seated, &t.tasting.seated_text),
+        Standing::NoShow => (&t.book.no_show, &t.tasting.no_show_text),
+        Standing::Cancelled => (&t.tasting.cancelled, &t.tasting.cancelled_text),
+    };
+    (title.replace("{n}", &place_in_line.to_string()), text)
+}
+
+/// The codes that a guest with a place can pass on, each with whether somebody has used it.
+fn to_pass_on(bundle: &Bundle, bookings: &Bookings, booking: &Booking) -> Vec<(InviteCode, bool)> {
+    let folder = bundle.stores.get(&booking.store);
+    let tasting = folder.and_then(|folder| folder.house().tasting(booking.tasting.as_ref()?));
+    let Some(tasting) = tasting.filter(|_| booking.standing.holds_room()) else {
+        return Vec::new();
+    };
+    let codes = (0..tasting.codes_per_guest).map(|n| Codes.of_guest(booking.id, n));
+    let all = bookings.of_store(&booking.store);
+    let is_used = |code| all.iter().any(|other| other.invited_with == Some(code));
+    codes.map(|code| (code, is_used(code))).collect()
 }
 
 /// A booking among all that a phone holds.

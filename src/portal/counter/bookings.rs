@@ -1,26 +1,30 @@
 //! The list of booked tables at the counter: who waits for an answer, VIPs first; who comes today; who comes later.
 //!
 //! Staff confirm, seat, or say that nobody came, with one tap each, and take a tap back as long as the room is not
-//! somebody else's. Whoever is seated gets the coupon of the bookings' campaign in the same frame, so that neither
+//! somebody else's. Each event has a list of its own, and a field for the codes that guests say, or that a scanner
+//! types, at its door. Whoever is seated gets the coupon of the bookings' campaign in the same frame, so that neither
 //! is there without the other. It works without the Internet, as everything at the counter does.
 
 use askama::Template;
-use axum::extract::State as Extract;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
 
 use crate::domain::booking::book::Refused;
+use crate::domain::booking::tasting::Tasting;
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::business_day;
 use crate::domain::event::Event;
-use crate::domain::ids::{BookingId, CouponId, ShortCode, StaffName, TapId};
+use crate::domain::ids::{BookingId, CouponId, ShortCode, Slug, StaffName, TapId};
 use crate::domain::text::Language;
 use crate::domain::wallet::{Fresh, TapAsked, Tapped};
 use crate::journal::Verdict;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::portal::State;
-use crate::portal::book::{Fields, gift, move_up, people, said, when, why_not};
+use crate::portal::book::{Fields, at_time, gift, move_up, people, said, when, why_not};
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_all};
@@ -31,7 +35,78 @@ use crate::wire::bundle::{Bundle, StoreFolder};
 
 /// `GET /counter/bookings`
 pub(super) async fn list(Extract(state): Extract<State>, signed_in: SignedIn) -> Response {
-    show(&state, &signed_in, None).await
+    show(&state, &signed_in, None, Said::Nothing).await
+}
+
+/// `GET /counter/events/{id}`: who has signed up for an event.
+pub(super) async fn event(
+    Extract(state): Extract<State>,
+    signed_in: SignedIn,
+    id: Result<Path<Slug>, PathRejection>,
+) -> Response {
+    let Ok(Path(id)) = id else {
+        return Apology::NoSuchPage.page(&signed_in.visitor);
+    };
+    show(&state, &signed_in, Some(&id), Said::Nothing).await
+}
+
+/// `POST /counter/events/{id}`: whoever says this code is here.
+pub(super) async fn check_in(
+    Extract(state): Extract<State>,
+    signed_in: SignedIn,
+    id: Result<Path<Slug>, PathRejection>,
+    form: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    let (Ok(Path(event)), Ok(Form(fields))) = (id, form) else {
+        return Apology::Incomplete.page(&signed_in.visitor);
+    };
+    let all = texts(signed_in.visitor.language);
+    let code = ShortCode::parse(&fields.code).ok();
+    let (own, bundle, staff) = (state.clone(), state.bundle(), signed_in.staff.clone());
+    let wanted = event.clone();
+    let decide = move |ledger: &mut Ledger| {
+        let found = own.own_store(&bundle).zip(code).and_then(|(folder, code)| {
+            let bookings = ledger.bookings();
+            let booking = bookings.by_code(&folder.store.id, &wanted, code)?;
+            Some((folder, booking.clone()))
+        });
+        let Some((folder, booking)) = found else {
+            return only_say(Ok(None));
+        };
+        let was_in = booking.standing == Standing::Seated;
+        let bookings = ledger.bookings();
+        match bookings.act(booking.id, folder.house(), Act::Seat, Some(&staff)) {
+            Err(refused) => only_say(Err(refused)),
+            Ok(None) => only_say(Ok(Some((booking, was_in)))),
+            Ok(Some(seated)) => {
+                let events = [said(seated)];
+                let answer = Ok(Some((booking, was_in)));
+                write_all(own.boot_time(), (&folder.store, own.now()), events, answer)
+            }
+        }
+    };
+    let said = match state.journal.commit(decide).await {
+        Ok(Ok(Some((booking, was_in)))) => {
+            let words = if was_in {
+                &all.tasting.before
+            } else {
+                &all.tasting.is_in
+            };
+            let (name, people) = (booking.name.as_str(), people(&booking, &all.book));
+            Said::Done(format!("{words} {name}, {people}"))
+        }
+        Ok(Ok(None)) => Said::Fault(&all.tasting.unknown),
+        Ok(Err(refused)) => Said::Fault(why_not(&all.book, refused)),
+        Err(error) => return not_saved(&error).page(&signed_in.visitor),
+    };
+    show(&state, &signed_in, Some(&event), said).await
+}
+
+/// What the page answers.
+enum Said {
+    Nothing,
+    Done(String),
+    Fault(&'static str),
 }
 
 /// `POST /counter/bookings`
@@ -42,9 +117,9 @@ pub(super) async fn act(
 ) -> Response {
     let asked = form.ok().and_then(|Form(fields)| {
         let act = Act::named(&fields.act)?;
-        Some((fields.id?, act))
+        Some((fields.id?, act, fields.event))
     });
-    let Some((id, act)) = asked else {
+    let Some((id, act, event)) = asked else {
         return Apology::Incomplete.page(&signed_in.visitor);
     };
     let fresh = Fresh {
@@ -60,11 +135,15 @@ pub(super) async fn act(
     match state.journal.commit(decide).await {
         Ok(Ok(())) => {
             move_up(&state).await;
-            see_other("/counter/bookings")
+            see_other(&match event {
+                Some(event) => format!("/counter/events/{event}"),
+                None => "/counter/bookings".to_owned(),
+            })
         }
         Ok(Err(refused)) => {
             let t = &texts(signed_in.visitor.language).book;
-            show(&state, &signed_in, Some(why_not(t, refused))).await
+            let fault = Said::Fault(why_not(t, refused));
+            show(&state, &signed_in, event.as_ref(), fault).await
         }
         Err(error) => not_saved(&error).page(&signed_in.visitor),
     }
@@ -169,34 +248,73 @@ struct BookingsPage<'a> {
     store: &'a str,
     staff: &'a StaffName,
     takes_bookings: bool,
+    /// The event that this is the list of.
+    event: Option<&'a Tasting>,
+    title: &'a str,
+    /// Of an event: how many people there are places for, and have one; and how many wait.
+    places: Option<String>,
+    /// The events that are still to come.
+    events: Vec<(&'a Slug, &'a str)>,
     groups: Vec<Group<'a>>,
-    fault: Option<&'a str>,
+    said: Said,
 }
 
 async fn show(
     state: &State,
     SignedIn { visitor, staff, .. }: &SignedIn,
-    fault: Option<&str>,
+    event: Option<&Slug>,
+    said: Said,
 ) -> Response {
     let bundle = state.bundle();
     let Some(folder) = state.own_store(&bundle) else {
         return see_other("/till");
     };
-    let bookings = of_store(state, folder).await;
+    let event = match event.map(|id| folder.house().tasting(id)) {
+        Some(None) => return Apology::NoSuchPage.page(visitor),
+        Some(found) => found,
+        None => None,
+    };
+    let mut bookings = of_store(state, folder).await;
+    let has_any = !bookings.is_empty() || !folder.tastings.is_empty();
+    let wanted = event.map(|event| &event.id);
+    bookings.retain(|booking| booking.tasting.as_ref() == wanted);
     let language = visitor.language;
-    let link = LanguageLink::At("/counter/bookings");
+    let all = texts(language);
+    let link = match event {
+        None => LanguageLink::At("/counter/bookings"),
+        Some(_) => visitor.language_link(),
+    };
+    let local = folder.store.local(state.now());
+    let ahead = folder.tastings.iter().filter(|event| event.at >= local);
+    let status = match said {
+        Said::Nothing | Said::Done(_) => StatusCode::OK,
+        Said::Fault(_) => StatusCode::CONFLICT,
+    };
     let html = render(&BookingsPage {
         shell: Shell::new(language, link, Some(&folder.store)),
         store: folder.store.name.of(language),
         staff,
-        takes_bookings: folder.store.booking().is_some() || !bookings.is_empty(),
+        takes_bookings: folder.store.booking().is_some() || has_any,
+        event,
+        title: event.map_or(&all.bookings.title, |event| event.title.of(language)),
+        places: event.map(|event| {
+            let held = bookings.iter().filter(|b| b.standing.holds_room());
+            let people: u32 = held.map(|b| u32::from(b.party.people())).sum();
+            format!(
+                "{people}/{} · {}",
+                event.places,
+                at_time(event.at, language)
+            )
+        }),
+        events: match event {
+            Some(_) => Vec::new(),
+            None => ahead
+                .map(|event| (&event.id, event.title.of(language)))
+                .collect(),
+        },
         groups: groups(state, (&bundle, folder), &bookings, language),
-        fault,
+        said,
     });
-    let status = match fault {
-        None => StatusCode::OK,
-        Some(_) => StatusCode::CONFLICT,
-    };
     let answer = page(status, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
 }
@@ -216,9 +334,14 @@ async fn of_store(state: &State, folder: &StoreFolder) -> Vec<Booking> {
 
 /// How many wait for an answer in the store this box stands in; none where it takes no bookings.
 pub(super) async fn unanswered(state: &State, folder: &StoreFolder) -> Option<usize> {
-    folder.store.booking()?;
+    if folder.store.booking().is_none() && folder.tastings.is_empty() {
+        return None;
+    }
     let bookings = of_store(state, folder).await;
-    let unanswered = bookings.iter().filter(|b| b.standing.is_unanswered());
+    // Those who wait for an event are answered by whoever cancels.
+    let unanswered = bookings
+        .iter()
+        .filter(|b| b.tasting.is_none() && b.standing.is_unanswered());
     Some(unanswered.count())
 }
 
@@ -230,7 +353,7 @@ fn groups<'a>(
 ) -> Vec<Group<'a>> {
     let t = &texts(language).bookings;
     let today = business_day(folder.store.local(state.now()));
-    let row = |booking: &Booking| row(bundle, booking, language);
+    let row = |booking: &Booking| row(bundle, booking, today, language);
     let of = |title, is_in: &dyn Fn(&Booking) -> bool| Group {
         title,
         rows: bookings.iter().filter(|b| is_in(b)).map(row).collect(),
@@ -250,12 +373,14 @@ fn groups<'a>(
     groups
 }
 
-fn row(bundle: &Bundle, booking: &Booking, language: Language) -> Row {
+fn row(bundle: &Bundle, booking: &Booking, today: Date, language: Language) -> Row {
     let all = texts(language);
     let t = &all.bookings;
-    let acts = Act::ALL.into_iter().filter(|act| {
-        // What was just said is not offered again.
-        booking.after(*act).is_some() && !booking.is_done(*act)
+    let is_due = business_day(booking.at) <= today;
+    let acts = Act::ALL.into_iter().filter(|act| match act {
+        // Nobody sits down, or stays away, before the day.
+        Act::Seat | Act::NoShow => is_due && booking.after(*act).is_some(),
+        Act::Confirm | Act::Cancel | Act::Undo => booking.after(*act).is_some(),
     });
     Row {
         id: booking.id,

@@ -52,6 +52,10 @@ pub(super) fn routes() -> Router<State> {
         .route("/inbox/{id}", get(inbox::one))
         .route("/bookings", get(bookings::list).post(bookings::act))
         .route("/guest", get(guest::show).post(guest::say))
+        .route(
+            "/events/{id}",
+            get(bookings::event).post(bookings::check_in),
+        )
         .route("/places", get(places::show))
         .route("/stock", post(offers::set_stock))
         .route("/switch", post(offers::switch))
