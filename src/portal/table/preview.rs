@@ -39,6 +39,7 @@ pub fn landing(campaign: &Campaign, store: Option<&Store>, language: Language) -
             ..ShownOffer::of(campaign, language)
         }),
         books_at: store.and_then(|store| store.booking().map(|_| &store.id)),
+        events_at: store.map(|store| &store.id),
         is_away: false,
         known: Known::default(),
     })
