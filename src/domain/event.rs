@@ -587,6 +587,9 @@ pub struct Feedback {
     pub rating: Option<Rating>,
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Words>,
+    /// What it goes on with: the guest writes back to the shop's answer.
+    #[serde(rename = "re", default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<RequestId>,
 }
 
 /// A guest called for staff, or once more where the call has been waiting.

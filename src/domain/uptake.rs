@@ -248,6 +248,8 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         Event::PromoSwitched(_) => once(None, Deed::Switched),
         Event::StaffCalled(called) if called.again => Vec::new(),
         Event::StaffCalled(called) => once(Some(called.touchpoint), Deed::Called),
+        // The same word, gone on with.
+        Event::Feedback(feedback) if feedback.of.is_some() => Vec::new(),
         Event::Feedback(feedback) => {
             let place = feedback.touchpoint;
             let mut facts = once(place, Deed::Said);

@@ -48,7 +48,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/", get(without_place).post(say))
         .route("/call", post(call))
         .route("/{code}", get(at_place))
-        .route("/said/{id}", get(said))
+        .route("/said/{id}", get(said).post(write_back))
 }
 
 /// Where a guest is.
@@ -351,20 +351,78 @@ async fn said(
     let Ok(Path(id)) = id else {
         return Apology::NoSuchPage.page(&visitor);
     };
+    show_said(&state, &visitor, id, Draft::default()).await
+}
+
+#[derive(Debug, Deserialize)]
+struct BackForm {
+    words: String,
+}
+
+/// `POST /feedback/said/{id}`: the guest writes back to the shop's answer, once.
+async fn write_back(
+    Extract(state): Extract<State>,
+    visitor: Visitor,
+    id: Result<Path<RequestId>, PathRejection>,
+    form: Result<Form<BackForm>, FormRejection>,
+) -> Response {
+    let Ok(Path(of)) = id else {
+        return Apology::NoSuchPage.page(&visitor);
+    };
+    let Ok(Form(BackForm { words: typed })) = form else {
+        return Apology::Incomplete.page(&visitor);
+    };
+    let words = match Words::try_from(typed.clone()) {
+        Ok(words) => words,
+        Err(bad) => {
+            let draft = Draft {
+                rating: None,
+                words: typed,
+                fault: Some(fault(&texts(visitor.language).feedback, bad)),
+            };
+            return show_said(&state, &visitor, of, draft).await;
+        }
+    };
+    let place = state.journal.commit(move |ledger: &mut Ledger| {
+        only_say(ledger.inbox().get(of).and_then(|request| request.place))
+    });
+    let code = place.await.unwrap_or_default();
+    let id = RequestId::from_entropy(random());
+    ask(&state, &visitor, code, id, move |inbox, asking, _| {
+        let asked = inbox.write_back(asking, of, words);
+        Ok(match asked.ok_or(Apology::NoSuchPage)? {
+            Asked::AsBefore(id) => (id, None),
+            Asked::New(feedback) => (of, Some(Event::Feedback(feedback))),
+        })
+    })
+    .await
+}
+
+async fn show_said(state: &State, visitor: &Visitor, id: RequestId, draft: Draft) -> Response {
     let look = move |ledger: &mut Ledger| only_say(ledger.inbox().get(id).cloned());
     let request = match state.journal.commit(look).await {
         Ok(Some(request)) => request,
-        Ok(None) => return Apology::NoSuchPage.page(&visitor),
-        Err(error) => return not_saved(&error).page(&visitor),
+        Ok(None) => return Apology::NoSuchPage.page(visitor),
+        Err(error) => return not_saved(&error).page(visitor),
     };
     let bundle = state.bundle();
+    let status = match draft.fault {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
     let store = bundle
         .stores
         .get(&request.store)
         .map(|folder| &folder.store);
     let shown = Shown::of(&request, &bundle, visitor.language);
     let html = render(&SaidPage {
-        shell: Shell::of(&visitor, store),
+        shell: Shell::of(visitor, store),
+        id,
+        // Only whoever said it, and once.
+        takes_words: visitor.vid == Some(request.vid) && request.takes_words_back(),
+        words: draft.words,
+        most: MOST_WORDS,
+        fault: draft.fault,
         is_call: request.is_call(),
         is_bad: request.is_alert(),
         // From the street nobody in the shop reads it.
@@ -375,7 +433,7 @@ async fn said(
         },
         said: vec![shown],
     });
-    let answer = page(StatusCode::OK, visitor.packing, html);
+    let answer = page(status, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
 }
 
@@ -393,6 +451,10 @@ struct Shown {
     is_open: bool,
     /// What staff wrote, with the time.
     answers: Vec<(String, String)>,
+    /// What the guest wrote to that.
+    back: Option<(String, String)>,
+    /// Where they may.
+    write_back: Option<RequestId>,
 }
 
 impl Shown {
@@ -412,8 +474,19 @@ impl Shown {
             words: words_of(&request.said),
             is_open: request.is_open() && request.is_call(),
             answers: answers.collect(),
+            back: back(request, wall),
+            write_back: request.takes_words_back().then_some(request.id),
         }
     }
+}
+
+/// What its guest wrote back, with the time.
+pub(super) fn back(
+    request: &Request,
+    wall: impl Fn(Timestamp) -> String,
+) -> Option<(String, String)> {
+    let back = request.back.as_ref()?;
+    Some((wall(back.at), back.words.as_str().to_owned()))
 }
 
 /// What a request is, in a few words.
@@ -471,8 +544,14 @@ struct FeedbackPage<'a> {
 
 #[derive(Template)]
 #[template(path = "portal/said.html")]
-struct SaidPage {
+struct SaidPage<'a> {
     shell: Shell,
+    id: RequestId,
+    /// The guest may write back.
+    takes_words: bool,
+    words: String,
+    most: usize,
+    fault: Option<&'a str>,
     is_call: bool,
     is_bad: bool,
     in_shop: bool,

@@ -82,6 +82,7 @@ texts! {
         rate_title rate_scale words words_hint send empty too_long reach said
         yours waiting answer called called_text thanks thanks_text thanks_street bad_text
         enough_title enough_text
+        write_back write_back_hint wrote_back
     }
     book Book {
         title link party party_more day time full no_time no_day name name_hint send send_change
@@ -131,7 +132,7 @@ texts! {
     }
     inbox Inbox {
         title alert done reply nothing settled open_again held renews hold go_on times waited no_place
-        was_done was_opened reply_label reply_hint reply_send
+        guest_back was_done was_opened reply_label reply_hint reply_send
     }
     slip Slip {
         title about place offer issue none no_place closed table_done used_up no_code

@@ -138,12 +138,13 @@ async fn a_bad_rating_stands_on_top_and_the_guest_reads_the_answer() {
     answer(&mut till, &id, "done", Some("A new bowl is on its way.")).await;
     assert!(!inbox(&store, &till).await.contains("Bad rating"));
 
-    let own = guest.get(&said.location.unwrap()).await.unwrap();
+    let own = guest.get(&said.location.clone().unwrap()).await.unwrap();
     assert!(
         own.html.contains("A new bowl is on its way."),
         "{}",
         own.html
     );
+    writes_back_once(&mut guest, &said.location.unwrap(), &store, &till).await;
     let own = guest.get(&format!("/feedback/{code}")).await.unwrap();
     assert!(
         own.html.contains("A new bowl is on its way."),
@@ -155,6 +156,33 @@ async fn a_bad_rating_stands_on_top_and_the_guest_reads_the_answer() {
         !others.html.contains("soup"),
         "nobody else's words are shown"
     );
+}
+
+/// The guest goes on with what they said, and the counter shows it beside the answer.
+async fn writes_back_once(guest: &mut Phone, said: &str, store: &TestStore, till: &Till) {
+    let refused = guest.post(said, &[("words", "ring 13800138000")]).await;
+    let refused = refused.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.html.contains(">ring 13800138000</textarea>"));
+    for words in ["Now it is hot, thank you.", "And once more."] {
+        let back = guest.post(said, &[("words", words)]).await.unwrap();
+        assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.html);
+    }
+    let page = guest.get(said).await.unwrap().html;
+    assert!(page.contains("Now it is hot, thank you."), "{page}");
+    assert!(
+        !page.contains("And once more.") && !page.contains("<textarea"),
+        "{page}"
+    );
+    let list = inbox(store, till).await;
+    assert!(list.contains("Now it is hot, thank you."), "{list}");
+    assert!(
+        list.contains("Bad rating"),
+        "somebody should look again: {list}"
+    );
+    let mut stranger = Phone::open(store.portal(), &Tasks::new()).await.unwrap();
+    let theirs = stranger.post(said, &[("words", "me, too")]).await.unwrap();
+    assert_eq!(theirs.status, StatusCode::NOT_FOUND, "{}", theirs.html);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,17 @@ pub struct Request {
     pub said: Said,
     #[serde(default)]
     pub answers: Vec<Answer>,
+    /// What the guest wrote to the shop's answer, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
+}
+
+/// What a guest wrote back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    #[serde(with = "unix_millis")]
+    pub at: Timestamp,
+    pub words: Words,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +99,16 @@ pub enum Standing {
 impl Request {
     pub fn is_open(&self) -> bool {
         let last = self.answers.last();
-        last.is_none_or(|answer| answer.standing == Standing::Open)
+        last.is_none_or(|answer| {
+            let is_later = |back: &Back| back.at > answer.at;
+            answer.standing == Standing::Open || self.back.as_ref().is_some_and(is_later)
+        })
+    }
+
+    /// Whether its guest may still write back: the shop has answered in words, and they have not yet.
+    pub fn takes_words_back(&self) -> bool {
+        let has_words = |answer: &Answer| answer.words.is_some();
+        !self.is_call() && self.back.is_none() && self.answers.iter().any(has_words)
     }
 
     pub const fn is_call(&self) -> bool {
@@ -221,6 +241,35 @@ impl Inbox {
             vid: asking.vid,
             rating,
             words,
+            of: None,
+        }))
+    }
+
+    /// Decides on what a guest writes back to the shop's answer: their own, once. None where there is no such.
+    pub fn write_back(
+        &self,
+        asking: &Asking<'_>,
+        of: RequestId,
+        words: Words,
+    ) -> Option<Asked<Feedback>> {
+        let known = self.get(of)?;
+        if known.vid != asking.vid || known.store != *asking.store {
+            return None;
+        }
+        // Sent twice: the first one stands.
+        if known.back.is_some() {
+            return Some(Asked::AsBefore(of));
+        }
+        if !known.takes_words_back() {
+            return None;
+        }
+        Some(Asked::New(Feedback {
+            id: asking.id,
+            touchpoint: known.place,
+            vid: asking.vid,
+            rating: None,
+            words: Some(words),
+            of: Some(of),
         }))
     }
 
@@ -231,6 +280,10 @@ impl Inbox {
             self.hear_staff(answered, at);
         } else if let Event::EraseRequested(erased) = &occurrence.event {
             self.forget(erased.vid);
+        } else if let Event::Feedback(feedback) = &occurrence.event
+            && let Some(of) = feedback.of
+        {
+            self.hear_back(of, feedback, at);
         } else if let Some(request) = begun(occurrence) {
             match self
                 .requests
@@ -258,6 +311,17 @@ impl Inbox {
         let gone: Vec<_> = self.of_diner(vid).map(|request| request.id).collect();
         self.requests.retain(|request| request.vid != vid);
         self.dirty.extend(gone);
+    }
+
+    /// One that goes on with something forgotten is nobody's to read.
+    fn hear_back(&mut self, of: RequestId, feedback: &Feedback, at: Timestamp) {
+        let known = self.requests.iter_mut().find(|known| known.id == of);
+        if let Some((request, words)) = known.zip(feedback.words.clone())
+            && request.back.is_none()
+        {
+            request.back = Some(Back { at, words });
+            self.dirty.insert(of);
+        }
     }
 
     fn hear_staff(&mut self, answered: &GuestAnswered, at: Timestamp) {
@@ -343,6 +407,7 @@ fn begun(occurrence: &Occurrence) -> Option<Request> {
         vid,
         said,
         answers: Vec::new(),
+        back: None,
     };
     if let Event::StaffCalled(called) = &occurrence.event {
         let said = Said::Call {

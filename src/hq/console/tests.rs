@@ -227,6 +227,7 @@ async fn intents_ratings_and_switches_are_shown_as_what_they_are() {
             vid: vid(number),
             rating: Rating::try_from(stars).ok(),
             words: None,
+            of: None,
         })
     };
     let intent = Event::FollowIntent(Intent {

@@ -379,6 +379,7 @@ async fn a_place_has_what_it_brought_whatever_the_order_it_is_told_in(hq: &Scrat
         vid: vid(1),
         rating: Rating::try_from(2).ok(),
         words: None,
+        of: None,
     });
     let told = [
         frames(1, vec![handed_over(1, 1), redeem(9, 9), seen(Some(2))]),

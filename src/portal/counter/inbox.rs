@@ -23,7 +23,7 @@ use crate::domain::text::Language;
 use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_saved};
-use crate::portal::feedback::{in_words, words_of};
+use crate::portal::feedback::{back, in_words, words_of};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
@@ -83,6 +83,8 @@ pub(super) struct Item {
     /// On the page where it is answered.
     is_alone: bool,
     log: Vec<Line>,
+    /// What the guest wrote back.
+    back: Option<(String, String)>,
 }
 
 /// A line of the log.
@@ -152,6 +154,7 @@ fn item(request: &Request, folder: &StoreFolder, language: Language, now: Timest
         is_open: request.is_open(),
         is_call: request.is_call(),
         is_alone: false,
+        back: back(request, wall),
         log: request
             .answers
             .iter()

@@ -204,9 +204,48 @@ fn the_inbox_is_bounded_and_what_is_done_goes_before_what_is_open() {
             vid: diner(9),
             rating: None,
             words: None,
+            of: None,
         }));
     }
     assert_eq!(shop.inbox.requests.len(), MOST);
     assert!(shop.inbox.get(first).is_some());
     assert!(shop.inbox.get(second).is_none());
+}
+
+#[test]
+fn a_guest_writes_back_to_an_answer_in_words_once_and_it_is_open_again() {
+    let mut shop = Shop::open();
+    let id = shop.rate(1, 1, 4).unwrap();
+    let words = || Words::try_from("It was the soup.".to_owned()).unwrap();
+    let back = |shop: &Shop, guest| {
+        let store = shop.store.clone();
+        let asking = Asking {
+            store: &store,
+            place: None,
+            vid: diner(guest),
+            id: RequestId::from_entropy([77; 16]),
+            now: shop.now,
+        };
+        shop.inbox.write_back(&asking, id, words())
+    };
+    shop.answer(id, Standing::Done);
+    assert_eq!(
+        back(&shop, 1),
+        None,
+        "nothing was said that could be answered"
+    );
+    shop.inbox.requests[0].answers[0].words = Some(words());
+    assert_eq!(back(&shop, 2), None, "somebody else's");
+    let Some(Asked::New(feedback)) = back(&shop, 1) else {
+        panic!("the shop has answered");
+    };
+    for _ in 0..2 {
+        shop.after(1).happens(Event::Feedback(feedback.clone()));
+    }
+    let request = shop.inbox.get(id).unwrap();
+    assert!(request.is_open() && !request.takes_words_back());
+    assert_eq!(shop.inbox.requests.len(), 1, "it is the same request");
+    assert_eq!(back(&shop, 1), Some(Asked::AsBefore(id)), "sent twice");
+    shop.after(1).answer(id, Standing::Done);
+    assert!(!shop.inbox.get(id).unwrap().is_open());
 }
