@@ -68,6 +68,19 @@ for (const locale of Object.keys(tags)) {
         await open('/me', 'my-coupons');
         assert.equal(await page.locator('section.card a.button').count(), 1, 'the coupon that was claimed');
 
+        await open('/vip', 'vip-none');
+        await tap(page.locator('form[action^="/vip"] button'));
+        await look('vip');
+        const card = await page.locator('.code').innerText();
+        assert.equal(await scan(page.locator('.qr svg'), `vip-qr-${locale}-${colorScheme}`), card);
+        await page.locator('#birthday').fill('1990-08-15');
+        await tap(page.locator('form:has(#birthday) button'));
+        await look('vip-birthday-refused');
+        assert.equal(await page.locator('#birthday').inputValue(), '1990-08-15', 'what was typed is kept');
+        await page.locator('#birthday').fill('08-15');
+        await tap(page.locator('form:has(#birthday) button'));
+        await look('vip-birthday');
+
         await open(feedback, 'feedback');
         await tap(page.locator('button[value=waiter]'));
         await look('called');
@@ -115,6 +128,21 @@ for (const locale of Object.keys(tags)) {
         assert.equal(await page.locator('.alert').count(), 0);
         await open(feedback, 'feedback-answered');
         assert.match(await page.locator('main').innerText(), /马上换一碗/, 'the guest reads the answer');
+        await tap(page.locator('a[href^="/feedback/said/"]'));
+        await look('said-answered');
+        await page.locator('textarea').fill('Now it is hot. 现在热了。');
+        await tap(page.locator('main form button'));
+        await look('said-back');
+        await open('/counter/inbox?hold', 'inbox-back');
+        assert.match(await page.locator('.alert').first().innerText(), /现在热了/, 'somebody should look again');
+        await tap(page.locator('.alert button[value=done]').first());
+        await open(`/counter/guest?code=${card}`, 'guest');
+        await tap(page.locator('button[value=vip]'));
+        await look('guest-vip');
+        await page.locator('summary').tap();
+        await look('guest-end');
+        await open('/counter/guest?code=2222222', 'guest-unknown');
+        await open('/vip', 'vip-is');
         await open('/counter/places', 'places');
         await open('/counter', 'counter');
         const claimed = page.locator('tr', { hasText: claimedWords[locale] }).first();
