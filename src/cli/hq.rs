@@ -23,6 +23,7 @@ use crate::ops::tasks::{Ended, Tasks, asked_to_stop};
 use crate::wire::link::Serves;
 use crate::wire::staff::Role;
 
+mod access;
 mod audit;
 mod certificate;
 mod commands;
@@ -65,6 +66,8 @@ const DAY: Word = Word::option(
     "A business day, 2026-12-01; it ends at four in the morning",
 )
 .required();
+const ACCESS_STORE: Word = store("The store whose log it is").required();
+const ACCESS_DAY: Word = Word::option("day", "DAY", "A day in UTC, 2026-12-01").required();
 const CERTIFICATE_STORE: Word = store("The store whose host it is for").required();
 const ASKING: Word = Word::option(
     "gateway",
@@ -190,6 +193,21 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
             "Count who agreed to which version of the words, and who took it back",
             &[],
             |given| with_ledger(given, persons::list_consents),
+        ),
+        syntax::Command::group(
+            "access-log",
+            "Who was on the guest Wi-Fi and when, of stores that have to keep it",
+            &[],
+            &[syntax::Command::new(
+                "open",
+                "Print a day of a store's log; the audit says that it was read",
+                &[ACCESS_STORE, ACCESS_DAY],
+                |given| {
+                    let (store, day) = (given.value(&ACCESS_STORE)?, given.value(&ACCESS_DAY)?);
+                    let settings = &settings(given)?;
+                    with_ledger(given, |ledger| access::open(ledger, settings, store, day))
+                },
+            )],
         ),
         syntax::Command::group(
             "certificate",

@@ -194,6 +194,7 @@ pub struct HqSettings {
     /// Certificate chain and key; none: plain HTTP, on loopback only.
     pub console_tls: Option<(PathBuf, PathBuf)>,
     pub ops_listen: SocketAddr,
+    pub access_log_days: u16,
     pub log: Log,
 }
 
@@ -254,7 +255,16 @@ impl HqSettings {
                 "set console.certificate and console.key, or listen on 127.0.0.1",
             ));
         }
+        let access_log_days = written.access_log.keep_days;
+        if access_log_days < written::AccessLog::default().keep_days {
+            return Err(fault(
+                "access_log.keep_days",
+                "the law wants an access log kept for six months",
+                "184 days or more; whether a store keeps one at all is in its store.toml",
+            ));
+        }
         Ok(Self {
+            access_log_days,
             dir: beside(file, &written.dir),
             chain_dir: beside(file, &written.chain_dir),
             database: (!written.database.url.is_empty()).then(|| Database {

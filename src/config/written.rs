@@ -299,6 +299,7 @@ pub struct Hq {
     pub enroll: Enroll,
     pub console: Console,
     pub ops: Ops,
+    pub access_log: AccessLog,
     pub log: Log,
 }
 
@@ -314,8 +315,23 @@ impl Default for Hq {
             ops: Ops {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8490)),
             },
+            access_log: AccessLog::default(),
             log: Log::default(),
         }
+    }
+}
+
+/// Who was on the guest Wi-Fi and when, where stores keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLog {
+    pub keep_days: u16,
+}
+
+impl Default for AccessLog {
+    /// Six months, which the law asks for at least.
+    fn default() -> Self {
+        Self { keep_days: 184 }
     }
 }
 

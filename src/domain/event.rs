@@ -19,6 +19,7 @@ use super::ids::{
     TapId, TouchpointCode, Vid,
 };
 use super::members::{BirthdayTold, Membership};
+use super::sealed::Sealed;
 use super::stickers::{TouchpointBound, WalkFinished};
 use super::text::Text;
 use super::wifi::{Tier, ZoneName};
@@ -102,6 +103,7 @@ registry! {
         38 TouchpointBound "touchpoint_bound",
         39 WalkFinished "walk_finished",
         40 SlipIssued "slip_issued",
+        43 AccessLogged "access_logged",
         44 VipChanged "vip_changed",
         46 BirthdayTold "birthday_told",
         47 GroupReported "group_reported",
@@ -155,6 +157,7 @@ pub enum Event {
     PortalView(View),
     Admitted(Admitted),
     EraseRequested(EraseRequested),
+    AccessLogged(AccessLogged),
     AdmissionEnded(AdmissionEnded),
     PassUsed(PassUsed),
     CommandDone(CommandDone),
@@ -200,6 +203,7 @@ impl Event {
             Self::PortalView(_) => Kind::PortalView,
             Self::Admitted(_) => Kind::Admitted,
             Self::EraseRequested(_) => Kind::EraseRequested,
+            Self::AccessLogged(_) => Kind::AccessLogged,
             Self::AdmissionEnded(_) => Kind::AdmissionEnded,
             Self::PassUsed(_) => Kind::PassUsed,
             Self::CommandDone(_) => Kind::CommandDone,
@@ -275,6 +279,14 @@ pub struct Consent {
     /// The words themselves as this diner read them, for their receipt; none where they took it back.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
+}
+
+/// Somebody's access to the Internet began or ended, and who and when only headquarters can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessLogged {
+    /// None in a frame that headquarters keeps: there it has a place and a time of its own.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
 }
 
 /// A diner wants to be forgotten.

@@ -34,6 +34,9 @@ pub struct Store {
     /// Where a phone number is from that is typed here without its country.
     #[serde(default)]
     pub country: Country,
+    /// The law wants it kept who was on the guest Wi-Fi and when; see `portal::access`.
+    #[serde(default)]
+    pub access_log: bool,
     #[serde(default)]
     pub tags: Vec<Slug>,
     pub seats: u16,

@@ -175,6 +175,7 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
         // A coupon that is void was claimed all the same; one that is passed down counted where it was issued,
         // and what another store gave on it counted there.
         Event::EraseRequested(_)
+        | Event::AccessLogged(_)
         | Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)
@@ -263,6 +264,7 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::ConsentWithdrawn(_)
         | Event::RedeemRefused(_)
         | Event::EraseRequested(_)
+        | Event::AccessLogged(_)
         | Event::Admitted(_)
         | Event::AdmissionEnded(_)
         | Event::PassUsed(_)

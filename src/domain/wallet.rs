@@ -749,6 +749,7 @@ impl Wallet {
             }
             Event::TouchpointView(_)
             | Event::PortalView(_)
+            | Event::AccessLogged(_)
             | Event::Admitted(_)
             | Event::AdmissionEnded(_)
             | Event::PassUsed(_)

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::event::{Event, Occurrence};
+use crate::domain::event::{AccessLogged, Event, Occurrence};
 use crate::domain::ids::{CampaignId, CouponId, FrameId, Vid};
 use crate::domain::stickers::read_label;
 use crate::domain::uptake::{Cell, Fact, fold};
@@ -15,6 +15,7 @@ use crate::wire::batch::{Line, Time, TimeQuality, What};
 use crate::wire::frame::{self, Decoded};
 use crate::wire::link::Serves;
 
+use super::db::access::Kept;
 use super::db::members::MemberNews;
 use super::db::notice::Notice;
 use super::db::persons::PersonNews;
@@ -56,6 +57,7 @@ pub fn examine_frame(
         told: Vec::new(),
         members: Vec::new(),
         persons: Vec::new(),
+        access: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -115,6 +117,16 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
                 used: None,
             }));
             frame.persons.push(person);
+        }
+        if let Event::AccessLogged(AccessLogged {
+            sealed: Some(sealed),
+        }) = &occurrence.event
+        {
+            let sealed = sealed.clone();
+            frame.access.push(Kept {
+                at: occurrence.moment.at,
+                sealed,
+            });
         }
         frame.events.push(row(&occurrence, quality));
         frame.facts.extend(facts);
@@ -182,6 +194,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::RedeemUndone(x) => (Some(&x.campaign), Some(x.coupon), None),
         Event::RedeemRefused(x) => (None, x.coupon, None),
         Event::TouchpointView(x) | Event::PortalView(x) => (x.campaign.as_ref(), None, x.vid),
+        Event::AccessLogged(_) => (None, None, None),
         Event::EraseRequested(x) => (None, None, Some(x.vid)),
         Event::Admitted(x) => (None, None, x.vid),
         Event::AdmissionEnded(_)

@@ -19,6 +19,7 @@
 //!
 //! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
 
+pub mod access;
 pub mod authority;
 pub mod bundles;
 pub mod certificate;

@@ -14,12 +14,12 @@ use tokio::sync::Semaphore;
 use super::bundles::{Bundles, Publisher};
 use super::console::{self, backoff::Backoff, sheets::Jobs};
 use super::db::{self, Ledger, Place};
-use super::erasures;
 use super::identity::Identity;
 use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
 use super::routes::{enroll, ops, sync};
 use super::state::{ConsoleOver, Shared, State};
+use super::{access, erasures};
 use crate::config::settings::HqSettings;
 use crate::ops::clock::Clock;
 use crate::ops::serve::{Limits, Listener, bind, serve, serve_tls};
@@ -76,6 +76,12 @@ impl Headquarters {
         let sockets = Sockets::bind(settings).await?;
         let identity = Arc::new(Identity::load(&settings.dir, clocks.real.now())?);
         let ledger = open_ledger(settings, tasks).await?;
+        access::start(
+            Arc::clone(&ledger),
+            Arc::clone(&clocks.real),
+            settings.access_log_days,
+            tasks,
+        );
         erasures::start(Arc::clone(&ledger), Arc::clone(&clocks.real), tasks);
         let publisher = Publisher::new(
             &settings.chain_dir,

@@ -69,7 +69,11 @@ pub(super) async fn pass(
     form: Asked,
 ) -> Response {
     let bundle = state.bundle();
-    let Asker { guest, policy, .. } = match asker(&state, &bundle, &visitor, form) {
+    let Asker {
+        folder,
+        guest,
+        policy,
+    } = match asker(&state, &bundle, &visitor, form) {
         Ok(asker) => asker,
         Err(unasked) => return unasked.answer(&visitor),
     };
@@ -81,7 +85,10 @@ pub(super) async fn pass(
     }
     state.wall.settled().await;
     match state.wall.pass(guest.mac, &guest.zone, &policy) {
-        Ok(_) => visitor.see_other("/online"),
+        Ok(_) => {
+            state.log_beginning(folder, &guest);
+            visitor.see_other("/online")
+        }
         Err(error) => not_admitted(&error).page(&visitor),
     }
 }

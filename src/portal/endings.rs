@@ -55,7 +55,11 @@ pub(super) fn start(state: &State, tasks: &Tasks) {
 impl State {
     fn saw_at_the_wall(&self, told: &Told) {
         let bundle = self.bundle();
-        let (Some(folder), Some(event)) = (self.own_store(&bundle), event(told)) else {
+        let Some(folder) = self.own_store(&bundle) else {
+            return;
+        };
+        self.log_ending(&bundle, folder, told);
+        let Some(event) = event(told) else {
             return;
         };
         self.views.saw(happening(&folder.store, told.at, event));

@@ -30,7 +30,7 @@ const VALID_FOR_MINUTES: u32 = 60;
 pub(super) struct Guest {
     pub(super) mac: Mac,
     pub(super) zone: ZoneName,
-    address: IpAddr,
+    pub(super) address: IpAddr,
 }
 
 /// Makes taps for one device, and knows them again.
@@ -147,6 +147,7 @@ impl Shared {
         tier: Tier,
         vid: Option<Vid>,
     ) {
+        self.log_beginning(folder, guest);
         let event = Event::Admitted(Admitted {
             vid,
             zone: Some(guest.zone.clone()),

@@ -23,6 +23,7 @@
 //! | [`walk`] | `GET /t/{code}` of a device that walks past all stickers |
 //! | [`probe`] | everything else, phones' connectivity checks among it |
 
+mod access;
 mod admit;
 mod book;
 mod capport;
@@ -146,6 +147,7 @@ struct Shared {
     rounds: Rounds,
     /// Whoever has a sheet drawn holds it: one at a time.
     sheet_turn: tokio::sync::Mutex<()>,
+    access: access::AccessLog,
     /// Wrong keys of points of sale.
     key_tries: pos::Tries,
     /// Whoever checks a PIN holds it: one at a time.
@@ -220,7 +222,14 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         move || boot_time(&*clock, boot),
         move |body| journal.note(body),
     );
+    let access = access::AccessLog::start(
+        tasks,
+        parts.journal.clone(),
+        Arc::clone(&parts.clock),
+        parts.boot,
+    );
     let state = State(Arc::new(Shared {
+        access,
         signer: Signer::new(&parts.keys.cookie),
         tapper: Tapper::new(&parts.keys.cookie),
         views,

@@ -110,6 +110,7 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::RedeemUndone(x) => serde_json::value::to_raw_value(x),
         Event::RedeemRefused(x) => serde_json::value::to_raw_value(x),
         Event::TouchpointView(x) | Event::PortalView(x) => serde_json::value::to_raw_value(x),
+        Event::AccessLogged(x) => serde_json::value::to_raw_value(x),
         Event::EraseRequested(x) => serde_json::value::to_raw_value(x),
         Event::Admitted(x) => serde_json::value::to_raw_value(x),
         Event::AdmissionEnded(x) => serde_json::value::to_raw_value(x),
@@ -238,6 +239,7 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::RedeemRefused => Event::RedeemRefused(read(payload)?),
         Kind::TouchpointView => Event::TouchpointView(read(payload)?),
         Kind::PortalView => Event::PortalView(read(payload)?),
+        Kind::AccessLogged => Event::AccessLogged(read(payload)?),
         Kind::EraseRequested => Event::EraseRequested(read(payload)?),
         Kind::Admitted => Event::Admitted(read(payload)?),
         Kind::AdmissionEnded => Event::AdmissionEnded(read(payload)?),
@@ -270,6 +272,23 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::EventCheckin => Event::EventCheckin(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
+}
+
+/// The body of a frame without what is sealed in its access log.
+#[cfg(feature = "hq")]
+pub fn without_access(body: &[u8]) -> Vec<u8> {
+    use serde_json::Value;
+
+    let Ok(mut frame) = serde_json::from_slice::<Value>(body) else {
+        return body.to_vec();
+    };
+    let events = frame.get_mut("e").and_then(Value::as_array_mut);
+    for event in events.into_iter().flatten() {
+        if event["k"] == Kind::AccessLogged as u16 {
+            event["x"] = Value::Object(serde_json::Map::new());
+        }
+    }
+    frame.to_string().into_bytes()
 }
 
 /// The body of a frame in which `vid` is called `instead`, and what they said, their name and their number are

@@ -20,6 +20,7 @@ use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, to_base64};
+use crate::domain::ids::StoreId;
 use crate::domain::phone::{KeptPhone, Phone};
 use crate::domain::sealed::Sealed;
 
@@ -31,6 +32,11 @@ const INFO: &[u8] = b"maitred sealed v1";
 /// KEM 0x0020, KDF 0x0001, AEAD 0x0003 (RFC 9180, section 7).
 const KEM_SUITE: &[u8] = b"KEM\x00\x20";
 const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x03";
+
+/// What an entry of a store's access log belongs to.
+pub fn about_access(store: &StoreId) -> String {
+    format!("access {store}")
+}
 
 /// The public half of a key that headquarters opens with, written as base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -67,6 +67,14 @@ for (const locale of Object.keys(tags)) {
         await open(table, 'landing-held');
         await open('/me', 'my-coupons');
         assert.equal(await page.locator('section.card a.button').count(), 1, 'the coupon that was claimed');
+        await tap(page.locator('section.card a.button'));
+        await page.locator('input[name=marketing]').check();
+        await tap(page.locator('form[action*=consent] button'));
+        await open('/me', 'my-agreement');
+        await open('/me/erase', 'erase');
+        await page.goto(`${chain.portal}/me`);
+        await tap(page.locator('form[action^="/me/withdraw"] button'));
+        await look('withdrawn');
 
         await open('/vip', 'vip-none');
         await tap(page.locator('form[action^="/vip"] button'));

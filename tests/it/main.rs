@@ -4,10 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access_log;
 mod architecture;
 mod bad_input;
 mod booking;
 mod budgets;
+mod canary;
 mod certificates;
 mod clock;
 mod commands;

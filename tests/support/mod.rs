@@ -17,6 +17,7 @@ pub(crate) use dice::Dice;
 pub(crate) use process::{NotReady, Process, Starting, answer, ask, compile, maitred, run};
 pub(crate) use wrong_clock::ClockOff;
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -35,6 +36,20 @@ pub(crate) fn asked_for(name: &str, otherwise: usize) -> usize {
         Ok(number) => number.parse().unwrap(),
         Err(_) => otherwise,
     }
+}
+
+/// Every file below `dir`, whatever it is called and however large it is.
+pub(crate) fn bytes_below(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(bytes_below(&path));
+        } else if path.is_file() {
+            files.push((path.display().to_string(), fs_err::read(&path).unwrap()));
+        }
+    }
+    files
 }
 
 /// Asks `question` again and again until it has an answer.

@@ -253,6 +253,7 @@ fn hq_settings(dir: &Path, chain_dir: &Path) -> HqSettings {
         enroll_listen: any_port(),
         console_listen: any_port(),
         console_tls: None,
+        access_log_days: 184,
         ops_listen: any_port(),
         log: Log::default(),
     }

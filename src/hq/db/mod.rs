@@ -11,6 +11,7 @@
 //! | [`commands`] | how a gateway's cursor is understood |
 //! | [`notice`] | what the boxes of a store are told of coupons, VIPs and persons |
 //! | [`members`] | what is known of guests, and who was written to |
+//! | [`access`] | who was on the Wi-Fi and when, sealed |
 //! | [`persons`] | who agreed to what, and who asked to be forgotten |
 //! | [`stickers`] | what was said of stickers, and how stores were walked |
 //! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
@@ -18,6 +19,7 @@
 //! | [`tally`], [`audit`] | what frames add to the figures; the figures held against the frames |
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -37,9 +39,11 @@ use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
 use crate::domain::wallet::Said;
 use crate::wire::batch::{Gap, Time, TimeQuality};
+use crate::wire::frame::without_access;
 use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer, Unused};
 use crate::wire::signing::PublicKey;
 
+pub mod access;
 pub mod audit;
 pub mod commands;
 mod embedded;
@@ -60,6 +64,7 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
+use access::{Asked, Kept};
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
 use members::{Imported, Member, MemberNews, Reached};
@@ -234,6 +239,10 @@ pub trait Ledger: Send + Sync {
     async fn sweep(&self, now: Timestamp) -> Answer<usize>;
     /// Everybody who asked to be forgotten, and how far that has come.
     async fn erasures(&self) -> Answer<Vec<Erasure>>;
+    /// A part of a store's access log, in the order of the times.
+    async fn access(&self, asked: Asked) -> Answer<Vec<Kept>>;
+    /// Has what was received before go; how many entries that were.
+    async fn forget_access(&self, before: Timestamp) -> Answer<u64>;
     /// How many have agreed to which words.
     async fn agreed(&self) -> Answer<Vec<Agreed>>;
 
@@ -328,7 +337,20 @@ pub struct Frame {
     pub members: Vec<MemberNews>,
     /// What it says of persons by themselves.
     pub persons: Vec<PersonNews>,
+    /// What it brings for the access log.
+    pub access: Vec<Kept>,
     pub put_aside: Vec<PutAside>,
+}
+
+impl Frame {
+    /// The bytes that are kept of it: what is for the access log is kept there, and only as long.
+    pub(super) fn kept_body(&self) -> Cow<'_, [u8]> {
+        if self.access.is_empty() {
+            Cow::Borrowed(&self.body)
+        } else {
+            Cow::Owned(without_access(&self.body))
+        }
+    }
 }
 
 /// What an event says of a coupon that goes beyond its own box.

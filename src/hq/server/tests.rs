@@ -43,6 +43,7 @@ fn settings(dir: &TempDir, folder: &TempDir) -> HqSettings {
         enroll_listen: any,
         console_listen: any,
         console_tls: None,
+        access_log_days: 184,
         ops_listen: any,
         log: Default::default(),
     }

@@ -133,6 +133,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             told: Vec::new(),
             members: Vec::new(),
             persons: Vec::new(),
+            access: Vec::new(),
             put_aside: Vec::new(),
         }),
         What::Gap(gap) => Entry::Gap {

@@ -166,11 +166,22 @@ fn store(tx: &Transaction<'_>, frames: &[NewFrame<'_>]) -> rusqlite::Result<()> 
             seq,
             id,
             store,
-            frame.body,
+            frame.kept_body(),
             received,
             frame.time.map(|time| time.unix_ms),
             frame.time.map(|time| time.quality as u8),
         ])?;
+        for kept in &frame.access {
+            tx.prepare_cached(
+                "insert into access_log (store, at, received, sealed) values (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                store.unwrap_or_default(),
+                kept.at.as_millisecond(),
+                received,
+                kept.sealed.as_str()
+            ])?;
+        }
         for event in &frame.events {
             event_row.execute(params![
                 stream,

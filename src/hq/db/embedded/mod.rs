@@ -17,6 +17,7 @@ use super::row::{Row, Waiting};
 use super::*;
 use crate::ops::files::{self, Readers};
 
+mod access;
 mod audit;
 mod commands;
 mod figures;
@@ -352,6 +353,15 @@ impl Ledger for Embedded {
 
     async fn erasures(&self) -> Answer<Vec<Erasure>> {
         self.run(|db| persons::erasures(db)).await
+    }
+
+    async fn access(&self, asked: Asked) -> Answer<Vec<Kept>> {
+        self.run(move |db| access::of(db, &asked)).await
+    }
+
+    async fn forget_access(&self, before: Timestamp) -> Answer<u64> {
+        let gone = self.run(move |db| access::forget(db, before)).await?;
+        Ok(gone as u64)
     }
 
     async fn agreed(&self) -> Answer<Vec<Agreed>> {

@@ -1,5 +1,6 @@
 //! Frames and events on their way into the database, by binary COPY: the cheapest way in.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::pin::Pin;
 
@@ -75,7 +76,7 @@ pub(super) fn frames(frames: &Numbered<'_>) -> Rows {
             &store.map(StoreId::as_str),
             &time.map(|time| time.unix_ms),
             &time.map(|time| i16::from(time.quality as u8)),
-            &new.frame.map_or(&[][..], |frame| &frame.body),
+            &&*new.frame.map_or_else(Cow::default, Frame::kept_body),
             &new.received,
         ]);
     }

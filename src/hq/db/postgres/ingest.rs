@@ -19,7 +19,7 @@ use super::{
     Answer, Sql, all, commands, figures_in, members, number, people, persons, run, signed, sisters,
     spots, stickers, unsigned,
 };
-use crate::domain::ids::{FrameId, StreamId};
+use crate::domain::ids::{FrameId, StoreId, StreamId};
 use crate::hq::db::IngestOutcome;
 use crate::hq::db::row::Prepared;
 use crate::hq::db::runs::{LONGEST, Run, told};
@@ -205,6 +205,23 @@ async fn write_seldom(
         stickers::record(tx, told).await?;
     }
     members::hear(tx, &settlement.members).await?;
+    for new in &settlement.frames {
+        let kept = new.frame.iter().flat_map(|frame| &frame.access);
+        let store = new.frame.and_then(|frame| frame.store.as_ref());
+        for kept in kept {
+            run(
+                tx,
+                "insert into access_log (store, at, received, sealed) values ($1, $2, $3, $4)",
+                &[
+                    &store.map_or("", StoreId::as_str),
+                    &kept.at,
+                    &new.received,
+                    &kept.sealed.as_str(),
+                ],
+            )
+            .await?;
+        }
+    }
     for (person, received) in &settlement.persons {
         persons::record(tx, person, *received).await?;
     }

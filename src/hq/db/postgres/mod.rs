@@ -19,6 +19,7 @@ use super::row::{Row, Waiting};
 use super::*;
 use crate::ops::tasks::Tasks;
 
+mod access;
 mod audit;
 mod commands;
 mod connect;
@@ -436,6 +437,14 @@ impl Ledger for Postgres {
 
     async fn erasures(&self) -> Answer<Vec<Erasure>> {
         persons::erasures(&self.client().await?).await
+    }
+
+    async fn access(&self, asked: Asked) -> Answer<Vec<Kept>> {
+        access::of(&self.client().await?, &asked).await
+    }
+
+    async fn forget_access(&self, before: Timestamp) -> Answer<u64> {
+        access::forget(&self.client().await?, before).await
     }
 
     async fn agreed(&self) -> Answer<Vec<Agreed>> {
