@@ -11,7 +11,7 @@ mod through;
 use jiff::civil::{Date, DateTime};
 
 use super::calendar::business_day;
-use super::event::{Event, Occurrence, Origin};
+use super::event::{Event, Feedback, Occurrence, Origin};
 use super::ids::{CampaignId, StoreId, TouchpointCode, Vid};
 
 /// One row of figures: a store, an hour on its wall, and a campaign or none.
@@ -250,16 +250,9 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         Event::StaffCalled(called) if called.again => Vec::new(),
         Event::StaffCalled(called) => once(Some(called.touchpoint), Deed::Called),
         // The same word, gone on with.
-        Event::Feedback(feedback) if feedback.of.is_some() => Vec::new(),
-        Event::Feedback(feedback) => {
-            let place = feedback.touchpoint;
-            let mut facts = once(place, Deed::Said);
-            if let Some(rating) = feedback.rating {
-                facts.push(count(place, today, Deed::Rated, 1));
-                facts.push(count(place, today, Deed::Stars, rating.stars().into()));
-            }
-            facts
-        }
+        Event::Feedback(feedback) => said(feedback)
+            .map(|(deed, by)| count(feedback.touchpoint, today, deed, by))
+            .collect(),
         Event::ConsentGiven(_)
         | Event::ConsentWithdrawn(_)
         | Event::RedeemRefused(_)
@@ -288,6 +281,17 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::EventRsvp(_)
         | Event::EventCheckin(_) => Vec::new(),
     }
+}
+
+/// What feedback counts for; nothing where it goes on with what was said before.
+fn said(feedback: &Feedback) -> impl Iterator<Item = (Deed, i64)> {
+    let is_first = feedback.of.is_none();
+    let stars = feedback.rating.map(|rating| i64::from(rating.stars()));
+    let rated = stars.map(|stars| [(Deed::Rated, 1), (Deed::Stars, stars)]);
+    let said = [(Deed::Said, 1)]
+        .into_iter()
+        .chain(rated.into_iter().flatten());
+    said.filter(move |_| is_first)
 }
 
 fn start_of_hour(local: DateTime) -> DateTime {

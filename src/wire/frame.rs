@@ -391,6 +391,7 @@ mod tests {
                 vid,
                 rating: Rating::try_from(2).ok(),
                 words: Words::typed("cold soup").unwrap(),
+                of: None,
             })
         };
         let mut contents = claim_and_view();

@@ -162,6 +162,7 @@ fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
             vid: vid(diner),
             rating: None,
             words: Words::typed("很好吃").unwrap(),
+            of: None,
         }),
         Step::Follow(diner) => Event::FollowIntent(Intent {
             invitation: Slug::parse("follow").unwrap(),

@@ -53,6 +53,7 @@ fn said() -> Event {
         vid: diner(),
         rating: None,
         words: Words::typed("the soup was cold").unwrap(),
+        of: None,
     })
 }
 
