@@ -72,7 +72,9 @@ impl Report {
             if !findings.is_empty() {
                 with_findings += 1;
                 lines.push(file.clone());
-                lines.extend(findings.iter().flat_map(in_words));
+                let of_a_rule =
+                    |a: &Finding, b: &Finding| (&a.rule.id, a.level) == (&b.rule.id, b.level);
+                lines.extend(findings.chunk_by(of_a_rule).flat_map(in_words));
             }
         }
         let refused = self.refused();
@@ -118,31 +120,33 @@ impl Report {
     }
 }
 
-fn in_words(finding: &Finding) -> Vec<String> {
-    let Finding {
-        rule,
-        level,
-        path,
-        found,
-        answered,
-    } = finding;
-    let found = if found.is_empty() {
-        String::new()
-    } else {
-        format!(": {found}")
+/// What one rule has against a file: every place, and the rule's words once.
+fn in_words(findings: &[Finding]) -> Vec<String> {
+    let place = |finding: &Finding| {
+        let Finding {
+            rule, level, path, ..
+        } = finding;
+        let found = match finding.found.as_str() {
+            "" => String::new(),
+            found => format!(": {found}"),
+        };
+        format!("  {} {} {path}{found}", rule.id, level.name())
     };
-    let mut lines = vec![
-        format!("  {} {} {path}{found}", rule.id, level.name()),
+    let mut lines: Vec<String> = findings.iter().map(place).collect();
+    let Some(Finding { rule, answered, .. }) = findings.first() else {
+        return lines;
+    };
+    lines.extend([
         format!("    {}", rule.say.en),
         format!("    {}", rule.say.zh),
         format!("    instead: {}", rule.instead.en),
         format!("    改为：{}", rule.instead.zh),
-    ];
+    ]);
     let sources = rule.sources.iter();
     lines.extend(sources.map(|Source { date, name }| format!("    source: {date} {name}")));
     if let Some(answered) = answered {
         lines.push(format!("    answered for by {answered}"));
-    } else if is_open(finding) {
+    } else if findings.iter().any(is_open) {
         lines.push("    who answers for it all the same says so in overrides.toml".to_owned());
     }
     lines
