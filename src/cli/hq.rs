@@ -28,6 +28,7 @@ mod audit;
 mod certificate;
 mod commands;
 mod doubles;
+mod invitations;
 mod members;
 mod persons;
 mod stickers;
@@ -167,6 +168,7 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
         stickers::COMMAND,
         members::MEMBERS,
         members::REGULARS,
+        invitations::COMMAND,
         syntax::Command::new(
             "audit",
             "Count a store's day again from the stored frames, and compare it with the figures",

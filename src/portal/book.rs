@@ -83,13 +83,17 @@ impl Fields {
     }
 }
 
-/// The store that somebody books at: the one that is named, or else the one this box stands in.
+/// The store that somebody books at: the one this box stands in, unless another one is named. A street gateway
+/// does not know how full a shop is, so it promises no table in any.
 pub(super) fn store_of<'b>(
     state: &State,
     bundle: &'b Bundle,
     named: Option<&StoreId>,
 ) -> Option<&'b StoreFolder> {
-    bundle.stores.get(named.or(state.store.as_ref())?)
+    let own = state.own_store(bundle)?;
+    named
+        .is_none_or(|named| *named == own.store.id)
+        .then_some(own)
 }
 
 /// `GET /book`

@@ -132,8 +132,8 @@ pub(super) async fn arrival(
                 tap: &tap,
                 manager: None,
                 offer: None,
-                books_at: folder.store.booking().map(|_| &folder.store.id),
-                events_at: events_at(folder),
+                books_at: books_at(&state, folder),
+                events_at: events_at(&state, folder),
                 is_away: state.is_away(),
                 known: Known::default(),
             });
@@ -143,9 +143,16 @@ pub(super) async fn arrival(
     }
 }
 
-/// The store, where it has events to sign up for. Those that are over say so on the page behind the link.
-fn events_at(folder: &StoreFolder) -> Option<&StoreId> {
-    (!folder.tastings.is_empty()).then_some(&folder.store.id)
+/// The store, where it is this box's own and takes bookings.
+fn books_at<'b>(state: &State, folder: &'b StoreFolder) -> Option<&'b StoreId> {
+    let id = &folder.store.id;
+    (state.store.as_ref() == Some(id) && folder.store.booking().is_some()).then_some(id)
+}
+
+/// The same where it has events to sign up for. Those that are over say so on the page behind the link.
+fn events_at<'b>(state: &State, folder: &'b StoreFolder) -> Option<&'b StoreId> {
+    let id = &folder.store.id;
+    (state.store.as_ref() == Some(id) && !folder.tastings.is_empty()).then_some(id)
 }
 
 /// The answer to "just looking": a kind word and the way back.
@@ -269,8 +276,8 @@ impl<'a> Here<'a> {
             code: self.touchpoint.code.as_str(),
             tap,
             manager: manager.map(|name| name.of(language)),
-            books_at: store.booking().map(|_| &store.id),
-            events_at: events_at(self.folder),
+            books_at: books_at(self.state, self.folder),
+            events_at: events_at(self.state, self.folder),
             offer: campaign.map(|campaign| ShownOffer {
                 until: campaign
                     .closes_at(local, &store.holidays)

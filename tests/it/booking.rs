@@ -15,7 +15,9 @@ use maitred::ops::clock::{Clock, SystemClock};
 use maitred::wire::invite_code::digest;
 use tokio::task::JoinSet;
 
-use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, eventually, scan, table};
+use crate::support::{
+    Phone, Sending, Tasks, TestChain, TestStore, Till, ask, eventually, scan, table,
+};
 
 /// The shop is open around the clock and takes two parties a half-hour.
 fn take_bookings(chain: &Path) {
@@ -110,7 +112,7 @@ async fn a_table_is_booked_confirmed_and_seated_with_its_gift_offline_and_over_p
     let mut till = Till::open(&store, &pin).await;
     let waiting = list(&mut till).await;
     assert!(
-        waiting.contains("王女士") && waiting.contains("4 people"),
+        waiting.contains("王女士") && waiting.contains("party of 4"),
         "{waiting}"
     );
     let front = till.phone.get("/counter?lang=en").await.unwrap().html;
@@ -130,7 +132,7 @@ async fn a_table_is_booked_confirmed_and_seated_with_its_gift_offline_and_over_p
     ];
     let changed = guest.post("/book", &change).await.unwrap();
     assert_eq!(made(&changed), path);
-    reads(&mut guest, &path, "3 people").await;
+    reads(&mut guest, &path, "party of 3").await;
     reads(&mut guest, &path, "Your table is kept").await;
     assert_eq!(
         word(&mut guest, &path, "cancel").await.status,
@@ -460,4 +462,50 @@ async fn a_hundred_who_sign_up_at_once_get_the_places_there_are_and_the_others_w
         .unwrap();
     assert!(list.html.contains("<p>3/3 ·"), "{}", list.html);
     assert_eq!(list.html.matches("no room yet").count(), 97);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_street_promises_no_table_because_it_does_not_know_how_full_a_shop_is() {
+    let chain = TestChain::start_edited(|folder| {
+        invite(folder);
+    });
+    let street = chain.open_street().await;
+    let (mut guest, landing) = scan(street.portal(), &table(1)).await;
+    assert!(!landing.html.contains("/book") && !landing.html.contains("/events"));
+    for path in [
+        "/book?store=SZ01",
+        "/events?store=SZ01",
+        "/events/new-broth?store=SZ01",
+    ] {
+        let page = guest.get(path).await.unwrap();
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}: {}", page.html);
+    }
+    let at = noon_in(1);
+    let fields = [
+        ("id", "00000000000000000000000000000001"),
+        ("store", "SZ01"),
+        ("party", "2"),
+        ("at", &at),
+        ("name", "A"),
+    ];
+    let page = guest.post("/book", &fields).await.unwrap();
+    assert_eq!(page.status, StatusCode::NOT_FOUND, "{}", page.html);
+}
+
+#[test]
+fn headquarters_makes_codes_and_the_digests_that_a_box_checks() {
+    let said = ask(&["hq", "invite-codes", "new-broth", "--number", "3"]);
+    let lines: Vec<_> = said.lines().map(str::trim).collect();
+    let codes: Vec<_> = lines
+        .iter()
+        .filter_map(|line| InviteCode::parse(line).ok())
+        .collect();
+    assert_eq!(codes.len(), 3, "{said}");
+    let event = Slug::parse("new-broth").unwrap();
+    for code in codes {
+        assert!(
+            said.contains(&format!("\"{}\",", digest(&event, code))),
+            "{said}"
+        );
+    }
 }
