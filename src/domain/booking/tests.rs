@@ -1,3 +1,5 @@
+//! Stories of bookings and of sign-ups: what a half-hour and an event take, who waits, and whose word counts.
+
 use jiff::civil::{DateTime, datetime};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
