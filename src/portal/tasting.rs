@@ -315,8 +315,7 @@ async fn sign_up(
             house: folder.house(),
             issuer: own.issuer,
             vid,
-            // Nobody is a VIP until headquarters sends a list of them.
-            is_vip: false,
+            is_vip: ledger.members().is_vip(vid),
             name: wish.name,
             party: wish.party,
             now,
