@@ -78,8 +78,12 @@ impl From<Rating> for u8 {
 
 /// A few sentences without a way to reach anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Kept", into = "String")]
 pub struct Words(String);
+
+/// Words as a frame or a checkpoint has them.
+#[derive(Deserialize)]
+struct Kept(String);
 
 /// Why words are not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +102,7 @@ impl Words {
     /// Only here is it asked whether it tells how to reach somebody: what is kept already stays readable when
     /// that question gets stricter.
     pub fn typed(text: &str) -> Result<Option<Self>, BadWords> {
-        let words = match Self::try_from(text.to_owned()) {
+        let words = match Self::try_from(Kept(text.to_owned())) {
             Ok(words) => words,
             Err(BadWords::Empty) => return Ok(None),
             Err(bad) => return Err(bad),
@@ -114,10 +118,10 @@ impl Words {
     }
 }
 
-impl TryFrom<String> for Words {
+impl TryFrom<Kept> for Words {
     type Error = BadWords;
 
-    fn try_from(text: String) -> Result<Self, BadWords> {
+    fn try_from(Kept(text): Kept) -> Result<Self, BadWords> {
         // Browsers end a line with two characters, and others would be six each in a frame.
         let clean: String = text
             .chars()

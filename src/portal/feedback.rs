@@ -372,7 +372,7 @@ async fn write_back(
     let Ok(Form(BackForm { words: typed })) = form else {
         return Apology::Incomplete.page(&visitor);
     };
-    let words = match Words::try_from(typed.clone()) {
+    let words = match Words::typed(&typed).and_then(|words| words.ok_or(BadWords::Empty)) {
         Ok(words) => words,
         Err(bad) => {
             let draft = Draft {

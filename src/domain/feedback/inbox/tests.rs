@@ -216,7 +216,7 @@ fn the_inbox_is_bounded_and_what_is_done_goes_before_what_is_open() {
 fn a_guest_writes_back_to_an_answer_in_words_once_and_it_is_open_again() {
     let mut shop = Shop::open();
     let id = shop.rate(1, 1, 4).unwrap();
-    let words = || Words::try_from("It was the soup.".to_owned()).unwrap();
+    let words = || Words::typed("It was the soup.").unwrap().unwrap();
     let back = |shop: &Shop, guest| {
         let store = shop.store.clone();
         let asking = Asking {
