@@ -9,7 +9,7 @@ const RULES: &str = "visits = 1\nspend_fen = 100000\n";
 const FOR_VIPS: &str = r#"
 id = "for-vips"
 title = { zh = "VIP 专享", en = "For our VIPs" }
-terms = { zh = "堂食，一桌一份。", en = "Dine in, one per table." }
+terms = { zh = "堂食一桌一份，不与其他优惠同享，不兑现；有疑问请问店员。", en = "One per table, dine in; not with other offers, no cash value; questions: ask our staff." }
 starts = 2020-01-01
 ends = 2099-12-31
 stores = ["SZ01"]
