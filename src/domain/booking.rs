@@ -44,7 +44,8 @@ pub struct Booking {
     pub invited_with: Option<InviteCode>,
     #[serde(rename = "pty")]
     pub party: Party,
-    #[serde(rename = "nm")]
+    /// Headquarters takes it out of its frames when the guest wants to be forgotten.
+    #[serde(rename = "nm", default = "GuestName::forgotten")]
     pub name: GuestName,
     pub vid: Vid,
     /// What the guest says at the door.
@@ -232,6 +233,10 @@ pub enum BadName {
 }
 
 impl GuestName {
+    fn forgotten() -> Self {
+        Self("–".to_owned())
+    }
+
     pub fn typed(text: &str) -> Result<Self, BadName> {
         let clean: String = text.chars().filter(|c| !c.is_control()).collect();
         let clean = clean.trim();

@@ -215,6 +215,11 @@ impl Members {
         self.guests.get(&vid)
     }
 
+    /// What is kept of a guest, as the checkpoint has it.
+    pub fn written(&self, vid: Vid) -> Option<String> {
+        self.get(vid).map(line::write)
+    }
+
     pub fn is_vip(&self, vid: Vid) -> bool {
         self.get(vid).and_then(Member::vip_since).is_some()
     }
@@ -285,6 +290,8 @@ impl Members {
                 let guest = self.guests.get_mut(&vid)?;
                 guest.pay(redemption, fen.fen()).then_some(vid)
             })
+        } else if let Event::EraseRequested(erased) = &occurrence.event {
+            self.guests.remove(&erased.vid).map(|_| erased.vid)
         } else if let Event::BirthdayTold(told) = &occurrence.event {
             self.guests.entry(told.vid).or_default().birthday = told.day;
             Some(told.vid)

@@ -78,6 +78,7 @@ async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Response {
         bookings,
         receipt,
         coupons: own.coupons_in_words(shell.t),
+        booked: own.bookings_in_words(shell.t),
         said: own.said_in_words(shell.t),
         is_empty: own.is_empty(),
         shell,
@@ -178,6 +179,7 @@ struct MePage {
     bookings: Vec<book::Line>,
     receipt: Option<Agreed>,
     coupons: String,
+    booked: String,
     said: String,
     is_empty: bool,
 }

@@ -70,7 +70,7 @@ texts! {
     }
     own Own {
         agreed_title agreed_none agreed_at version withdraw
-        data_title data_text coupons said nothing_held export
+        data_title data_text coupons bookings member said nothing_held export
         erase erase_title goes stays keep_coupons void_coupons erase_button
         erased_title erased_text nothing_title nothing_text
     }

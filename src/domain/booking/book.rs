@@ -420,6 +420,11 @@ impl Bookings {
             booking
         } else if let Event::EventRsvp(booking) | Event::EventCheckin(booking) = &occurrence.event {
             booking
+        } else if let Event::EraseRequested(erased) = &occurrence.event {
+            let theirs: Vec<_> = self.of_diner(erased.vid).iter().map(|one| one.id).collect();
+            self.all.retain(|id, _| !theirs.contains(id));
+            self.dirty.extend(theirs);
+            return;
         } else {
             return;
         };

@@ -6,11 +6,15 @@ use jiff::tz::Offset;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::bill::Party;
+use crate::domain::booking::{Booking, GuestName, Standing};
 use crate::domain::event::{Claim, Consent, EraseRequested, Feedback, Intent, Moment, Purpose};
 use crate::domain::feedback::Words;
 use crate::domain::ids::{
-    CampaignId, CouponId, RequestId, ShortCode, Slug, StreamId, TapId, TouchpointCode, Vid,
+    BookingId, CampaignId, CouponId, RequestId, ShortCode, Slug, StreamId, TapId, TouchpointCode,
+    Vid,
 };
+use crate::domain::members::Membership;
 use crate::domain::text::Text;
 
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +24,8 @@ enum Step {
     Withdraw(u8),
     Say(u8),
     Follow(u8),
+    Book(u8),
+    Register(u8),
     Erase(u8),
     /// A checkpoint is written.
     Save,
@@ -35,6 +41,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => diner.clone().prop_map(Step::Withdraw),
         2 => diner.clone().prop_map(Step::Say),
         2 => diner.clone().prop_map(Step::Follow),
+        2 => diner.clone().prop_map(Step::Book),
+        2 => diner.clone().prop_map(Step::Register),
         2 => diner.prop_map(Step::Erase),
         1 => Just(Step::Save),
         1 => Just(Step::Restart),
@@ -151,6 +159,27 @@ fn consent(diner: u8) -> Consent {
     }
 }
 
+fn booking(n: u8, diner: u8, now: Timestamp) -> Booking {
+    Booking {
+        id: BookingId::from_entropy([n; 16]),
+        revision: 1,
+        store: store(),
+        at: "2026-12-01T19:00".parse().unwrap(),
+        tasting: None,
+        invited_with: None,
+        party: Party::try_from(2).unwrap(),
+        name: GuestName::typed("王女士").unwrap(),
+        vid: vid(diner),
+        code: ShortCode::parse("7K3F").unwrap(),
+        standing: Standing::Requested,
+        before: None,
+        staff: None,
+        asked_at: now,
+        is_vip: false,
+        gift: None,
+    }
+}
+
 fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
     Some(match step {
         Step::Claim(diner) => claim(n, diner, now),
@@ -170,6 +199,11 @@ fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
             vid: vid(diner),
             coupon: CouponId::from_entropy([n; 16]),
         }),
+        Step::Book(diner) => Event::BookingRequested(Box::new(booking(n, diner, now))),
+        Step::Register(diner) => {
+            let today = "2026-12-01".parse().unwrap();
+            Event::MemberRegistered(Membership::now(vid(diner), true, (today, now), None))
+        }
         Step::Erase(diner) => Event::EraseRequested(EraseRequested {
             vid: vid(diner),
             instead: Vid::from_entropy([n; 16]),
@@ -189,7 +223,11 @@ proptest! {
             match step {
                 Step::Save => shop.save(),
                 Step::Restart => shop.restart(),
-                Step::Claim(diner) | Step::Say(diner) | Step::Follow(diner) => {
+                Step::Claim(diner)
+                | Step::Say(diner)
+                | Step::Follow(diner)
+                | Step::Book(diner)
+                | Step::Register(diner) => {
                     erased.remove(&diner);
                 }
                 Step::Agree(diner) => {
@@ -216,6 +254,8 @@ proptest! {
                 if erased.contains(&diner) {
                     prop_assert!(coupons.is_empty());
                     prop_assert_eq!(shop.ledger.inbox().of_diner(vid(diner)).count(), 0);
+                    prop_assert_eq!(shop.ledger.bookings().of_diner(vid(diner)).len(), 0);
+                    prop_assert!(shop.ledger.members().get(vid(diner)).is_none());
                 }
             }
         }

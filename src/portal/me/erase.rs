@@ -55,6 +55,7 @@ pub(super) async fn ask(Extract(state): Extract<State>, visitor: Visitor) -> Res
     let shell = Shell::of(&visitor, store);
     let html = render(&ErasePage {
         coupons: own.coupons_in_words(shell.t),
+        booked: own.bookings_in_words(shell.t),
         said: own.said_in_words(shell.t),
         shell,
     });
@@ -181,5 +182,6 @@ fn said(state: &State, visitor: &Visitor, became: Became) -> Response {
 struct ErasePage {
     shell: Shell,
     coupons: String,
+    booked: String,
     said: String,
 }

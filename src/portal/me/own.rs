@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::domain::booking::Booking;
 use crate::domain::consent::Receipt;
 use crate::domain::feedback::inbox::Request;
 use crate::domain::ids::Vid;
@@ -17,6 +18,9 @@ pub(super) struct Own {
     pub(super) coupons: Vec<Coupon>,
     #[serde(rename = "agreement")]
     pub(super) receipt: Option<Receipt>,
+    pub(super) bookings: Vec<Booking>,
+    /// Card, VIP, group, birthday and visits, as this box keeps them.
+    pub(super) member: Option<String>,
     /// Calls, ratings and words of the last days. What staff answered is theirs.
     pub(super) said: Vec<Request>,
 }
@@ -36,6 +40,13 @@ impl Own {
         Self {
             coupons: ledger.wallet().coupons_of(vid),
             receipt: ledger.agreements().of(vid).cloned(),
+            bookings: ledger
+                .bookings()
+                .of_diner(vid)
+                .into_iter()
+                .cloned()
+                .collect(),
+            member: ledger.members().written(vid),
             said: ledger
                 .inbox()
                 .of_diner(vid)
@@ -48,13 +59,29 @@ impl Own {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.coupons.is_empty() && self.receipt.is_none() && self.said.is_empty()
+        self.coupons.is_empty()
+            && self.receipt.is_none()
+            && self.bookings.is_empty()
+            && self.member.is_none()
+            && self.said.is_empty()
     }
 
     pub(super) fn coupons_in_words(&self, t: &Texts) -> String {
         t.own
             .coupons
             .replace("{n}", &self.coupons.len().to_string())
+    }
+
+    /// Tables and tastings that were booked, and the member's card.
+    pub(super) fn bookings_in_words(&self, t: &Texts) -> String {
+        let bookings = t
+            .own
+            .bookings
+            .replace("{n}", &self.bookings.len().to_string());
+        match &self.member {
+            Some(_) => format!("{bookings} · {}", t.own.member),
+            None => bookings,
+        }
     }
 
     pub(super) fn said_in_words(&self, t: &Texts) -> String {
