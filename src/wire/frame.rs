@@ -291,8 +291,10 @@ pub fn without_access(body: &[u8]) -> Vec<u8> {
     frame.to_string().into_bytes()
 }
 
-/// The body of a frame in which `vid` is called `instead`, and what they said, their name and their number are
-/// gone. A body that does not read is emptied: nobody can tell what is in it.
+/// The body of a frame in which `vid` is called `instead`, and what they said, their name, number and birthday are
+/// gone.
+///
+/// Its events read and count as before. A body that does not read is emptied: nobody can tell what is in it.
 #[cfg(feature = "hq")]
 pub fn forget(body: &[u8], vid: Vid, instead: Vid) -> Vec<u8> {
     /// Words, a sealed number and a name, by whatever kind of event.
@@ -307,15 +309,14 @@ pub fn forget(body: &[u8], vid: Vid, instead: Vid) -> Vec<u8> {
     let (name, instead) = (vid.to_string(), instead.to_string());
     let events = frame.get_mut("e").and_then(Value::as_array_mut);
     for event in events.into_iter().flatten() {
-        let is_consent = CONSENT
-            .map(u64::from)
-            .map(Value::from)
-            .contains(&event["k"]);
+        let is_consent = CONSENT.iter().any(|kind| event["k"] == *kind);
+        let is_birthday = event["k"] == Kind::BirthdayTold as u16;
         let payload = event.get_mut("x").and_then(Value::as_object_mut);
         if let Some(payload) = payload.filter(|_| !is_consent)
             && payload.values().any(|value| value.as_str() == Some(&name))
         {
-            payload.retain(|key, _| !PERSONAL.contains(&key.as_str()));
+            let is_personal = |key: &str| PERSONAL.contains(&key) || (is_birthday && key == "day");
+            payload.retain(|key, _| !is_personal(key));
         }
     }
     frame.to_string().replace(&name, &instead).into_bytes()
@@ -412,6 +413,51 @@ mod tests {
         };
         assert_eq!(feedback.rating, Rating::try_from(2).ok());
         assert_eq!(forget(b"no frame", own, instead), b"");
+    }
+
+    #[cfg(feature = "hq")]
+    #[test]
+    fn a_frame_that_forgets_a_member_has_no_name_and_no_birthday_and_still_reads() {
+        let (own, other) = (Vid::from_entropy([3; 16]), Vid::from_entropy([5; 16]));
+        let instead = Vid::from_entropy([9; 16]);
+        let word =
+            |vid| format!(r#"{{"vid":"{vid}","is":true,"snc":"2026-12-01","was":1796110200000}}"#);
+        let told = |vid| format!(r#"{{"vid":"{vid}","day":"08-15","h":"0123456789abcdef"}}"#);
+        let booked = |vid| {
+            format!(
+                r#"{{"bk":"01010101010101010101010101010101","n":1,"st":"SZ01","at":"2026-12-01T18:30:00","pty":4,"nm":"Chen Qin","vid":"{vid}","cd":"7K3F","is":"seated","ask":1796110200000}}"#
+            )
+        };
+        let of = |vid| {
+            let words = [16, 44, 47].map(|kind| (kind, word(vid)));
+            let bookings = [17, 18, 19, 20].map(|kind| (kind, booked(vid)));
+            [&words[..], &[(46, told(vid))], &bookings].concat()
+        };
+        let lines = [of(own), of(other)].concat();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(kind, payload)| format!(r#"{{"k":{kind},"x":{payload}}}"#))
+            .collect();
+        let body = format!(
+            r#"{{"st":"SZ01","b":1,"m":2,"w":1796110200000,"z":480,"e":[{}]}}"#,
+            lines.join(",")
+        );
+        let before = decode(body.as_bytes()).unwrap();
+        assert!(before.undecoded.is_empty(), "{:?}", before.undecoded);
+        let body = forget(body.as_bytes(), own, instead);
+        let after = decode(&body).unwrap();
+        assert!(after.undecoded.is_empty(), "{:?}", after.undecoded);
+        let kinds = |decoded: &Decoded| -> Vec<Kind> {
+            let events = decoded.occurrences.iter();
+            events.map(|one| one.event.kind()).collect()
+        };
+        assert_eq!(kinds(&after), kinds(&before));
+        assert_eq!(after.occurrences[8..], before.occurrences[8..]);
+        let text = String::from_utf8(body).unwrap();
+        assert!(!text.contains(&own.to_string()));
+        assert_eq!(text.matches(&instead.to_string()).count(), 8);
+        assert_eq!(text.matches("Chen Qin").count(), 4, "the other's");
+        assert_eq!(text.matches("08-15").count(), 1, "the other's");
     }
 
     /// The frame of version 0.1.0. It must stay readable for ever: add a file, never change this one.

@@ -135,3 +135,17 @@ pub(super) fn reach(db: &mut Connection, reached: &[Reached]) -> rusqlite::Resul
     }
     tx.commit()
 }
+
+/// Forgets a guest. What their parties paid stays, and is nobody's; so does a phone's hash of a list of before
+/// that no guest was found for, because nobody can tell whose it is.
+pub(super) fn forget(tx: &Transaction<'_>, vid: Vid) -> rusqlite::Result<()> {
+    for sql in [
+        "delete from member_word where vid = ?1",
+        "update spending set vid = null where vid = ?1",
+        "delete from reach where vid = ?1",
+        "delete from member_import where vid = ?1",
+    ] {
+        tx.execute(sql, [vid.to_bytes()])?;
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, corrupt, time, unsigned};
+use super::{commands, corrupt, members, time, unsigned};
 use crate::domain::ids::{StoreId, Vid};
 use crate::hq::db::persons::{Agreed, Erasure, News, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
@@ -172,6 +172,8 @@ pub(super) fn swept(db: &mut Connection, one: &Open, now: Timestamp) -> rusqlite
         );
         tx.execute(&sql, [one.vid.to_string(), one.instead.to_string()])?;
     }
+    let_go(&tx, "vip_is", one.vid)?;
+    members::forget(&tx, one.vid)?;
     tx.execute(
         &format!(
             "update erasure set swept = ?2, done = ?3,
@@ -182,18 +184,22 @@ pub(super) fn swept(db: &mut Connection, one: &Open, now: Timestamp) -> rusqlite
     tx.commit()
 }
 
+/// Whoever enrols later is not told what a kind of command says of them, and those that were given say nothing of
+/// anybody: a box passes over them. They keep their numbers, because a box may have dealt with one already.
+fn let_go(tx: &Transaction<'_>, kind: &str, vid: Vid) -> rusqlite::Result<()> {
+    for sql in [
+        "update command set details = null where kind = ?1 and instr(details, ?2) > 0",
+        "delete from notice where kind = ?1 and instr(details, ?2) > 0",
+    ] {
+        tx.execute(sql, [kind, &vid.to_string()])?;
+    }
+    Ok(())
+}
+
 /// The last places with their name forget it.
 pub(super) fn close(db: &mut Connection, one: &Open) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let name = one.vid.to_string();
-    tx.execute(
-        "update command set details = null where kind = 'erase_person' and instr(details, ?1) > 0",
-        [&name],
-    )?;
-    tx.execute(
-        "delete from notice where kind = 'erase_person' and instr(details, ?1) > 0",
-        [&name],
-    )?;
+    let_go(&tx, "erase_person", one.vid)?;
     tx.execute("update erasure set vid = null where no = ?1", [one.no])?;
     tx.commit()
 }

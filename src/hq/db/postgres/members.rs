@@ -150,6 +150,23 @@ pub(super) async fn reach(db: &Object, reached: &[Reached]) -> Answer<()> {
     Ok(())
 }
 
+/// Forgets a guest. What their parties paid stays, and is nobody's; so does a phone's hash of a list of before
+/// that no guest was found for, because nobody can tell whose it is.
+pub(super) async fn forget(tx: &impl GenericClient, guest: Vid) -> Answer<()> {
+    for sql in [
+        // In the order in which `hear` writes them: whoever does waits, and never in a circle.
+        "select from member_word where vid = $1 order by store, about for update",
+        "select from spending where vid = $1 order by redemption for update",
+        "delete from member_word where vid = $1",
+        "update spending set vid = null where vid = $1",
+        "delete from reach where vid = $1",
+        "delete from member_import where vid = $1",
+    ] {
+        run(tx, sql, &[&uuid(guest)]).await?;
+    }
+    Ok(())
+}
+
 const fn uuid(vid: Vid) -> Uuid {
     Uuid::from_bytes(vid.to_bytes())
 }

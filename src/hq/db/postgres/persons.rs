@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Answer, all, commands, corrupt, run, unsigned};
+use super::{Answer, all, commands, corrupt, members, run, unsigned};
 use crate::domain::ids::{StoreId, Vid};
 use crate::hq::db::persons::{Agreed, Erasure, News, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
@@ -107,7 +107,8 @@ pub(super) async fn sweep(db: &mut Object, now: Timestamp) -> Answer<usize> {
     Ok(swept)
 }
 
-/// Locks in the order of `ingest`: the gateways that are told, then people, and then what nobody else changes.
+/// Locks in the order of `ingest`: the gateways that are told, then their commands, then guests, then people, and
+/// then what nobody else changes.
 async fn go_through(db: &mut Object, one: &Open, now: Timestamp) -> Answer<()> {
     let tx = db.transaction().await?;
     let found = all(
@@ -121,6 +122,8 @@ async fn go_through(db: &mut Object, one: &Open, now: Timestamp) -> Answer<()> {
     stores.sort_unstable();
     stores.dedup();
     tell(&tx, one, &stores, now).await?;
+    unsay(&tx, one).await?;
+    members::forget(&tx, one.vid).await?;
     rename(&tx, one, &stores, now).await?;
     for row in &found {
         let (stream, seq, received): (i32, i64, Timestamp) = (row.get(0), row.get(1), row.get(2));
@@ -163,6 +166,31 @@ async fn tell(
     commands::notify(tx, &new).await
 }
 
+/// Has what boxes are told of coupons call them by the other name, and nobody be told of a VIP any more.
+async fn unsay(tx: &impl GenericClient, one: &Open) -> Answer<()> {
+    for table in ["command", "notice"] {
+        let sql = format!(
+            "update {table} set details = replace(details, $1, $2)
+             where kind = 'know_coupon' and position($1 in details) > 0"
+        );
+        let names = (one.vid.to_string(), one.instead.to_string());
+        run(tx, &sql, &[&names.0, &names.1]).await?;
+    }
+    let_go(tx, "vip_is", one.vid).await
+}
+
+/// Whoever enrols later is not told what a kind of command says of them, and those that were given say nothing of
+/// anybody: a box passes over them. They keep their numbers, because a box may have dealt with one already.
+async fn let_go(tx: &impl GenericClient, kind: &str, vid: Vid) -> Answer<()> {
+    for sql in [
+        "update command set details = null where kind = $1 and position($2 in details) > 0",
+        "delete from notice where kind = $1 and position($2 in details) > 0",
+    ] {
+        run(tx, sql, &[&kind, &vid.to_string()]).await?;
+    }
+    Ok(())
+}
+
 /// Has every row call them by the other name.
 async fn rename(
     tx: &impl GenericClient,
@@ -171,6 +199,11 @@ async fn rename(
     now: Timestamp,
 ) -> Answer<()> {
     let (own, instead) = (uuid(one.vid), uuid(one.instead));
+    let twice =
+        "delete from consent where vid = $1 and exists (select from consent where vid = $2)";
+    run(tx, twice, &[&own, &instead]).await?;
+    let sql = "update consent set vid = $2, withdrawn = coalesce(withdrawn, $3) where vid = $1";
+    run(tx, sql, &[&own, &instead, &now]).await?;
     // What a late frame brings again may be there under the other name already.
     for (table, others) in [
         ("visit_day", "day"),
@@ -186,34 +219,15 @@ async fn rename(
         let gone = format!("delete from {table} where {known}");
         run(tx, &gone, &[&stores, &own]).await?;
     }
-    let twice =
-        "delete from consent where vid = $1 and exists (select from consent where vid = $2)";
-    run(tx, twice, &[&own, &instead]).await?;
-    let sql = "update consent set vid = $2, withdrawn = coalesce(withdrawn, $3) where vid = $1";
-    run(tx, sql, &[&own, &instead, &now]).await?;
     let sql = "update event set vid = $2 where vid = $1";
     run(tx, sql, &[&own, &instead]).await?;
-    for table in ["command", "notice"] {
-        let sql = format!(
-            "update {table} set details = replace(details, $1, $2)
-             where kind = 'know_coupon' and position($1 in details) > 0"
-        );
-        let names = (one.vid.to_string(), one.instead.to_string());
-        run(tx, &sql, &[&names.0, &names.1]).await?;
-    }
     Ok(())
 }
 
 /// The last places with their name forget it.
 async fn close(db: &mut Object, one: &Open) -> Answer<()> {
     let tx = db.transaction().await?;
-    let name = one.vid.to_string();
-    for sql in [
-        "update command set details = null where kind = 'erase_person' and position($1 in details) > 0",
-        "delete from notice where kind = 'erase_person' and position($1 in details) > 0",
-    ] {
-        run(&tx, sql, &[&name]).await?;
-    }
+    let_go(&tx, "erase_person", one.vid).await?;
     run(
         &tx,
         "update erasure set vid = null where no = $1",

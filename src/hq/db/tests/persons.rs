@@ -1,13 +1,18 @@
 //! What every ledger keeps of persons, and how it forgets one.
 
 use super::*;
-use crate::domain::event::{Claim, Consent, EraseRequested, Purpose};
+use crate::domain::bill::{Fen, Party};
+use crate::domain::booking::{Booking, GuestName, Standing};
+use crate::domain::event::{Bill, Claim, Consent, EraseRequested, Purpose, Redeem};
 use crate::domain::feedback::Words;
-use crate::domain::ids::Vid;
+use crate::domain::ids::{BookingId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, Vid};
+use crate::domain::members::{Birthday, BirthdayTold, Membership};
+use crate::hq::db::members::{Imported, ImportedRow, Member, Reached};
 use crate::hq::db::persons::{Agreed, Erasure};
 
 of_every_ledger! {
     a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered,
+    a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is_not_told_of_them,
     whoever_agreed_is_counted_by_the_words_whatever_comes_first,
 }
 
@@ -57,29 +62,96 @@ fn said() -> Event {
     })
 }
 
+/// Where a ledger keeps its guests.
+const OF_MEMBERS: [&str; 4] = ["member_word", "spending", "reach", "member_import"];
+
+/// What they book a table under, and no other bytes of a test look like.
+const BOOKED_AS: &str = "Chen Qin";
+
+const BORN_ON: &str = "08-15";
+
+/// What a member does and says, with what a store says of them.
+fn of_a_member() -> Vec<Event> {
+    let word = Membership::now(diner(), true, (date(2026, 12, 1), now()), None);
+    let redemption = RedemptionId::from_entropy([6; 16]);
+    let (staff, device) = (
+        StaffName::parse("lin").unwrap(),
+        DeviceId::from_entropy([1; 16]),
+    );
+    let booking = Box::new(Booking {
+        id: BookingId::from_entropy([3; 16]),
+        revision: 1,
+        store: store("SZ01"),
+        at: date(2026, 12, 1).at(18, 30, 0, 0),
+        tasting: None,
+        invited_with: None,
+        party: Party::try_from(4).unwrap(),
+        name: GuestName::typed(BOOKED_AS).unwrap(),
+        vid: diner(),
+        code: ShortCode::from_entropy(3, 4, Issuer::Street),
+        standing: Standing::Seated,
+        before: None,
+        staff: None,
+        asked_at: now(),
+        is_vip: true,
+        gift: None,
+    });
+    let Event::Redeem(redeem) = redeem(6, 1) else {
+        panic!("a redemption");
+    };
+    vec![
+        Event::MemberRegistered(word.clone()),
+        Event::VipChanged(word.clone()),
+        Event::GroupReported(word),
+        Event::BirthdayTold(BirthdayTold {
+            vid: diner(),
+            day: Birthday::parse(BORN_ON).ok(),
+            words_hash: "0123456789abcdef".to_owned(),
+        }),
+        Event::BookingRequested(booking.clone()),
+        Event::BookingChanged(booking.clone()),
+        Event::EventRsvp(booking.clone()),
+        Event::EventCheckin(booking),
+        Event::Redeem(Redeem {
+            vid: Some(diner()),
+            ..redeem
+        }),
+        Event::Bill(Bill {
+            redemption: Some(redemption),
+            number: None,
+            party: None,
+            amount: Fen::try_from(12_800).ok(),
+            staff,
+            device,
+        }),
+    ]
+}
+
 /// Tables and conditions by which a ledger would know them, in its own words.
 fn traces(place: &Place) -> Vec<String> {
     let name = diner();
-    let (bytes, body) = match place {
-        Place::Folder(_) => (
-            format!("vid = x'{name}'"),
-            format!("instr(body, cast('{name}' as blob)) > 0"),
-        ),
-        Place::Database(_) => (
-            format!("vid = '{name}'::uuid"),
-            format!("position(convert_to('{name}', 'UTF8') in body) > 0"),
-        ),
+    let bytes = match place {
+        Place::Folder(_) => format!("vid = x'{name}'"),
+        Place::Database(_) => format!("vid = '{name}'::uuid"),
+    };
+    let in_body = |text: &str| match place {
+        Place::Folder(_) => format!("frame where instr(body, cast('{text}' as blob)) > 0"),
+        Place::Database(_) => {
+            format!("frame where position(convert_to('{text}', 'UTF8') in body) > 0")
+        }
     };
     let visits: &[&str] = match place {
         Place::Folder(_) => &["visit"],
         Place::Database(_) => &["visit_day", "person_first"],
     };
-    let tables = ["event", "patron", "consent", "erasure"].iter();
+    let tables = ["event", "patron", "consent", "erasure"]
+        .iter()
+        .chain(&OF_MEMBERS);
     let mut traces: Vec<_> = tables
         .chain(visits)
         .map(|table| format!("{table} where {bytes}"))
         .collect();
-    traces.push(format!("frame where {body}"));
+    traces.extend([&name.to_string(), BOOKED_AS, BORN_ON].map(in_body));
     let details = format!("details like '%{name}%'");
     traces.extend(["command", "notice"].map(|table| format!("{table} where {details}")));
     traces
@@ -90,30 +162,31 @@ async fn known_in(hq: &Scratch) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for trace in traces(&hq.place) {
         let table = trace.split(' ').next().unwrap().to_owned();
-        let sql = format!("select count(*) from {trace}");
-        let count: i64 = match &hq.place {
-            Place::Folder(dir) => {
-                let file = rusqlite::Connection::open(file(dir)).unwrap();
-                file.query_row(&sql, [], |row| row.get(0)).unwrap()
-            }
-            Place::Database(database) => count(&database.url, &sql).await,
-        };
-        if count > 0 {
+        if rows(hq, &trace).await > 0 {
             known.insert(table);
         }
     }
     known
 }
 
-async fn count(url: &str, sql: &str) -> i64 {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+/// How many rows there are of a table and a condition.
+async fn rows(hq: &Scratch, of: &str) -> i64 {
+    let sql = format!("select count(*) from {of}");
+    let database = match &hq.place {
+        Place::Folder(dir) => {
+            let file = rusqlite::Connection::open(file(dir)).unwrap();
+            return file.query_row(&sql, [], |row| row.get(0)).unwrap();
+        }
+        Place::Database(database) => database,
+    };
+    let (client, connection) = tokio_postgres::connect(&database.url, tokio_postgres::NoTls)
         .await
         .unwrap();
     let tasks = crate::ops::tasks::Tasks::new();
     tasks.spawn("a test's connection", async {
         connection.await.unwrap();
     });
-    client.query_one(sql, &[]).await.unwrap().get(0)
+    client.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
 async fn only_one(hq: &Scratch) -> Erasure {
@@ -179,6 +252,87 @@ async fn a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered
     let erasure = only_one(hq).await;
     assert!(erasure.is_closed && erasure.done == 3, "{erasure:?}");
     assert_eq!(hq.ledger.totals().await.unwrap().quarantined, 0);
+}
+
+/// The kinds of what a gateway is given, and whether it can tell what each is about.
+async fn given(hq: &Scratch, gateway: GatewayId) -> Vec<(String, bool)> {
+    let given = hq.ledger.commands(gateway).await.unwrap();
+    let kind = |given: Given| (given.item.kind.clone(), given.item.command().is_some());
+    given.into_iter().map(kind).collect()
+}
+
+async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is_not_told_of_them(
+    hq: &Scratch,
+) {
+    let (own, _) = hq.enrol(at_store("SZ01")).await;
+    let (street, _) = hq.enrol(Serves::Street).await;
+    let events = of_a_member();
+    let next = 1 + events.len() as u64;
+    send(hq, own, frames(1, events)).await;
+    let row = |vid, phone: &str| ImportedRow {
+        vid,
+        phone: Some(phone.to_owned()),
+        since: date(2024, 3, 1),
+        consents: Some(true),
+    };
+    let imported = Imported {
+        store: store("SZ01"),
+        at: now() + SignedDuration::from_secs(1),
+        rows: vec![row(Some(diner()), "ab"), row(None, "cd")],
+    };
+    hq.ledger.import(imported).await.unwrap();
+    let reached = Reached {
+        store: store("SZ01"),
+        vid: diner(),
+        at: now(),
+        list: "sleeping",
+    };
+    hq.ledger.reach(vec![reached]).await.unwrap();
+    let known = known_in(hq).await;
+    assert!(
+        OF_MEMBERS.iter().all(|table| known.contains(*table)),
+        "{known:?}"
+    );
+    let vip = || ("vip_is".to_owned(), true);
+    assert_eq!(given(hq, own).await, [vip(), vip()]);
+
+    send(hq, own, frames(next, vec![erase()])).await;
+    assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
+    let waiting = ["command", "erasure", "notice"].map(str::to_owned);
+    assert_eq!(known_in(hq).await, BTreeSet::from(waiting));
+    let hashes_of_nobody = rows(hq, "member_import").await;
+    assert_eq!(hashes_of_nobody, 1);
+    assert_eq!(rows(hq, "spending where fen = 12800").await, 1);
+    let guests = hq.ledger.members(store("SZ01")).await.unwrap();
+    let [guest] = guests.as_slice() else {
+        panic!("one was there, and nobody knows who: {guests:?}");
+    };
+    let nobody = Member {
+        vid: Some(Vid::from_entropy([0x77; 16])),
+        seen: guest.seen,
+        ..Member::default()
+    };
+    assert_eq!(*guest, nobody);
+    let (later, _) = hq.enrol(at_store("SZ01")).await;
+    let erased = || ("erase_person".to_owned(), true);
+    let passed_over = || ("vip_is".to_owned(), false);
+    assert_eq!(given(hq, later).await, [erased()]);
+    for told_before in [own, street] {
+        let kept = [passed_over(), passed_over(), erased()];
+        assert_eq!(given(hq, told_before).await, kept);
+    }
+
+    for (gateway, number) in [(own, 11), (street, 12), (later, 13)] {
+        answer(hq, gateway, number).await;
+    }
+    assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
+    let closing = now() + SignedDuration::from_hours(9 * 24);
+    assert_eq!(hq.ledger.sweep(closing).await.unwrap(), 0);
+    assert_eq!(known_in(hq).await, BTreeSet::new());
+    assert!(only_one(hq).await.is_closed);
+    let day = hq.ledger.audit_day(store("SZ01"), date(2026, 12, 1)).await;
+    let day = day.unwrap();
+    assert_eq!(day.from_frames, day.kept, "and the figures agree");
 }
 
 async fn whoever_agreed_is_counted_by_the_words_whatever_comes_first(hq: &Scratch) {
