@@ -5,7 +5,7 @@
 //! would look like a damaged one.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const TRASH_PREFIX: &str = "trash-";
 
@@ -44,9 +44,19 @@ pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
 
 /// Puts a small file in place, whole or not at all.
 pub(super) fn write_marker(dir: &Path, name: &str, content: &str) -> io::Result<()> {
-    let unfinished = dir.join(format!("{name}.new"));
+    write_whole(dir, name, content.as_bytes())
+}
+
+/// What [`write_whole`] has not finished.
+pub(super) fn unfinished(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.new"))
+}
+
+/// Writes a file that is there whole, on stable storage, or not at all.
+pub(super) fn write_whole(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(dir, name);
     let mut file = fs_err::File::create(&unfinished)?;
-    file.write_all(content.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()?;
     fs_err::rename(&unfinished, dir.join(name))?;
     sync_dir(dir)

@@ -9,7 +9,7 @@
 //! Never leaves a note for a process that is killed or loses its power: what that leaves is whole.
 
 use std::any::Any;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -51,23 +51,22 @@ pub(super) fn guarded<T>(
         .unwrap_or_else(|panic| Err(StorageError::panicked(path, said(panic.as_ref()))))
 }
 
-/// Puts the file of a directory with a note back as it was found; without one that has been left, does nothing.
+/// Puts a directory's file back as it was found, if a panic left it: under its name it is always whole.
 pub(super) fn put_evidence_back(path: &Path) -> io::Result<()> {
     let found = path.join(FOUND);
-    match (note_in(path), found.exists()) {
-        (Some(_), true) => {
-            fs_err::rename(found, path.join(LOG))?;
-            disk::sync_dir(path)
-        }
-        // Its process was killed before it had written the note.
-        (None, true) => fs_err::remove_file(found),
-        (_, false) => Ok(()),
+    if found.exists() {
+        fs_err::rename(found, path.join(LOG))?;
+        disk::sync_dir(path)?;
     }
+    Ok(())
 }
 
 fn note_in(path: &Path) -> Option<String> {
-    let note = fs_err::read(path.join(NOTE)).ok()?;
-    Some(String::from_utf8_lossy(&note).into_owned())
+    match fs_err::read(path.join(NOTE)) {
+        Ok(note) => Some(String::from_utf8_lossy(&note).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Has a directory on the list for as long as it lives.
@@ -86,10 +85,15 @@ impl<'a> Watched<'a> {
                 }
             }));
         });
-        reading().push(Reading {
+        let mut list = reading();
+        // Inside a reading of the same directory: the note is to be one, with its evidence.
+        let outer = list.iter().find(|reading| reading.path == path);
+        let outer = outer.and_then(|reading| reading.file.clone());
+        list.push(Reading {
             path: path.to_owned(),
-            file: file.map(Arc::clone),
+            file: file.map(Arc::clone).or(outer),
         });
+        drop(list);
         Self(path)
     }
 }
@@ -107,14 +111,17 @@ fn reading() -> MutexGuard<'static, Vec<Reading>> {
     READING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says in the directory `path` that reading it ends this process.
+/// Says in the directory `path` that reading it ends this process. Where there is no room for the file, the note is
+/// what keeps the next start from the same end, and sled's file is searched as sled left it.
 pub(super) fn leave_note(path: &Path, file: Option<&Evidence>, words: &str) -> io::Result<()> {
-    if let Some(file) = file {
-        let found = path.join(FOUND);
-        fs_err::write(&found, file.as_slice())?;
-        disk::sync_file(&found)?;
+    if let Some(file) = file
+        && let Err(error) = disk::write_whole(path, FOUND, file)
+    {
+        fs_err::remove_file(disk::unfinished(path, FOUND)).ok();
+        disk::write_marker(path, NOTE, &format!("{words} ({error})"))
+    } else {
+        disk::write_marker(path, NOTE, words)
     }
-    disk::write_marker(path, NOTE, words)
 }
 
 /// What a panic said.

@@ -93,11 +93,11 @@ impl Start<'_> {
         let intact = closed.filter(|closed| closed.covers(&file));
         let intact =
             intact.and_then(|closed| take_intact(&path, ready, &closed, known, &file, &found));
-        if let Some(generation) = intact
-            .map(|whole| ready_for_use(whole, known))
-            .transpose()?
-            .flatten()
-        {
+        let use_it = |whole| match guarded(&path, Some(&file), || ready_for_use(whole, known)) {
+            Err(error) if error.is_damage() => Ok(None),
+            opened => opened,
+        };
+        if let Some(generation) = intact.map(use_it).transpose()?.flatten() {
             for spot in found.frames.iter().filter(|spot| spot.seq >= visit_from) {
                 if let Ok(frame) = StoredFrame::decode(spot.bytes(&file)) {
                     visit(&frame);
@@ -124,6 +124,7 @@ impl Start<'_> {
         visit: &mut Visit<'_>,
     ) -> Result<Started, StorageError> {
         let path = self.parent.join(ready.dir_name());
+        guard::put_evidence_back(&path)?;
         let file = read_damaged(&path.join(LOG))?;
         let found = Found::scan(&file, ready.stream_number, ready.first);
         let case = Case {

@@ -343,11 +343,28 @@ async fn a_directory_that_ended_a_process_is_not_opened_again_and_nothing_in_it_
 }
 
 #[tokio::test]
-async fn evidence_without_a_note_is_of_a_process_that_was_killed_and_is_dropped() {
+async fn evidence_that_was_not_finished_is_not_believed_and_the_note_keeps_sled_away() {
     let fixture = fixture().await;
     let shop = fixture.case(fixture.crashed.path());
     let dir = shop.path(&format!("p0/{}", generation(fixture.last)));
-    fs_err::write(dir.join("db.found"), "half of a file").unwrap();
+    // A full disk, as the note finds it: the file cannot be made.
+    fs_err::create_dir(dir.join("db.found.new")).unwrap();
+    let found = Arc::new(fs_err::read(file_in(&dir)).unwrap());
+    guard::leave_note(&dir, Some(&found), "sled was surprised").unwrap();
+    assert!(!dir.join("db.found").exists());
+    let lost = check("a full disk", &shop, fixture.last, FRAMES + 1, |_| {}).await;
+    assert_eq!(lost, BTreeSet::new());
+    let reports = damage::read(shop.dir.path());
+    assert!(reports.contains("sled was surprised"), "{reports}");
+}
+
+#[tokio::test]
+async fn evidence_without_a_note_is_whole_and_is_put_back() {
+    let fixture = fixture().await;
+    let shop = fixture.case(fixture.crashed.path());
+    let dir = shop.path(&format!("p0/{}", generation(fixture.last)));
+    fs_err::rename(file_in(&dir), dir.join("db.found")).unwrap();
+    fs_err::write(dir.join("db"), "zeroed by sled").unwrap();
     let journal = shop.open();
     assert_eq!(journal.damage().borrow().reports, 0);
     assert!(!dir.join("db.found").exists());
