@@ -93,7 +93,7 @@ fn is_whole_word(sentence: &str, found: &Range<usize>) -> bool {
 }
 
 /// Words that turn what follows in their clause into its opposite.
-const DENIALS: [&str; 15] = [
+const DENIALS: [&str; 19] = [
     "无需",
     "不用",
     "不必",
@@ -106,15 +106,19 @@ const DENIALS: [&str; 15] = [
     "no need",
     "never",
     "not have to",
+    "not have",
     "not need to",
+    "not need",
     "don't have to",
+    "don't have",
     "don't need to",
+    "don't need",
 ];
 
 /// How near such a word stands at most, in characters: what it denies is what it is about.
 const DENIED_WITHIN: usize = 24;
 
-/// Words that do so for what stands right behind them.
+/// Words that do so for what stands right behind them, wherever it stands in a phrase.
 const DENIALS_AT_ONCE: [&str; 9] = ["不", "没", "未", "别", "勿", "无", "not", "no", "don't"];
 
 /// Whether what comes after `before` is denied by it.
@@ -127,7 +131,12 @@ fn is_denied(before: &str) -> bool {
 
 fn is_denied_at_once(before: &str) -> bool {
     let before = before.trim_end();
-    DENIALS_AT_ONCE.iter().any(|denial| {
+    let before = before.strip_suffix(" to").unwrap_or(before);
+    let before = before
+        .strip_suffix("有")
+        .or(before.strip_suffix("会"))
+        .unwrap_or(before);
+    DENIALS_AT_ONCE.iter().chain(&DENIALS).any(|denial| {
         let rest = before.strip_suffix(denial);
         let is_part_of_a_word =
             |rest: &str| denial.is_ascii() && rest.ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -146,6 +155,8 @@ pub(super) fn plain(text: &str, simplified: impl Fn(char) -> char) -> Vec<String
             '。' | '!' | '?' | ';' | '\n' => sentences.push(String::new()),
             // A point ends a sentence, and not a number or an address.
             ' ' if sentence.ends_with('.') => sentences.push(String::new()),
+            // As telephones write it.
+            '\u{2019}' => sentence.push('\''),
             _ if c.is_whitespace() || c == '\u{200b}' || c == '\u{feff}' => {
                 if sentence.ends_with(|last: char| last.is_ascii_graphic()) {
                     sentence.push(' ');

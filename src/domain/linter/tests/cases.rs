@@ -224,6 +224,11 @@ pub(super) const NEAR_MISSES: &[(&str, &[&str])] = &[
             "Wi-Fi without following anybody",
             "You do not have to follow us for Wi-Fi",
             "Follow the signs for free Wi-Fi",
+            "Free Wi-Fi for everyone, no need to follow us",
+            "Free Wi-Fi for all guests without registering",
+            "You don’t have to follow us for Wi-Fi",
+            "WiFi 免费，先连先用，无需注册",
+            "上网先点继续，无需关注",
         ],
     ),
     (
@@ -233,6 +238,10 @@ pub(super) const NEAR_MISSES: &[(&str, &[&str])] = &[
             "不注册也可以点餐",
             "注册与否，都可以点餐",
             "Order at the table; no need to register",
+            "结账时需出示本券，不与会员折扣同享",
+            "买单前须出示本券，会员同享",
+            "Show this page at the register before you pay",
+            "Choose one of the following to go with your order",
         ],
     ),
     (
@@ -317,6 +326,7 @@ pub(super) const NEAR_MISSES: &[(&str, &[&str])] = &[
         &[
             "我们不会把手机号提供给第三方",
             "Your data is never shared with partners",
+            "Your data will not be shared with partners",
         ],
     ),
     (
