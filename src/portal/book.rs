@@ -72,9 +72,14 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// What a link says. One that somebody has edited shows what it would without the edit.
+    /// What a link says. One that somebody has edited shows what it would without the edit. A new booking's id is
+    /// drawn here and never taken from a link: whoever made the link could open the booking by it.
     pub(super) fn of_link(query: Option<String>) -> Self {
-        serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default()
+        let said: Self = serde_urlencoded::from_str(&query.unwrap_or_default()).unwrap_or_default();
+        Self {
+            id: said.changes(),
+            ..said
+        }
     }
 
     /// The booking that is to be changed.

@@ -203,10 +203,14 @@ impl Bookings {
         if asked.party.people() > tasting.largest_party.people() {
             return Err(Refused::TooLarge);
         }
+        let own_waiting = own.clone();
         tasting::check(tasting, code, own, maker)?;
         self.check_diner(asked)?;
         let slot = Slot::Tasting(&tasting.id);
-        let standing = match self.has_room(asked.house, slot, asked.party, None) {
+        // A place that has just come free is for whoever waits.
+        let mut before_them = own_waiting.filter(|other| other.standing == Standing::Waiting);
+        let is_free = before_them.next().is_none();
+        let standing = match is_free && self.has_room(asked.house, slot, asked.party, None) {
             true => Standing::Confirmed,
             false => Standing::Waiting,
         };

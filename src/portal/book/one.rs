@@ -214,6 +214,10 @@ pub(in crate::portal) fn gift(
 ) -> Option<String> {
     let rules = bundle.stores.get(&booking.store)?.store.booking()?;
     let campaign = bundle.campaign(rules.gift.as_ref()?)?;
+    // A place at a tasting comes without it.
+    if booking.tasting.is_some() {
+        return None;
+    }
     let is_for_them = campaign.audience != Audience::Vip || booking.is_vip;
     let t = &texts(language).book;
     let name = campaign.offer.gift.name(language);
