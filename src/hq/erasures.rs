@@ -1,6 +1,6 @@
 //! Going through what is stored for those who asked to be forgotten, as long as headquarters runs.
 //!
-//! A sweep is due when somebody has asked, and again with every box that has answered. It does no harm twice, and
+//! A sweep is due when somebody has asked, again with every box that has answered, and once a day. It does no harm twice, and
 //! one that failed is made again at the next look.
 
 use std::sync::Arc;

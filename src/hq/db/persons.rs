@@ -3,8 +3,10 @@
 //! Pure; the SQL is in `embedded` and `postgres`. A diner is forgotten in three steps, each of which may be done
 //! again: their request comes with a frame and is kept, with a command to each box that may know them; a sweep goes
 //! through what is stored and puts the name that nobody has in the place of theirs, as often as another box has
-//! answered, because its older frames came before its answer; and when all have answered and a week is over, which
-//! is as long as a box keeps frames, the last place with their name, the list itself, forgets it.
+//! answered, because its older frames came before its answer, and once a day, because views come in a stream of
+//! their own, and stores that nobody knew of from boxes that were cut off; and when all have answered and a sweep
+//! after a week, which is as long as a box keeps frames, has told nobody new, the last place with their name, the
+//! list itself, forgets it.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,6 +18,9 @@ use crate::wire::link::Serves;
 
 /// A box keeps frames for a week, and a backup of it may be put back meanwhile.
 pub(super) const CLOSED_AFTER: SignedDuration = SignedDuration::from_hours(8 * 24);
+
+/// What came in beside the boxes' answers waits no longer.
+const SWEPT_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Boxes that are enrolled so late are told, too.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -102,12 +107,19 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) const fn is_due(&self) -> bool {
-        self.swept.is_none() || self.done > self.before
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.done > self.before
+            || self
+                .swept
+                .is_none_or(|swept| now.duration_since(swept) >= SWEPT_EVERY)
     }
 
-    pub(super) fn may_close(&self, now: Timestamp) -> bool {
-        !self.is_due() && self.done >= self.boxes && now.duration_since(self.heard) > CLOSED_AFTER
+    /// The last sweep was late enough to have found whatever was on its way.
+    pub(super) fn may_close(&self) -> bool {
+        self.done >= self.boxes
+            && self
+                .swept
+                .is_some_and(|swept| swept.duration_since(self.heard) > CLOSED_AFTER)
     }
 
     pub(super) fn request(&self) -> EraseRequested {

@@ -334,7 +334,7 @@ impl Ledger for Embedded {
     async fn sweep(&self, now: Timestamp) -> Answer<usize> {
         let mut swept = 0;
         for one in self.run(|db| persons::open(db)).await? {
-            if one.is_due() {
+            if one.is_due(now) {
                 // In strides, between which whatever waits has its turn.
                 let mut from = Some(0);
                 while let Some(next) = from {
@@ -344,7 +344,7 @@ impl Ledger for Embedded {
                 }
                 self.run(move |db| persons::swept(db, &one, now)).await?;
                 swept += 1;
-            } else if one.may_close(now) {
+            } else if one.may_close() {
                 self.run(move |db| persons::close(db, &one)).await?;
             }
         }

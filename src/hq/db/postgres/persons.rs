@@ -97,10 +97,10 @@ async fn open(db: &impl GenericClient) -> Answer<Vec<Open>> {
 pub(super) async fn sweep(db: &mut Object, now: Timestamp) -> Answer<usize> {
     let mut swept = 0;
     for one in open(db).await? {
-        if one.is_due() {
+        if one.is_due(now) {
             go_through(db, &one, now).await?;
             swept += 1;
-        } else if one.may_close(now) {
+        } else if one.may_close() {
             close(db, &one).await?;
         }
     }

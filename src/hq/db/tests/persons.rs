@@ -246,11 +246,24 @@ async fn a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered
         answer(hq, gateway, number).await;
     }
     assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
+
+    // A box that was cut off knew them, too, and nobody knew that.
+    let (late, _) = hq.enrol(at_store("SZ03")).await;
+    let claimed = line(1, &store("SZ03"), now(), theirs(claim(4, 1)));
+    let claimed = delivery(late, stream(4), examine(&at_store("SZ03"), vec![claimed]));
+    hq.ledger.ingest(claimed).await.unwrap();
+    assert!(known_in(hq).await.contains("frame"));
     let later = now() + SignedDuration::from_hours(9 * 24);
+    assert_eq!(hq.ledger.sweep(later).await.unwrap(), 1, "the last look");
+    assert_eq!(hq.ledger.sweep(later).await.unwrap(), 0);
+    assert!(!known_in(hq).await.contains("frame"));
+    assert!(!only_one(hq).await.is_closed, "that box has not answered");
+    answer(hq, late, 14).await;
+    assert_eq!(hq.ledger.sweep(later).await.unwrap(), 1);
     assert_eq!(hq.ledger.sweep(later).await.unwrap(), 0);
     assert_eq!(known_in(hq).await, BTreeSet::new());
     let erasure = only_one(hq).await;
-    assert!(erasure.is_closed && erasure.done == 3, "{erasure:?}");
+    assert!(erasure.is_closed && erasure.done == 4, "{erasure:?}");
     assert_eq!(hq.ledger.totals().await.unwrap().quarantined, 0);
 }
 
@@ -327,6 +340,7 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
     }
     assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
     let closing = now() + SignedDuration::from_hours(9 * 24);
+    assert_eq!(hq.ledger.sweep(closing).await.unwrap(), 1, "the last look");
     assert_eq!(hq.ledger.sweep(closing).await.unwrap(), 0);
     assert_eq!(known_in(hq).await, BTreeSet::new());
     assert!(only_one(hq).await.is_closed);
