@@ -11,8 +11,8 @@ pub mod tasting;
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bill::Party;
@@ -75,6 +75,9 @@ pub struct Booking {
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
+
+/// Nobody comes so late.
+const LATE: SignedDuration = SignedDuration::from_hours(4);
 
 /// Bookings of one slot share its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +211,12 @@ impl Booking {
             Some(tasting) => Slot::Tasting(tasting),
             None => Slot::Table(self.at),
         }
+    }
+
+    /// Whether its guest is still to come, `local` being now on the store's wall. One that nobody has seen to is over
+    /// some hours after its time all the same.
+    pub fn is_ahead(&self, local: DateTime) -> bool {
+        self.standing.is_ahead() && local.saturating_sub(LATE) < self.at
     }
 
     /// What lists go by: the half-hour, members of the VIP list first, and then whoever asked first.

@@ -264,7 +264,8 @@ impl Bookings {
     }
 
     fn check_diner(&self, asked: &Asked<'_>) -> Result<(), Refused> {
-        let ahead = |booking: &&Booking| booking.standing.is_ahead();
+        let local = asked.house.store.local(asked.now);
+        let ahead = |booking: &&Booking| booking.is_ahead(local);
         let of_one = self.of_diner(asked.vid).into_iter().filter(ahead);
         let of_all = self.in_store(&asked.house.store.id).filter(ahead);
         match of_one.count() >= MOST_OPEN_OF_ONE || of_all.count() >= MOST {

@@ -324,6 +324,16 @@ fn one_diner_books_three_times_ahead() {
 }
 
 #[test]
+fn a_table_that_nobody_tapped_is_over_with_its_evening() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    let booking = shop.book.get(id(1)).unwrap();
+    assert!(booking.is_ahead(tonight(18)));
+    assert!(booking.is_ahead(tonight(22)), "they may be late");
+    assert!(!booking.is_ahead(tonight(23)));
+}
+
+#[test]
 fn a_guest_changes_and_cancels_and_takes_back_only_their_own_word() {
     let mut shop = Shop::open();
     shop.ask(1, 2, tonight(19)).unwrap();

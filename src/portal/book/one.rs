@@ -25,7 +25,7 @@ use crate::portal::ledger::{Ledger, happening, only_say, write};
 use crate::portal::pages::{Shell, page, render};
 use crate::portal::texts::{Book as Texts, Texts as Words, texts};
 use crate::portal::visitor::Visitor;
-use crate::wire::bundle::Bundle;
+use crate::wire::bundle::{Bundle, StoreFolder};
 use crate::wire::invite_code::Codes;
 use crate::wire::qr::{Correction, Symbol};
 
@@ -271,7 +271,7 @@ pub(in crate::portal) struct Line {
     pub(in crate::portal) standing: &'static str,
 }
 
-/// The bookings of a diner that are ahead, once everything that was decided before is on stable storage.
+/// The bookings of a diner that are still ahead, once everything that was decided before is on stable storage.
 pub(in crate::portal) async fn lines(
     state: &State,
     bundle: &Bundle,
@@ -280,21 +280,25 @@ pub(in crate::portal) async fn lines(
 ) -> Vec<Line> {
     let look = move |ledger: &mut Ledger| {
         let own = ledger.bookings().of_diner(vid).into_iter();
-        let ahead = own.filter(|booking| booking.standing.is_ahead());
-        only_say(ahead.cloned().collect::<Vec<_>>())
+        only_say(own.cloned().collect::<Vec<_>>())
     };
+    let now = state.now();
     // A journal that cannot write says so where somebody wants something written.
     let bookings = state.journal.commit(look).await.unwrap_or_default();
-    let t = &texts(language).book;
+    let t = texts(language);
     let line = |booking: &Booking| {
         let folder = bundle.stores.get(&booking.store);
-        Line {
+        let is_ahead = |folder: &StoreFolder| booking.is_ahead(folder.store.local(now));
+        folder.is_none_or(is_ahead).then(|| Line {
             id: booking.id,
             store: folder.map(|folder| folder.store.name.of(language).to_owned()),
             when: when(booking, language),
-            people: people(booking, t),
-            standing: in_words(t, booking.standing).0,
-        }
+            people: people(booking, &t.book),
+            standing: match booking.tasting {
+                Some(_) if booking.standing.holds_room() => &t.tasting.placed,
+                Some(_) | None => in_words(&t.book, booking.standing).0,
+            },
+        })
     };
-    bookings.iter().map(line).collect()
+    bookings.iter().filter_map(line).collect()
 }
