@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{CouponKnown, EraseRequested, RedeemedElsewhere, UndoneElsewhere};
+use super::event::{
+    AnswerKnown, CouponKnown, EraseRequested, FeedbackKnown, RedeemedElsewhere, UndoneElsewhere,
+};
 use super::ids::{CommandId, CouponId, RedemptionId};
 use super::members::Membership;
 
@@ -28,12 +30,17 @@ pub enum Command {
     VoidCoupon(CouponId),
     /// Take back the redemption of this coupon, up to a week after the coupon has ended.
     UndoRedemption(CouponId),
-    /// A guest claimed a coupon of this store on the street: the till is to take it by its short code, too.
+    /// A guest claimed a coupon elsewhere: the till is to take it by its short code, too, and a box of the street
+    /// is to count it for its guest.
     KnowCoupon(Box<CouponKnown>),
-    /// Another store has redeemed a coupon of this one: it is used up.
+    /// Another place has redeemed a coupon: it is used up.
     RedeemedElsewhere(Box<RedeemedElsewhere>),
     /// That was taken back there.
     UndoneElsewhere(UndoneElsewhere),
+    /// A guest said something of this store on the street.
+    KnowFeedback(Box<FeedbackKnown>),
+    /// The shop has answered what a guest said on the street.
+    KnowAnswer(Box<AnswerKnown>),
     /// A guest is a VIP, or is one no more.
     VipIs(Box<Membership>),
     /// Somebody wants to be forgotten, and said so to another box.
@@ -52,6 +59,10 @@ pub struct Details {
     pub undone: Option<UndoneElsewhere>,
     #[serde(rename = "vip", default, skip_serializing_if = "Option::is_none")]
     pub vip: Option<Box<Membership>>,
+    #[serde(rename = "fb", default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Box<FeedbackKnown>>,
+    #[serde(rename = "an", default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<AnswerKnown>>,
     #[serde(rename = "er", default, skip_serializing_if = "Option::is_none")]
     pub erased: Option<EraseRequested>,
 }
@@ -73,6 +84,8 @@ impl Command {
             Self::KnowCoupon(_) => "know_coupon",
             Self::RedeemedElsewhere(_) => "redeemed_elsewhere",
             Self::UndoneElsewhere(_) => "undone_elsewhere",
+            Self::KnowFeedback(_) => "know_feedback",
+            Self::KnowAnswer(_) => "know_answer",
             Self::VipIs(_) => "vip_is",
             Self::ErasePerson(_) => "erase_person",
         }
@@ -85,7 +98,12 @@ impl Command {
             Self::KnowCoupon(known) => Some(known.claim.coupon),
             Self::RedeemedElsewhere(redeemed) => Some(redeemed.coupon),
             Self::UndoneElsewhere(undone) => Some(undone.coupon),
-            Self::Renew | Self::AskResend | Self::VipIs(_) | Self::ErasePerson(_) => None,
+            Self::Renew
+            | Self::AskResend
+            | Self::KnowFeedback(_)
+            | Self::KnowAnswer(_)
+            | Self::VipIs(_)
+            | Self::ErasePerson(_) => None,
         }
     }
 
@@ -100,6 +118,8 @@ impl Command {
             | Self::UndoRedemption(_)
             | Self::ErasePerson(_)
             | Self::KnowCoupon(_)
+            | Self::KnowFeedback(_)
+            | Self::KnowAnswer(_)
             | Self::VipIs(_) => None,
         }
     }
@@ -116,6 +136,14 @@ impl Command {
             },
             Self::UndoneElsewhere(undone) => Details {
                 undone: Some(undone.clone()),
+                ..Details::default()
+            },
+            Self::KnowFeedback(known) => Details {
+                feedback: Some(known.clone()),
+                ..Details::default()
+            },
+            Self::KnowAnswer(known) => Details {
+                answer: Some(known.clone()),
                 ..Details::default()
             },
             Self::VipIs(word) => Details {
@@ -143,6 +171,8 @@ impl Command {
             ("redeemed_elsewhere", _) => details.redeemed.clone().map(Self::RedeemedElsewhere),
             ("erase_person", _) => details.erased.clone().map(Self::ErasePerson),
             ("undone_elsewhere", _) => details.undone.clone().map(Self::UndoneElsewhere),
+            ("know_feedback", _) => details.feedback.clone().map(Self::KnowFeedback),
+            ("know_answer", _) => details.answer.clone().map(Self::KnowAnswer),
             ("vip_is", _) => details.vip.clone().map(Self::VipIs),
             _ => None,
         }
@@ -257,7 +287,10 @@ impl CommandDone {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::Vid;
+    use crate::domain::event::{Feedback, GuestAnswered};
+    use crate::domain::feedback::Rating;
+    use crate::domain::feedback::inbox::Standing;
+    use crate::domain::ids::{RequestId, StaffName, StoreId, Vid};
 
     #[test]
     fn commands_that_are_taken_in_again_after_a_crash_change_nothing() {
@@ -272,6 +305,38 @@ mod tests {
         assert_eq!(progress, before);
         let known = (1..=120).filter(|number| progress.has_dealt_with(cursor(*number).id));
         assert_eq!(known.count(), LATELY);
+    }
+
+    fn store() -> StoreId {
+        StoreId::parse("SZ01").unwrap()
+    }
+
+    fn said() -> FeedbackKnown {
+        FeedbackKnown {
+            feedback: Feedback {
+                id: RequestId::from_entropy([5; 16]),
+                touchpoint: None,
+                vid: Vid::from_entropy([3; 16]),
+                rating: Rating::try_from(1).ok(),
+                words: None,
+                of: None,
+            },
+            said_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn answered() -> AnswerKnown {
+        AnswerKnown {
+            answered: GuestAnswered {
+                of: RequestId::from_entropy([5; 16]),
+                staff: StaffName::parse("lin").unwrap(),
+                standing: Standing::Done,
+                words: None,
+                on_street: true,
+            },
+            answered_at: jiff::Timestamp::UNIX_EPOCH,
+            store: store(),
+        }
     }
 
     fn vip() -> Membership {
@@ -289,6 +354,8 @@ mod tests {
             Command::VoidCoupon(coupon),
             Command::UndoRedemption(coupon),
             Command::UndoneElsewhere(UndoneElsewhere { redemption, coupon }),
+            Command::KnowFeedback(Box::new(said())),
+            Command::KnowAnswer(Box::new(answered())),
             Command::VipIs(Box::new(vip())),
             Command::ErasePerson(EraseRequested {
                 vid: Vid::from_entropy([3; 16]),

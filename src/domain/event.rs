@@ -98,6 +98,7 @@ registry! {
         32 CouponKnown "coupon_known",
         33 RedeemedElsewhere "redeemed_elsewhere",
         34 UndoneElsewhere "undone_elsewhere",
+        35 FeedbackKnown "feedback_known",
         36 StaffCalled "staff_called",
         37 GuestAnswered "guest_answered",
         38 TouchpointBound "touchpoint_bound",
@@ -105,6 +106,7 @@ registry! {
         40 SlipIssued "slip_issued",
         43 AccessLogged "access_logged",
         44 VipChanged "vip_changed",
+        45 AnswerKnown "answer_known",
         46 BirthdayTold "birthday_told",
         47 GroupReported "group_reported",
     }
@@ -165,6 +167,8 @@ pub enum Event {
     CouponKnown(CouponKnown),
     RedeemedElsewhere(RedeemedElsewhere),
     UndoneElsewhere(UndoneElsewhere),
+    FeedbackKnown(Box<FeedbackKnown>),
+    AnswerKnown(Box<AnswerKnown>),
     StockChanged(StockChanged),
     PromoSwitched(PromoSwitched),
     CoversCounted(CoversCounted),
@@ -211,6 +215,8 @@ impl Event {
             Self::CouponKnown(_) => Kind::CouponKnown,
             Self::RedeemedElsewhere(_) => Kind::RedeemedElsewhere,
             Self::UndoneElsewhere(_) => Kind::UndoneElsewhere,
+            Self::FeedbackKnown(_) => Kind::FeedbackKnown,
+            Self::AnswerKnown(_) => Kind::AnswerKnown,
             Self::StockChanged(_) => Kind::StockChanged,
             Self::PromoSwitched(_) => Kind::PromoSwitched,
             Self::CoversCounted(_) => Kind::CoversCounted,
@@ -468,7 +474,8 @@ pub struct CouponVoided {
     pub remember_until: Timestamp,
 }
 
-/// A guest claimed a coupon of this store on the street, and headquarters has passed it down.
+/// A guest claimed a coupon at another box that speaks for the store, and headquarters has passed it on: from the
+/// street to the store's boxes, and from everywhere to the street's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CouponKnown {
     #[serde(rename = "cl")]
@@ -477,9 +484,13 @@ pub struct CouponKnown {
     pub claimed_at: Timestamp,
     /// The business day of the claim.
     pub day: Date,
+    /// Its home, for boxes of the street; a box of the store knows.
+    #[serde(rename = "st", default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreId>,
 }
 
-/// A coupon of this store was redeemed in another one.
+/// A coupon was redeemed in another place than where this is kept: one of this store in another store, or, for a
+/// box of the street, any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedeemedElsewhere {
     #[serde(rename = "red")]
@@ -495,7 +506,7 @@ pub struct RedeemedElsewhere {
     pub remember_until: Timestamp,
 }
 
-/// A redemption in another store was taken back there.
+/// A redemption in another place was taken back there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoneElsewhere {
     #[serde(rename = "red")]
@@ -629,6 +640,29 @@ pub struct GuestAnswered {
     pub standing: Standing,
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Words>,
+    /// The guest said it on the street, where they look for the answer.
+    #[serde(rename = "str", default, skip_serializing_if = "is_false")]
+    pub on_street: bool,
+}
+
+/// What a guest said of this store on the street, passed down by headquarters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedbackKnown {
+    #[serde(rename = "fb")]
+    pub feedback: Feedback,
+    #[serde(rename = "was", with = "unix_millis")]
+    pub said_at: Timestamp,
+}
+
+/// The shop's answer to it, passed back to the street.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerKnown {
+    #[serde(rename = "an")]
+    pub answered: GuestAnswered,
+    #[serde(rename = "was", with = "unix_millis")]
+    pub answered_at: Timestamp,
+    #[serde(rename = "st")]
+    pub store: StoreId,
 }
 
 #[expect(

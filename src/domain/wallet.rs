@@ -769,6 +769,8 @@ impl Wallet {
             | Event::GroupReported(_)
             | Event::BirthdayTold(_)
             | Event::GuestAnswered(_)
+            | Event::FeedbackKnown(_)
+            | Event::AnswerKnown(_)
             | Event::BookingRequested(_)
             | Event::BookingChanged(_)
             | Event::EventRsvp(_)

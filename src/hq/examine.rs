@@ -21,7 +21,7 @@ use super::db::notice::Notice;
 use super::db::persons::PersonNews;
 use super::db::sisters::Use;
 use super::db::stickers::Told;
-use super::db::{CouponNews, Entry, EventRow, Frame, PutAside};
+use super::db::{Entry, EventRow, Frame, PutAside};
 
 /// The years in which an event can be counted: what any database can keep. A box without a clock says 1970.
 const YEARS: std::ops::RangeInclusive<i16> = 1..=9998;
@@ -52,7 +52,8 @@ pub fn examine_frame(
         events: Vec::new(),
         facts: Vec::new(),
         uncertain: Vec::new(),
-        coupons: Vec::new(),
+        notices: Vec::new(),
+        used: Vec::new(),
         commands_done: Vec::new(),
         told: Vec::new(),
         members: Vec::new(),
@@ -99,23 +100,15 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
         if let Event::CommandDone(done) = &occurrence.event {
             frame.commands_done.push((done.cursor.id, done.outcome));
         }
-        let (notice, used) = (Notice::of(serves, &occurrence), Use::of(&occurrence));
-        if notice.is_some() || used.is_some() {
-            frame.coupons.push(CouponNews { notice, used });
-        }
-        let of_vips = Notice::of_vip(&occurrence).map(|notice| CouponNews {
-            notice: Some(notice),
-            used: None,
-        });
-        frame.coupons.extend(of_vips);
+        let notices = Notice::of(serves, &occurrence).into_iter();
+        frame
+            .notices
+            .extend(notices.chain(Notice::of_vip(&occurrence)));
+        frame.used.extend(Use::of(&occurrence));
         frame.members.extend(MemberNews::of(&occurrence));
         frame.told.extend(told(&occurrence));
         if let Some(person) = PersonNews::of(&occurrence) {
-            let notices = person.notices().into_iter();
-            frame.coupons.extend(notices.map(|notice| CouponNews {
-                notice: Some(notice),
-                used: None,
-            }));
+            frame.notices.extend(person.notices());
             frame.persons.push(person);
         }
         if let Event::AccessLogged(AccessLogged {
@@ -207,6 +200,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::CouponVoided(x) => (None, Some(x.coupon), None),
         Event::RedeemedElsewhere(x) => (None, Some(x.coupon), None),
         Event::UndoneElsewhere(x) => (None, Some(x.coupon), None),
+        Event::FeedbackKnown(x) => (None, None, Some(x.feedback.vid)),
         Event::CouponKnown(x) => (
             Some(&x.claim.campaign),
             Some(x.claim.coupon),
@@ -224,7 +218,7 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
             (None, None, Some(x.vid))
         }
         Event::BirthdayTold(x) => (None, None, Some(x.vid)),
-        Event::GuestAnswered(_) => (None, None, None),
+        Event::GuestAnswered(_) | Event::AnswerKnown(_) => (None, None, None),
         Event::BookingRequested(x)
         | Event::BookingChanged(x)
         | Event::EventRsvp(x)

@@ -55,17 +55,22 @@ impl Commands {
     /// else has carried it out, `told` is what became of it.
     pub async fn settle(&self, item: &Item, told: Option<Outcome>) -> Result<Outcome, NotKept> {
         let bundle = self.bundle.borrow().clone();
-        let own = self.store.as_ref().and_then(|id| bundle.stores.get(id));
+        let command = item.command();
+        let named = command.as_ref().and_then(of_store);
+        let own = self.store.as_ref().or(named);
+        let own = own.and_then(|id| bundle.stores.get(id));
         // A street gateway has no store of its own; headquarters knows it by its stream.
         let folder = own.or_else(|| bundle.stores.values().next());
         let store = folder.ok_or(NotKept::NoStore)?.store.clone();
+        let is_gone = named.is_some_and(|named| *named != store.id);
         let (item, clock, boot) = (item.clone(), Arc::clone(&self.clock), self.boot);
         let settled = self.journal.commit(move |ledger| {
             let now = clock.now();
             let (effect, outcome) = match told {
                 _ if ledger.commands().has_dealt_with(item.cursor.id) => (None, Outcome::Before),
                 Some(outcome) => (None, outcome),
-                None => effect(item.command(), ledger, now),
+                None if is_gone => (None, Outcome::NotFound),
+                None => effect(command, ledger, now),
             };
             let done = CommandDone::new(item.cursor, &item.kind, outcome);
             let events = effect.into_iter().chain([Event::CommandDone(done)]);
@@ -81,6 +86,17 @@ impl Commands {
             }
         });
         Ok(settled.await?)
+    }
+}
+
+/// The store whose coupon or words a command for the street is about.
+fn of_store(command: &Command) -> Option<&StoreId> {
+    if let Command::KnowCoupon(known) = command {
+        known.store.as_ref()
+    } else if let Command::KnowAnswer(known) = command {
+        Some(&known.store)
+    } else {
+        None
     }
 }
 
@@ -107,6 +123,13 @@ fn effect(command: Option<Command>, ledger: &Ledger, now: Timestamp) -> (Option<
         }
         Some(Command::UndoneElsewhere(undone)) => {
             (Some(Event::UndoneElsewhere(undone)), Outcome::Done)
+        }
+        Some(Command::KnowFeedback(known)) => (Some(Event::FeedbackKnown(known)), Outcome::Done),
+        // Of the street's boxes one has heard the guest.
+        Some(Command::KnowAnswer(known)) => {
+            let is_here = ledger.inbox().get(known.answered.of).is_some();
+            let event = is_here.then_some(Event::AnswerKnown(known));
+            (event, Outcome::NotFound)
         }
         Some(Command::VipIs(word)) => {
             let is_news = ledger.members().is_news(&word);

@@ -131,7 +131,7 @@ texts! {
         upstream_captive
     }
     inbox Inbox {
-        title alert done reply nothing settled open_again held renews hold go_on times waited no_place
+        title alert done reply nothing settled open_again held renews hold go_on times waited no_place on_street
         guest_back was_done was_opened reply_label reply_hint reply_send
     }
     slip Slip {

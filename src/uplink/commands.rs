@@ -71,6 +71,8 @@ impl Commands {
                     | Command::KnowCoupon(_)
                     | Command::RedeemedElsewhere(_)
                     | Command::UndoneElsewhere(_)
+                    | Command::KnowFeedback(_)
+                    | Command::KnowAnswer(_)
                     | Command::VipIs(_)
                     | Command::ErasePerson(_),
                 )

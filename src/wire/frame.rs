@@ -120,6 +120,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::CouponKnown(x) => serde_json::value::to_raw_value(x),
         Event::RedeemedElsewhere(x) => serde_json::value::to_raw_value(x),
         Event::UndoneElsewhere(x) => serde_json::value::to_raw_value(x),
+        Event::FeedbackKnown(x) => serde_json::value::to_raw_value(x),
+        Event::AnswerKnown(x) => serde_json::value::to_raw_value(x),
         Event::StockChanged(x) => serde_json::value::to_raw_value(x),
         Event::PromoSwitched(x) => serde_json::value::to_raw_value(x),
         Event::CoversCounted(x) => serde_json::value::to_raw_value(x),
@@ -249,6 +251,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::CouponKnown => Event::CouponKnown(read(payload)?),
         Kind::RedeemedElsewhere => Event::RedeemedElsewhere(read(payload)?),
         Kind::UndoneElsewhere => Event::UndoneElsewhere(read(payload)?),
+        Kind::FeedbackKnown => Event::FeedbackKnown(read(payload)?),
+        Kind::AnswerKnown => Event::AnswerKnown(read(payload)?),
         Kind::StockChanged => Event::StockChanged(read(payload)?),
         Kind::PromoSwitched => Event::PromoSwitched(read(payload)?),
         Kind::CoversCounted => Event::CoversCounted(read(payload)?),
@@ -311,15 +315,26 @@ pub fn forget(body: &[u8], vid: Vid, instead: Vid) -> Vec<u8> {
     for event in events.into_iter().flatten() {
         let is_consent = CONSENT.iter().any(|kind| event["k"] == *kind);
         let is_birthday = event["k"] == Kind::BirthdayTold as u16;
-        let payload = event.get_mut("x").and_then(Value::as_object_mut);
-        if let Some(payload) = payload.filter(|_| !is_consent)
-            && payload.values().any(|value| value.as_str() == Some(&name))
-        {
-            let is_personal = |key: &str| PERSONAL.contains(&key) || (is_birthday && key == "day");
-            payload.retain(|key, _| !is_personal(key));
+        let is_personal = |key: &str| PERSONAL.contains(&key) || (is_birthday && key == "day");
+        if let Some(payload) = event.get_mut("x").filter(|_| !is_consent) {
+            cut(payload, &name, &is_personal);
         }
     }
     frame.to_string().replace(&name, &instead).into_bytes()
+}
+
+/// Takes what is personal out of every object that names somebody.
+#[cfg(feature = "hq")]
+fn cut(payload: &mut serde_json::Value, name: &str, is_personal: &dyn Fn(&str) -> bool) {
+    let Some(payload) = payload.as_object_mut() else {
+        return;
+    };
+    if payload.values().any(|value| value.as_str() == Some(name)) {
+        payload.retain(|key, _| !is_personal(key));
+    }
+    for inner in payload.values_mut() {
+        cut(inner, name, is_personal);
+    }
 }
 
 #[cfg(test)]
@@ -379,25 +394,32 @@ mod tests {
     #[cfg(feature = "hq")]
     #[test]
     fn a_frame_that_forgets_a_diner_keeps_what_it_counts_and_what_others_said() {
-        use crate::domain::event::Feedback;
+        use crate::domain::event::{Feedback, FeedbackKnown};
         use crate::domain::feedback::{Rating, Words};
         use crate::domain::ids::RequestId;
 
         let (own, other) = (Vid::from_entropy([3; 16]), Vid::from_entropy([5; 16]));
         let instead = Vid::from_entropy([9; 16]);
-        let said = |vid| {
-            Event::Feedback(Feedback {
-                id: RequestId::from_entropy([4; 16]),
-                touchpoint: None,
-                vid,
-                rating: Rating::try_from(2).ok(),
-                words: Words::typed("cold soup").unwrap(),
-                of: None,
-            })
+        let said = |vid| Feedback {
+            id: RequestId::from_entropy([4; 16]),
+            touchpoint: None,
+            vid,
+            rating: Rating::try_from(2).ok(),
+            words: Words::typed("cold soup").unwrap(),
+            of: None,
         };
+        let passed_down = Box::new(FeedbackKnown {
+            feedback: said(own),
+            said_at: Timestamp::UNIX_EPOCH,
+        });
         let mut contents = claim_and_view();
-        contents.events.push((SignedDuration::ZERO, said(own)));
-        contents.events.push((SignedDuration::ZERO, said(other)));
+        let words = [
+            Event::Feedback(said(own)),
+            Event::Feedback(said(other)),
+            Event::FeedbackKnown(passed_down),
+        ];
+        let words = words.map(|event| (SignedDuration::ZERO, event));
+        contents.events.extend(words);
         let before = decode(&encode(&contents)).unwrap();
         let body = forget(&encode(&contents), own, instead);
         let after = decode(&body).unwrap();
@@ -406,7 +428,7 @@ mod tests {
         assert_eq!(after.occurrences[3], before.occurrences[3]);
         let text = String::from_utf8(body).unwrap();
         assert!(!text.contains(&own.to_string()));
-        assert_eq!(text.matches(&instead.to_string()).count(), 2);
+        assert_eq!(text.matches(&instead.to_string()).count(), 3);
         assert_eq!(text.matches("cold soup").count(), 1);
         let Event::Feedback(feedback) = &after.occurrences[2].event else {
             panic!("it was feedback");

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use maitred::cli::demo::phone::Page;
 
-use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, scan, table};
+use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, eventually, scan, table};
 
 async fn call(phone: &mut Phone, code: &str, what: &str) -> Page {
     let fields = [("code", code), ("what", what)];
@@ -238,28 +238,60 @@ async fn what_cannot_be_taken_is_explained_and_what_was_typed_stays() {
     );
 }
 
+/// Waits until the counter shows `words`.
+async fn at_the_counter(store: &TestStore, till: &Till, words: &str) -> String {
+    eventually(words, || async {
+        let list = inbox(store, till).await;
+        list.contains(words).then_some(list)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_street_takes_words_and_no_calls() {
+async fn the_street_takes_no_calls_and_its_words_reach_the_counter_and_back() {
     let chain = TestChain::start();
+    let pin = chain.add_staff();
     let street = chain.open_street().await;
     let code = table(1);
     let (mut guest, _) = scan(street.portal(), &code).await;
-    let page = guest
-        .get(&format!("/feedback/{code}?lang=en"))
-        .await
-        .unwrap();
+    let page = guest.get(&format!("/feedback/{code}?lang=en")).await;
+    let page = page.unwrap();
     assert!(page.html.contains("own Wi-Fi only"), "{}", page.html);
     assert_eq!(
         call(&mut guest, &code, "waiter").await.status,
         StatusCode::NOT_FOUND
     );
-    let said = say(&mut guest, &code, "2", "").await;
-    let said = guest.get(&said.location.unwrap()).await.unwrap();
-    assert!(
-        said.html.contains("Our head office reads it"),
-        "{}",
-        said.html
-    );
+    let said = say(&mut guest, &code, "2", "Cold soup.").await;
+    let said = said.location.unwrap();
+    let page = guest.get(&said).await.unwrap().html;
+    assert!(page.contains("once the shop is online"), "{page}");
     street.wait_until_sent().await;
+
+    // The shop was closed when it was said.
+    let store = chain.open_store().await;
+    let mut till = Till::open(&store, &pin).await;
+    let list = at_the_counter(&store, &till, "Cold soup.").await;
+    for word in ["Bad rating", "A01", "over mobile data"] {
+        assert!(list.contains(word), "{word}: {list}");
+    }
+    let id = ids(&list)[0].to_owned();
+    answer(&mut till, &id, "done", Some("A new bowl is coming.")).await;
+    let guest = &tokio::sync::Mutex::new(guest);
+    eventually("the answer on the street", || async {
+        let page = guest.lock().await.get(&said).await.unwrap().html;
+        page.contains("A new bowl is coming.").then_some(())
+    })
+    .await;
+    let back = [("words", "Now it is hot.")];
+    let back = guest.lock().await.post(&said, &back).await.unwrap();
+    assert_eq!(back.status, StatusCode::SEE_OTHER, "{}", back.html);
+    let list = at_the_counter(&store, &till, "Now it is hot.").await;
+    assert!(list.contains("Bad rating"), "somebody should look again");
+
+    store.process.kill();
+    let store = chain.start_store(Sending::AtOnce).await;
+    let list = inbox(&store, &till).await;
+    assert_eq!(list.matches("Cold soup.").count(), 1, "{list}");
+    store.wait_until_sent().await;
     assert_eq!(chain.totals().await.quarantined, 0);
 }

@@ -149,6 +149,43 @@ async fn a_diner_is_the_same_one_on_the_street_and_in_the_shop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_diner_claims_and_uses_in_a_shop_counts_on_every_box_of_the_street() {
+    let chain = TestChain::start();
+    let pin = chain.add_staff();
+    let streets = [
+        chain.open_street_in("street-1").await,
+        chain.open_street_in("street-2").await,
+    ];
+    let store = chain.open_store().await;
+    let coupon = claim(store.portal(), &table(1)).await;
+    let in_the_shop = tap_as(store.portal(), BTreeMap::new()).await;
+    let on_the_street = tap_as(streets[0].portal(), BTreeMap::new()).await;
+    for gateway in ["gw-000001", "gw-000002"] {
+        told(&chain, gateway, 3).await;
+    }
+    for street in &streets {
+        for (path, cookies) in [&in_the_shop, &on_the_street] {
+            let (held, _) = tap_as(street.portal(), cookies.clone()).await;
+            assert_eq!(held, *path, "one for each person");
+        }
+    }
+    // Used in the shop: the guest's page says so on the street.
+    let mut till = Till::open(&store, &pin).await;
+    assert_eq!(till.redeem(&coupon.code).await.status, StatusCode::OK);
+    for street in &streets {
+        eventually("the coupon to be used up on the street", || async {
+            let mut phone = Phone::open(street.portal(), &Tasks::new()).await.unwrap();
+            let page = phone.get(&coupon.path).await.unwrap();
+            assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+            page.html.contains("已使用").then_some(())
+        })
+        .await;
+    }
+    let totals = chain.totals_with(3).await;
+    assert_eq!((totals.redemptions, totals.quarantined), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_street_has_no_till_and_no_wall() {
     let chain = TestChain::start();
     let street = chain.open_street().await;

@@ -20,7 +20,7 @@ use crate::domain::ids::{RequestId, StaffName, StoreId, TouchpointCode, Vid};
 pub const MOST: usize = 200;
 
 /// Staff and guest look back this far.
-const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A second tap within this is the first one's echo.
 const ECHO: SignedDuration = SignedDuration::from_mins(1);
@@ -52,6 +52,9 @@ pub struct Request {
     /// What the guest wrote to the shop's answer, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Back>,
+    /// Said on the street, where its guest looks for the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_street: bool,
 }
 
 /// What a guest wrote back.
@@ -278,12 +281,14 @@ impl Inbox {
         let at = occurrence.moment.at;
         if let Event::GuestAnswered(answered) = &occurrence.event {
             self.hear_staff(answered, at);
+        } else if let Event::AnswerKnown(known) = &occurrence.event {
+            self.hear_staff(&known.answered, known.answered_at);
         } else if let Event::EraseRequested(erased) = &occurrence.event {
             self.forget(erased.vid);
-        } else if let Event::Feedback(feedback) = &occurrence.event
+        } else if let Some((feedback, said_at)) = said(occurrence)
             && let Some(of) = feedback.of
         {
-            self.hear_back(of, feedback, at);
+            self.hear_back(of, feedback, said_at);
         } else if let Some(request) = begun(occurrence) {
             match self
                 .requests
@@ -396,10 +401,20 @@ impl Request {
     }
 }
 
+/// What an event has a guest say, here or on the street, and when they did.
+fn said(occurrence: &Occurrence) -> Option<(&Feedback, Timestamp)> {
+    if let Event::Feedback(feedback) = &occurrence.event {
+        Some((feedback, occurrence.moment.at))
+    } else if let Event::FeedbackKnown(known) = &occurrence.event {
+        Some((&known.feedback, known.said_at))
+    } else {
+        None
+    }
+}
+
 /// The request that an event begins.
 fn begun(occurrence: &Occurrence) -> Option<Request> {
-    let at = occurrence.moment.at;
-    let request = |id, place, vid, said| Request {
+    let request = |at, id, place, vid, said| Request {
         id,
         store: occurrence.store.clone(),
         at,
@@ -408,32 +423,25 @@ fn begun(occurrence: &Occurrence) -> Option<Request> {
         said,
         answers: Vec::new(),
         back: None,
+        on_street: matches!(occurrence.event, Event::FeedbackKnown(_)),
     };
     if let Event::StaffCalled(called) = &occurrence.event {
+        let at = occurrence.moment.at;
         let said = Said::Call {
             what: called.what,
             times: 1,
             last: at,
         };
-        Some(request(
-            called.id,
-            Some(called.touchpoint),
-            called.vid,
-            said,
-        ))
-    } else if let Event::Feedback(feedback) = &occurrence.event {
+        let place = Some(called.touchpoint);
+        Some(request(at, called.id, place, called.vid, said))
+    } else {
+        let (feedback, at) = said(occurrence)?;
         let said = Said::Feedback {
             rating: feedback.rating,
             words: feedback.words.clone(),
         };
-        Some(request(
-            feedback.id,
-            feedback.touchpoint,
-            feedback.vid,
-            said,
-        ))
-    } else {
-        None
+        let (id, place) = (feedback.id, feedback.touchpoint);
+        Some(request(at, id, place, feedback.vid, said))
     }
 }
 

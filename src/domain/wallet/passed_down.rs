@@ -108,6 +108,7 @@ mod tests {
             claim,
             claimed_at: shop.now,
             day: business_day(shop.store.local(shop.now)),
+            store: None,
         }
     }
 

@@ -327,8 +327,10 @@ pub struct Frame {
     pub facts: Vec<Fact>,
     /// Where each event counts whose hour is not certain.
     pub uncertain: Vec<Cell>,
-    /// What it says of coupons that other boxes have to hear of or may be asked about.
-    pub coupons: Vec<CouponNews>,
+    /// What other boxes have to hear of.
+    pub notices: Vec<Notice>,
+    /// Redemptions that other stores may ask about, and those that were taken back.
+    pub used: Vec<Use>,
     /// Commands that it says have been dealt with.
     pub commands_done: Vec<(CommandId, Outcome)>,
     /// What it tells of stickers.
@@ -351,14 +353,6 @@ impl Frame {
             Cow::Owned(without_access(&self.body))
         }
     }
-}
-
-/// What an event says of a coupon that goes beyond its own box.
-#[derive(Debug, Clone)]
-pub struct CouponNews {
-    /// For the boxes of a store.
-    pub notice: Option<Notice>,
-    pub used: Option<Use>,
 }
 
 /// What is kept of an event besides its bytes, for audits and look-ups.

@@ -1,5 +1,5 @@
-//! Notices: what every box of a store has to know of coupons that other boxes have issued or taken, of VIPs, and of
-//! persons who asked another box to be forgotten.
+//! Notices: what every box of a place has to know of what other boxes heard first: coupons issued or taken, VIPs,
+//! words between guests and staff, persons who asked to be forgotten.
 //!
 //! Pure; the SQL is in `embedded` and `postgres`. A notice is kept in the transaction that takes in the event it
 //! comes from, and becomes a command to each box of its store there and then. A box that is enrolled later gets
@@ -13,7 +13,11 @@ use jiff::Timestamp;
 use super::serves_text;
 use crate::domain::calendar::business_day;
 use crate::domain::command::Command;
-use crate::domain::event::{CouponKnown, Event, Occurrence, RedeemedElsewhere, UndoneElsewhere};
+use crate::domain::event::{
+    AnswerKnown, Claim, CouponKnown, Event, FeedbackKnown, Occurrence, RedeemedElsewhere,
+    UndoneElsewhere,
+};
+use crate::domain::feedback::inbox::KEPT_FOR;
 use crate::domain::ids::{CommandId, CouponId, GatewayId, RedemptionId, StoreId};
 use crate::domain::members::Membership;
 use crate::domain::wallet::SHOWN_WITHIN;
@@ -24,10 +28,70 @@ use crate::wire::link::Serves;
 pub struct Notice {
     /// None: everybody.
     pub to: Option<Serves>,
-    /// About a coupon, a guest, or a person who wants to be forgotten.
+    /// About a coupon, a guest, their words, or a person who wants to be forgotten.
     pub command: Command,
     /// When nobody has to know it any more.
     pub until: Timestamp,
+}
+
+/// What a claim is to other boxes. Limits of a person, a table or a day hold only where each claim is known.
+fn of_claim(from: &Serves, occurrence: &Occurrence, claim: &Claim) -> Vec<Notice> {
+    let known = |store: Option<StoreId>| CouponKnown {
+        claim: claim.clone(),
+        claimed_at: occurrence.moment.at,
+        day: business_day(occurrence.moment.local()),
+        store,
+    };
+    let notice = |to, store| Notice {
+        to: Some(to),
+        until: claim.not_after,
+        command: Command::KnowCoupon(Box::new(known(store))),
+    };
+    let store = &occurrence.store;
+    let down = (*from == Serves::Street).then(|| notice(Serves::Store(store.clone()), None));
+    let street = notice(Serves::Street, Some(store.clone()));
+    down.into_iter().chain([street]).collect()
+}
+
+/// What words between a guest on the street and the shop's staff are to the other side.
+fn of_words(from: &Serves, occurrence: &Occurrence) -> Option<Notice> {
+    let at = occurrence.moment.at;
+    let (to, command) = if let Event::Feedback(feedback) = &occurrence.event
+        && *from == Serves::Street
+    {
+        let known = FeedbackKnown {
+            feedback: feedback.clone(),
+            said_at: at,
+        };
+        let store = Serves::Store(occurrence.store.clone());
+        (store, Command::KnowFeedback(Box::new(known)))
+    } else if let Event::GuestAnswered(answered) = &occurrence.event
+        && answered.on_street
+    {
+        let known = AnswerKnown {
+            answered: answered.clone(),
+            answered_at: at,
+            store: occurrence.store.clone(),
+        };
+        (Serves::Street, Command::KnowAnswer(Box::new(known)))
+    } else {
+        return None;
+    };
+    Some(Notice {
+        to: Some(to),
+        command,
+        until: at.saturating_add(KEPT_FOR).unwrap_or(at),
+    })
+}
+
+fn street_and(store: Option<&StoreId>) -> impl Iterator<Item = Serves> {
+    let store = store.cloned().map(Serves::Store);
+    store.into_iter().chain([Serves::Street])
+}
+
+/// When nobody looks any more at what happened at `at`.
+fn later(at: Timestamp) -> Timestamp {
+    at.saturating_add(SHOWN_WITHIN).unwrap_or(at)
 }
 
 /// Later than any box, and within what every database can keep.
@@ -37,45 +101,40 @@ const FOR_EVER: Timestamp = Timestamp::constant(253_370_764_800, 0);
 pub(super) type NoticeId = [u8; 16];
 
 impl Notice {
-    /// What an event of a gateway that serves `from` is to the boxes of a store.
-    pub fn of(from: &Serves, occurrence: &Occurrence) -> Option<Self> {
+    /// What an event of a gateway that serves `from` is to other boxes: those of its store, and those of the
+    /// street, where the same guest may come next.
+    pub fn of(from: &Serves, occurrence: &Occurrence) -> Vec<Self> {
         let at = occurrence.moment.at;
-        if let Event::Claim(claim) = &occurrence.event
-            && *from == Serves::Street
-        {
-            Some(Self {
-                to: Some(Serves::Store(occurrence.store.clone())),
-                until: claim.not_after,
-                command: Command::KnowCoupon(Box::new(CouponKnown {
-                    claim: claim.clone(),
-                    claimed_at: at,
-                    day: business_day(occurrence.moment.local()),
-                })),
-            })
+        if let Event::Claim(claim) = &occurrence.event {
+            of_claim(from, occurrence, claim)
         } else if let Event::Redeem(redeem) = &occurrence.event {
-            let home = redeem.home.as_ref()?;
-            Some(Self {
-                to: Some(Serves::Store(home.store.clone())),
+            let used = || RedeemedElsewhere {
+                redemption: redeem.redemption,
+                coupon: redeem.coupon,
+                store: occurrence.store.clone(),
+                redeemed_at: at,
+                remember_until: redeem.remember_until,
+            };
+            let to = |to| Self {
+                to: Some(to),
                 until: redeem.remember_until,
-                command: Command::RedeemedElsewhere(Box::new(RedeemedElsewhere {
-                    redemption: redeem.redemption,
-                    coupon: redeem.coupon,
-                    store: occurrence.store.clone(),
-                    redeemed_at: at,
-                    remember_until: redeem.remember_until,
-                })),
-            })
+                command: Command::RedeemedElsewhere(Box::new(used())),
+            };
+            street_and(redeem.home.as_ref().map(|home| &home.store))
+                .map(to)
+                .collect()
         } else if let Event::RedeemUndone(undone) = &occurrence.event {
-            Some(Self {
-                to: Some(Serves::Store(undone.home.clone()?)),
-                until: at.saturating_add(SHOWN_WITHIN).unwrap_or(at),
+            let to = |to| Self {
+                to: Some(to),
+                until: later(at),
                 command: Command::UndoneElsewhere(UndoneElsewhere {
                     redemption: undone.redemption,
                     coupon: undone.coupon,
                 }),
-            })
+            };
+            street_and(undone.home.as_ref()).map(to).collect()
         } else {
-            None
+            of_words(from, occurrence).into_iter().collect()
         }
     }
 
@@ -120,6 +179,8 @@ impl Notice {
             | Command::KnowCoupon(_)
             | Command::RedeemedElsewhere(_)
             | Command::UndoneElsewhere(_)
+            | Command::KnowFeedback(_)
+            | Command::KnowAnswer(_)
             | Command::VipIs(_) => self.command.coupon().map(CouponId::to_bytes),
         }
     }
@@ -132,6 +193,7 @@ impl Notice {
             &coupon.unwrap_or_default(),
             &redemption.unwrap_or_default(),
             &self.of_a_guest(),
+            &self.of_words(),
         ])
     }
 
@@ -142,6 +204,31 @@ impl Notice {
             let at = word.decided_at.as_millisecond().to_be_bytes();
             [&word.vid.to_bytes()[..], &at, &[u8::from(word.is)]].concat()
         })
+    }
+
+    /// Tells what guests and staff say apart; nothing for the rest.
+    fn of_words(&self) -> Vec<u8> {
+        let details = self.command.details();
+        if let Some(known) = details.feedback {
+            known.feedback.id.to_bytes().to_vec()
+        } else if let Some(known) = details.answer {
+            let at = known.answered_at.as_millisecond().to_be_bytes();
+            [&known.answered.of.to_bytes()[..], &at].concat()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Whether boxes that are enrolled later need not be told. What happens in the shops is told to the street,
+    /// and a chain that has no street keeps nothing for it.
+    pub(super) fn is_for_those_there(&self) -> bool {
+        self.to == Some(Serves::Street)
+            && matches!(
+                self.command,
+                Command::KnowCoupon(_)
+                    | Command::RedeemedElsewhere(_)
+                    | Command::UndoneElsewhere(_)
+            )
     }
 
     pub(super) fn details(&self) -> Option<String> {

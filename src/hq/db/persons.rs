@@ -22,6 +22,9 @@ pub(super) const CLOSED_AFTER: SignedDuration = SignedDuration::from_hours(8 * 2
 /// What came in beside the boxes' answers waits no longer.
 const SWEPT_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
+/// Kinds of commands that say something of a guest which nobody has to hear once they are forgotten.
+pub(super) const OF_A_GUEST: [&str; 2] = ["vip_is", "know_feedback"];
+
 /// Boxes that are enrolled so late are told, too.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 

@@ -23,7 +23,7 @@ use super::runs::{Run, runs};
 use super::sisters::Use;
 use super::stickers::NewTold;
 use super::tally::Tally;
-use super::{AuditEntry, CouponNews, Delivery, Entry, Frame, IngestOutcome, Taken};
+use super::{AuditEntry, Delivery, Entry, Frame, IngestOutcome, Taken};
 use crate::domain::command::Outcome;
 use crate::domain::ids::{CommandId, CouponId, FrameId, GatewayId, RedemptionId, StreamId};
 use crate::wire::batch::GapReason;
@@ -357,18 +357,16 @@ impl<'a> Settlement<'a> {
         IngestOutcome::Taken(taken)
     }
 
-    /// Takes in what a frame says of coupons.
+    /// Takes in what a frame says of redemptions, and what others are to hear of.
     fn hear(&mut self, frame: &'a Frame, received: Timestamp) {
-        for CouponNews { notice, used } in &frame.coupons {
-            if let Some(used) = used {
-                let key = (used.coupon, used.redemption);
-                let known = self.uses.entry(key).or_insert_with(|| used.clone());
-                known.merge(used);
-            }
-            let notice = notice.as_ref();
-            self.notices
-                .extend(notice.map(|notice| NewNotice { notice, received }));
+        for used in &frame.used {
+            let key = (used.coupon, used.redemption);
+            let known = self.uses.entry(key).or_insert_with(|| used.clone());
+            known.merge(used);
         }
+        let notices = frame.notices.iter();
+        self.notices
+            .extend(notices.map(|notice| NewNotice { notice, received }));
     }
 
     fn note(&mut self, delivery: &Delivery, action: &str, what: &str) {

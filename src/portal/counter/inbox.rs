@@ -77,6 +77,7 @@ pub(super) struct Item {
     /// Minutes since a call that waits.
     waited: Option<i64>,
     times: u32,
+    on_street: bool,
     is_alert: bool,
     is_open: bool,
     is_call: bool,
@@ -150,6 +151,7 @@ fn item(request: &Request, folder: &StoreFolder, language: Language, now: Timest
         at: wall(request.at),
         waited: is_waiting_call.then(|| now.duration_since(request.at).as_mins().max(0)),
         times: request.times(),
+        on_street: request.on_street,
         is_alert: request.is_alert(),
         is_open: request.is_open(),
         is_call: request.is_call(),
@@ -295,6 +297,7 @@ pub(super) async fn answer(
             staff: signed_in.staff,
             standing: is,
             words: written,
+            on_street: request.on_street,
         };
         let event = Event::GuestAnswered(answered);
         write(

@@ -99,6 +99,7 @@ impl Shop {
             staff: StaffName::parse("lin").unwrap(),
             standing,
             words: None,
+            on_street: false,
         }));
     }
 

@@ -147,6 +147,7 @@ fn a_coupon_from_the_street_counts_as_claimed_on_its_day_once_it_has_come_down()
         claim: claim(0, 1, 1),
         claimed_at: noon(0),
         day: FIRST_DAY,
+        store: None,
     };
     let book = book(&[
         vec![on(2, Event::CouponKnown(known))],

@@ -67,15 +67,16 @@ fn add(tx: &Transaction<'_>, gateway: GatewayId, new: &New<'_>) -> rusqlite::Res
 /// Keeps notices, and tells the boxes that they are for.
 pub(super) fn notify(tx: &Transaction<'_>, notices: &[NewNotice<'_>]) -> rusqlite::Result<()> {
     for NewNotice { notice, received } in notices {
-        if !keep_notice(tx, notice)? {
-            continue;
-        }
         let served = tx
             .prepare_cached(
                 "select id from gateway where (serves = ?1 or ?1 = '') and revoked is null order by id",
             )?
             .query_map([notice.place()], |row| row.get(0).map(GatewayId))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
+        let is_for_nobody = served.is_empty() && notice.is_for_those_there();
+        if is_for_nobody || !keep_notice(tx, notice)? {
+            continue;
+        }
         for gateway in served {
             let new = New {
                 id: command_id(notice.id(), gateway),

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{commands, corrupt, members, time, unsigned};
 use crate::domain::ids::{StoreId, Vid};
-use crate::hq::db::persons::{Agreed, Erasure, News, Open, PersonNews, passed_on};
+use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
 use crate::wire::frame::forget;
 use crate::wire::link::Serves;
@@ -172,7 +172,9 @@ pub(super) fn swept(db: &mut Connection, one: &Open, now: Timestamp) -> rusqlite
         );
         tx.execute(&sql, [one.vid.to_string(), one.instead.to_string()])?;
     }
-    let_go(&tx, "vip_is", one.vid)?;
+    for kind in OF_A_GUEST {
+        let_go(&tx, kind, one.vid)?;
+    }
     members::forget(&tx, one.vid)?;
     tx.execute(
         &format!(

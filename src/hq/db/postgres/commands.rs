@@ -11,6 +11,7 @@ use crate::domain::command::{Cursor, Details, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
 use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
 use crate::hq::db::notice::{self, Notice, places};
+use crate::hq::db::serves_text;
 use crate::hq::db::settle::{NewNotice, NewOutcome};
 use crate::wire::link::{Item, Serves};
 
@@ -120,7 +121,10 @@ pub(super) async fn notify(tx: &impl GenericClient, notices: &[NewNotice<'_>]) -
     let Some(now) = notices.first().map(|new| new.received) else {
         return Ok(());
     };
-    let all_new: Vec<&Notice> = notices.iter().map(|new| new.notice).collect();
+    let mut all_new: Vec<&Notice> = notices.iter().map(|new| new.notice).collect();
+    if !has_street(tx).await? {
+        all_new.retain(|notice| !notice.is_for_those_there());
+    }
     let kept = keep_notices(tx, &all_new).await?;
     if kept.is_empty() {
         return Ok(());
@@ -134,6 +138,12 @@ pub(super) async fn notify(tx: &impl GenericClient, notices: &[NewNotice<'_>]) -
     let served: Vec<i32> = served.iter().map(|row| row.get(0)).collect();
     run(tx, TELL, &[&kept, &served, &now]).await?;
     Ok(())
+}
+
+async fn has_street(tx: &impl GenericClient) -> Answer<bool> {
+    let sql = "select 1 from gateway where serves = $1 and revoked is null limit 1";
+    let street = serves_text(&Serves::Street);
+    Ok(maybe(tx, sql, &[&street]).await?.is_some())
 }
 
 /// Keeps notices; the numbers of those that are new.

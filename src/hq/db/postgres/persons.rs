@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Answer, all, commands, corrupt, members, run, unsigned};
 use crate::domain::ids::{StoreId, Vid};
-use crate::hq::db::persons::{Agreed, Erasure, News, Open, PersonNews, passed_on};
+use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
 use crate::wire::frame::forget;
 use crate::wire::link::Serves;
@@ -166,7 +166,8 @@ async fn tell(
     commands::notify(tx, &new).await
 }
 
-/// Has what boxes are told of coupons call them by the other name, and nobody be told of a VIP any more.
+/// Has what boxes are told of coupons call them by the other name, and nobody be told of a VIP or of what they said
+/// any more.
 async fn unsay(tx: &impl GenericClient, one: &Open) -> Answer<()> {
     for table in ["command", "notice"] {
         let sql = format!(
@@ -176,7 +177,10 @@ async fn unsay(tx: &impl GenericClient, one: &Open) -> Answer<()> {
         let names = (one.vid.to_string(), one.instead.to_string());
         run(tx, &sql, &[&names.0, &names.1]).await?;
     }
-    let_go(tx, "vip_is", one.vid).await
+    for kind in OF_A_GUEST {
+        let_go(tx, kind, one.vid).await?;
+    }
+    Ok(())
 }
 
 /// Whoever enrols later is not told what a kind of command says of them, and those that were given say nothing of

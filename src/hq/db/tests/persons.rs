@@ -13,6 +13,7 @@ use crate::hq::db::persons::{Agreed, Erasure};
 of_every_ledger! {
     a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered,
     a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is_not_told_of_them,
+    what_was_said_on_the_street_is_in_no_command_once_they_ask_to_be_forgotten,
     whoever_agreed_is_counted_by_the_words_whatever_comes_first,
 }
 
@@ -267,6 +268,20 @@ async fn a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered
     assert_eq!(hq.ledger.totals().await.unwrap().quarantined, 0);
 }
 
+async fn what_was_said_on_the_street_is_in_no_command_once_they_ask_to_be_forgotten(hq: &Scratch) {
+    let (own, _) = hq.enrol(at_store("SZ01")).await;
+    let (street, _) = hq.enrol(Serves::Street).await;
+    let lines = [line(1, &store("SZ01"), now(), said())];
+    send(hq, street, examine(&Serves::Street, lines.into())).await;
+    assert_eq!(given(hq, own).await, [("know_feedback".to_owned(), true)]);
+    let lines = [line(2, &store("SZ01"), now(), erase())];
+    send(hq, street, examine(&Serves::Street, lines.into())).await;
+    hq.ledger.sweep(now()).await.unwrap();
+    let kept = [("know_feedback", false), ("erase_person", true)];
+    let kept = kept.map(|(kind, is_readable)| (kind.to_owned(), is_readable));
+    assert_eq!(given(hq, own).await, kept);
+}
+
 /// The kinds of what a gateway is given, and whether it can tell what each is about.
 async fn given(hq: &Scratch, gateway: GatewayId) -> Vec<(String, bool)> {
     let given = hq.ledger.commands(gateway).await.unwrap();
@@ -306,8 +321,8 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
         OF_MEMBERS.iter().all(|table| known.contains(*table)),
         "{known:?}"
     );
-    let vip = || ("vip_is".to_owned(), true);
-    assert_eq!(given(hq, own).await, [vip(), vip()]);
+    let told = |kind: &str| (kind.to_owned(), true);
+    assert_eq!(given(hq, own).await, [told("vip_is"), told("vip_is")]);
 
     send(hq, own, frames(next, vec![erase()])).await;
     assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
@@ -327,13 +342,15 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
     };
     assert_eq!(*guest, nobody);
     let (later, _) = hq.enrol(at_store("SZ01")).await;
-    let erased = || ("erase_person".to_owned(), true);
-    let passed_over = || ("vip_is".to_owned(), false);
-    assert_eq!(given(hq, later).await, [erased()]);
-    for told_before in [own, street] {
-        let kept = [passed_over(), passed_over(), erased()];
-        assert_eq!(given(hq, told_before).await, kept);
-    }
+    let passed_over = |kind: &str| (kind.to_owned(), false);
+    assert_eq!(given(hq, later).await, [told("erase_person")]);
+    let vip = || passed_over("vip_is");
+    let kept = [vip(), vip(), told("erase_person")];
+    assert_eq!(given(hq, own).await, kept);
+    // Of a coupon, and of nobody.
+    let used = told("redeemed_elsewhere");
+    let kept = [vip(), used, vip(), told("erase_person")];
+    assert_eq!(given(hq, street).await, kept);
 
     for (gateway, number) in [(own, 11), (street, 12), (later, 13)] {
         answer(hq, gateway, number).await;
