@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::erased::nobody;
 use super::event::{
     AnswerKnown, CouponKnown, EraseRequested, FeedbackKnown, RedeemedElsewhere, UndoneElsewhere,
 };
-use super::ids::{CommandId, CouponId, RedemptionId};
+use super::ids::{CommandId, CouponId, RedemptionId, Vid};
 use super::members::Membership;
 
 /// The name of a command's kind is cut to so many characters before a box repeats it.
@@ -122,6 +123,33 @@ impl Command {
             | Self::KnowAnswer(_)
             | Self::VipIs(_) => None,
         }
+    }
+
+    /// The guest that it tells a box of.
+    pub fn guest(&self) -> Option<Vid> {
+        match self {
+            Self::KnowCoupon(known) => Some(known.claim.vid),
+            Self::KnowFeedback(known) => Some(known.feedback.vid),
+            Self::VipIs(word) => Some(word.vid),
+            // The one command that has to name whom no box shall know.
+            Self::ErasePerson(_)
+            | Self::Renew
+            | Self::AskResend
+            | Self::VoidCoupon(_)
+            | Self::UndoRedemption(_)
+            | Self::RedeemedElsewhere(_)
+            | Self::UndoneElsewhere(_)
+            | Self::KnowAnswer(_) => None,
+        }
+    }
+
+    /// What is left of it once its guest has asked to be forgotten: their coupon stays good, nobody is a VIP, and
+    /// nobody said anything.
+    pub fn of_nobody(mut self) -> Option<Self> {
+        if let Self::KnowCoupon(known) = &mut self {
+            known.claim.vid = nobody(known.claim.coupon);
+        }
+        (!matches!(self, Self::VipIs(_) | Self::KnowFeedback(_))).then_some(self)
     }
 
     pub fn details(&self) -> Details {
@@ -290,7 +318,7 @@ mod tests {
     use crate::domain::event::{Feedback, GuestAnswered};
     use crate::domain::feedback::Rating;
     use crate::domain::feedback::inbox::Standing;
-    use crate::domain::ids::{RequestId, StaffName, StoreId, Vid};
+    use crate::domain::ids::{RequestId, StaffName, StoreId};
 
     #[test]
     fn commands_that_are_taken_in_again_after_a_crash_change_nothing() {

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod campaign;
 pub mod command;
 pub mod consent;
+pub mod erased;
 pub mod event;
 pub mod feedback;
 pub mod floor;

@@ -101,7 +101,23 @@ fn of_store(command: &Command) -> Option<&StoreId> {
 }
 
 /// What a command changes, and what becomes of it.
-fn effect(command: Option<Command>, ledger: &Ledger, now: Timestamp) -> (Option<Event>, Outcome) {
+pub(super) fn effect(
+    command: Option<Command>,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> (Option<Event>, Outcome) {
+    let is_erased = |command: &Command| {
+        let guest = command.guest();
+        guest.is_some_and(|guest| ledger.erased().knows(guest))
+    };
+    // It may have been on its way while they asked, or come from a box that has not heard of it.
+    let command = match command {
+        Some(command) if is_erased(&command) => match command.of_nobody() {
+            Some(command) => Some(command),
+            None => return (None, Outcome::NotFound),
+        },
+        command => command,
+    };
     let wallet = ledger.wallet();
     let (event, otherwise) = match command {
         Some(Command::VoidCoupon(coupon)) => {

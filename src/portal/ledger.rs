@@ -1,7 +1,7 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
-//! they agreed to, what they asked of the shop and said to it, who of them is a member, which tables they booked,
+//! they agreed to, who asked to be forgotten, what they asked of the shop and said to it, who of them is a member, which tables they booked,
 //! what the floor says by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
@@ -17,6 +17,7 @@ use crate::domain::booking::book::Bookings;
 use crate::domain::calendar::business_day;
 use crate::domain::command::Progress;
 use crate::domain::consent::Agreements;
+use crate::domain::erased::Erased;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::feedback::inbox::Inbox;
 use crate::domain::floor::Floor;
@@ -41,6 +42,9 @@ const INTENTS: &[u8] = b"intents";
 
 /// The checkpoint's key of what staff said of stickers.
 const STICKERS: &[u8] = b"stickers";
+
+/// The checkpoint's key of who asked to be forgotten.
+const ERASED: &[u8] = b"erased";
 
 /// What stands before the keys of the inbox.
 const INBOX: &str = "inbox ";
@@ -125,6 +129,8 @@ pub struct Ledger {
     members: SharedMembers,
     bookings: Bookings,
     agreements: Agreements,
+    erased: Erased,
+    erased_have_changed: bool,
     places: PlaceBook,
     has_forgotten: bool,
 }
@@ -185,6 +191,11 @@ impl Ledger {
         &self.agreements
     }
 
+    /// Who asked to be forgotten.
+    pub(super) const fn erased(&self) -> &Erased {
+        &self.erased
+    }
+
     /// What the places of this shop have brought.
     pub(super) const fn places(&self) -> &PlaceBook {
         &self.places
@@ -225,6 +236,8 @@ impl Ledger {
             self.commands = read(value)?;
         } else if key == INTENTS {
             self.intents = read(value)?;
+        } else if key == ERASED {
+            self.erased = read(value)?;
         } else if key == STICKERS {
             self.stickers.put_back(read(value)?);
         } else {
@@ -312,6 +325,8 @@ impl Book for Ledger {
         *self.members.write() = Members::default();
         self.bookings = Bookings::default();
         self.agreements = Agreements::default();
+        self.erased = Erased::default();
+        self.erased_have_changed = false;
         self.has_forgotten = false;
         self.places.reset();
         self.days.write().reset();
@@ -343,6 +358,7 @@ impl Book for Ledger {
             self.members.write().apply(occurrence);
             self.bookings.apply(occurrence);
             self.agreements.apply(occurrence);
+            self.erased_have_changed |= self.erased.apply(occurrence);
             self.has_forgotten |= matches!(occurrence.event, Event::EraseRequested(_));
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
@@ -380,6 +396,9 @@ impl Book for Ledger {
         }
         if std::mem::take(&mut self.intents_have_changed) {
             take(change(INTENTS.to_vec(), Some(json(&self.intents))));
+        }
+        if std::mem::take(&mut self.erased_have_changed) {
+            take(change(ERASED.to_vec(), Some(json(&self.erased))));
         }
         if std::mem::take(&mut self.stickers_have_changed) {
             take(change(STICKERS.to_vec(), Some(self.stickers.to_json())));

@@ -1,10 +1,11 @@
 //! Cutting what a wallet holds from the person who asks to be forgotten.
 //!
 //! A coupon that can still be used stays good for whoever shows it, as a paper one would: from then on it belongs to
-//! a person of its own, named after the coupon, so that not even two coupons of one guest are one guest's any more.
+//! a person of its own, named after the coupon ([`nobody`]).
 
 use super::packed::Flag;
 use super::{Vid, Wallet, coupons};
+use crate::domain::erased::nobody;
 
 impl Wallet {
     /// Whether anything here is a diner's.
@@ -14,7 +15,7 @@ impl Wallet {
 
     pub(super) fn cut_from(&mut self, vid: Vid) {
         self.coupons.rename(vid, |coupon: &mut coupons::Record| {
-            coupon.vid = Vid::from_entropy(coupon.coupon.to_bytes());
+            coupon.vid = nobody(coupon.coupon);
             coupon.flags.set(Flag::Consented, false);
             coupon.saved.has_changed();
             coupon.vid

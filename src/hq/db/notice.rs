@@ -8,6 +8,9 @@
 //! Its id is made of what it says. So a claim that comes in again, to a ledger from a backup too, is no second
 //! notice, and each box is told under the same command's id as before, which it remembers.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::serves_text;
@@ -18,7 +21,7 @@ use crate::domain::event::{
     UndoneElsewhere,
 };
 use crate::domain::feedback::inbox::KEPT_FOR;
-use crate::domain::ids::{CommandId, CouponId, GatewayId, RedemptionId, StoreId};
+use crate::domain::ids::{CommandId, CouponId, GatewayId, RedemptionId, StoreId, Vid};
 use crate::domain::members::Membership;
 use crate::domain::wallet::SHOWN_WITHIN;
 use crate::wire::link::Serves;
@@ -161,6 +164,18 @@ impl Notice {
             // A box that is enrolled in years has to know it.
             until: FOR_EVER,
         }
+    }
+
+    /// What of it may be told while these have asked to be forgotten.
+    pub(super) fn heeding(&self, erased: &BTreeSet<Vid>) -> Option<Cow<'_, Self>> {
+        let guest = self.command.guest();
+        if !guest.is_some_and(|guest| erased.contains(&guest)) {
+            return Some(Cow::Borrowed(self));
+        }
+        Some(Cow::Owned(Self {
+            command: self.command.clone().of_nobody()?,
+            ..self.clone()
+        }))
     }
 
     /// As the register writes who serves what; nothing for everybody.

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::bill::Party;
 use crate::domain::booking::{Booking, GuestName, Standing};
-use crate::domain::event::{Claim, Consent, EraseRequested, Feedback, Intent, Moment, Purpose};
+use crate::domain::command::{Command, Outcome};
+use crate::domain::event::{
+    Claim, Consent, CouponKnown, EraseRequested, Feedback, Intent, Moment, Purpose,
+};
 use crate::domain::feedback::Words;
 use crate::domain::ids::{
     BookingId, CampaignId, CouponId, RequestId, ShortCode, Slug, StreamId, TapId, TouchpointCode,
@@ -16,6 +19,7 @@ use crate::domain::ids::{
 };
 use crate::domain::members::Membership;
 use crate::domain::text::Text;
+use crate::portal::commands::effect;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -26,6 +30,8 @@ enum Step {
     Follow(u8),
     Book(u8),
     Register(u8),
+    /// Headquarters says that they are a VIP, and of a coupon of theirs.
+    Told(u8),
     Erase(u8),
     /// A checkpoint is written.
     Save,
@@ -43,6 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => diner.clone().prop_map(Step::Follow),
         2 => diner.clone().prop_map(Step::Book),
         2 => diner.clone().prop_map(Step::Register),
+        2 => diner.clone().prop_map(Step::Told),
         2 => diner.prop_map(Step::Erase),
         1 => Just(Step::Save),
         1 => Just(Step::Restart),
@@ -93,6 +100,14 @@ impl Shop {
         let body = frame::encode(&contents);
         self.ledger.apply(Self::place(self.log.len()), &body);
         self.log.push(body);
+    }
+
+    /// Carries out what headquarters asks.
+    fn obey(&mut self, command: Command) {
+        let (event, _) = effect(Some(command), &self.ledger, self.now);
+        if let Some(event) = event {
+            self.happen(event);
+        }
     }
 
     fn save(&mut self) {
@@ -180,6 +195,24 @@ fn booking(n: u8, diner: u8, now: Timestamp) -> Booking {
     }
 }
 
+fn told(n: u8, diner: u8, now: Timestamp) -> [Command; 2] {
+    let Event::Claim(claim) = claim(n, diner, now) else {
+        unreachable!("`claim` makes claims");
+    };
+    let day = "2026-12-01".parse().unwrap();
+    let known = CouponKnown {
+        claim,
+        claimed_at: now,
+        day,
+        store: None,
+    };
+    let vip = Membership::now(vid(diner), true, (day, now), None);
+    [
+        Command::KnowCoupon(Box::new(known)),
+        Command::VipIs(Box::new(vip)),
+    ]
+}
+
 fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
     Some(match step {
         Step::Claim(diner) => claim(n, diner, now),
@@ -209,7 +242,7 @@ fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
             instead: Vid::from_entropy([n; 16]),
             passed_on: false,
         }),
-        Step::Save | Step::Restart => return None,
+        Step::Told(_) | Step::Save | Step::Restart => return None,
     })
 }
 
@@ -223,6 +256,11 @@ proptest! {
             match step {
                 Step::Save => shop.save(),
                 Step::Restart => shop.restart(),
+                // Nobody who has ever asked comes back by a word of headquarters.
+                Step::Told(diner) => {
+                    let now = shop.now;
+                    told(n, diner, now).into_iter().for_each(|command| shop.obey(command));
+                }
                 Step::Claim(diner)
                 | Step::Say(diner)
                 | Step::Follow(diner)
@@ -290,6 +328,28 @@ fn an_erased_diners_coupon_stays_good_and_is_nobodys() {
     assert!(own[0] != own[1] && !own.contains(&vid(0)));
     assert!(!wallet.knows(vid(0)));
     assert!(wallet.holds_usable(own[0], now));
+}
+
+#[test]
+fn a_word_of_headquarters_that_comes_late_brings_nobody_back() {
+    let mut shop = Shop::open();
+    let now = shop.now;
+    shop.happen(event(Step::Erase(0), 9, now).unwrap());
+    shop.save();
+    shop.restart();
+    let [coupon, vip] = told(1, 0, now);
+    assert_eq!(
+        effect(Some(vip), &shop.ledger, now),
+        (None, Outcome::NotFound)
+    );
+    shop.obey(coupon);
+    let wallet = shop.ledger.wallet();
+    assert!(!wallet.knows(vid(0)));
+    let coupon = wallet.coupon(CouponId::from_entropy([1; 16])).unwrap();
+    assert!(
+        wallet.holds_usable(coupon.claim.vid, now),
+        "their coupon stays good"
+    );
 }
 
 #[test]

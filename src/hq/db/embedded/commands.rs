@@ -5,7 +5,7 @@ use rusqlite::{
     Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
 };
 
-use super::{corrupt, people, signed, time, unsigned};
+use super::{corrupt, people, persons, signed, time, unsigned};
 use crate::domain::command::{Cursor, Details, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
 use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
@@ -66,7 +66,12 @@ fn add(tx: &Transaction<'_>, gateway: GatewayId, new: &New<'_>) -> rusqlite::Res
 
 /// Keeps notices, and tells the boxes that they are for.
 pub(super) fn notify(tx: &Transaction<'_>, notices: &[NewNotice<'_>]) -> rusqlite::Result<()> {
+    let guests = notices.iter().filter_map(|new| new.notice.command.guest());
+    let erased = persons::erased_of(tx, guests)?;
     for NewNotice { notice, received } in notices {
+        let Some(notice) = notice.heeding(&erased) else {
+            continue;
+        };
         let served = tx
             .prepare_cached(
                 "select id from gateway where (serves = ?1 or ?1 = '') and revoked is null order by id",
@@ -74,7 +79,7 @@ pub(super) fn notify(tx: &Transaction<'_>, notices: &[NewNotice<'_>]) -> rusqlit
             .query_map([notice.place()], |row| row.get(0).map(GatewayId))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let is_for_nobody = served.is_empty() && notice.is_for_those_there();
-        if is_for_nobody || !keep_notice(tx, notice)? {
+        if is_for_nobody || !keep_notice(tx, &notice)? {
             continue;
         }
         for gateway in served {

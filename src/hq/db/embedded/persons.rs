@@ -1,5 +1,7 @@
 //! Agreements and requests to be forgotten, in SQLite.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -61,6 +63,21 @@ pub(super) fn record(
             ])?,
     };
     Ok(())
+}
+
+/// Who of these has asked to be forgotten.
+pub(super) fn erased_of(
+    tx: &Transaction<'_>,
+    guests: impl Iterator<Item = Vid>,
+) -> rusqlite::Result<BTreeSet<Vid>> {
+    let mut asked = tx.prepare_cached("select 1 from erasure where vid = ?1")?;
+    let mut erased = BTreeSet::new();
+    for guest in guests {
+        if asked.exists([guest.to_bytes()])? {
+            erased.insert(guest);
+        }
+    }
+    Ok(erased)
 }
 
 /// Those that are not closed, with how many boxes have answered.

@@ -1,12 +1,14 @@
 //! Commands to gateways, in PostgreSQL.
 
+use std::borrow::Cow;
+
 use deadpool_postgres::{GenericClient, Object};
 use jiff::Timestamp;
 use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{Answer, all, corrupt, maybe, number, people, run, signed, unsigned};
+use super::{Answer, all, corrupt, maybe, number, people, persons, run, signed, unsigned};
 use crate::domain::command::{Cursor, Details, Outcome};
 use crate::domain::ids::{CommandId, CouponId, GatewayId};
 use crate::hq::db::commands::{Given, Heard, MAX_ITEMS, Order, Row, ahead, hear};
@@ -121,7 +123,10 @@ pub(super) async fn notify(tx: &impl GenericClient, notices: &[NewNotice<'_>]) -
     let Some(now) = notices.first().map(|new| new.received) else {
         return Ok(());
     };
-    let mut all_new: Vec<&Notice> = notices.iter().map(|new| new.notice).collect();
+    let guests = notices.iter().filter_map(|new| new.notice.command.guest());
+    let erased = persons::erased_of(tx, guests).await?;
+    let heeding = notices.iter().filter_map(|new| new.notice.heeding(&erased));
+    let mut all_new: Vec<Cow<'_, Notice>> = heeding.collect();
     if !has_street(tx).await? {
         all_new.retain(|notice| !notice.is_for_those_there());
     }
@@ -147,7 +152,10 @@ async fn has_street(tx: &impl GenericClient) -> Answer<bool> {
 }
 
 /// Keeps notices; the numbers of those that are new.
-pub(super) async fn keep_notices(db: &impl GenericClient, notices: &[&Notice]) -> Answer<Vec<i64>> {
+pub(super) async fn keep_notices(
+    db: &impl GenericClient,
+    notices: &[Cow<'_, Notice>],
+) -> Answer<Vec<i64>> {
     let places: Vec<String> = notices.iter().map(|notice| notice.place()).collect();
     let ids = notices.iter().map(|notice| Uuid::from_bytes(notice.id()));
     let ids: Vec<Uuid> = ids.collect();

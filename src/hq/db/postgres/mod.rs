@@ -4,6 +4,7 @@
 //! ([`ingest`]); everything else goes its own way on a connection of the pool. A database that was away is
 //! found again by itself: until then every call fails, and whoever asked comes again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -383,7 +384,7 @@ impl Ledger for Postgres {
     }
 
     async fn keep_notice(&self, notice: Notice) -> Answer<()> {
-        commands::keep_notices(&self.client().await?, &[&notice]).await?;
+        commands::keep_notices(&self.client().await?, &[Cow::Owned(notice)]).await?;
         Ok(())
     }
 

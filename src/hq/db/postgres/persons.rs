@@ -1,5 +1,7 @@
 //! Agreements and requests to be forgotten, in PostgreSQL.
 
+use std::collections::BTreeSet;
+
 use deadpool_postgres::{GenericClient, Object};
 use jiff::Timestamp;
 use tokio_postgres::Row;
@@ -69,6 +71,24 @@ pub(super) async fn record(
         }
     };
     Ok(())
+}
+
+/// Who of these has asked to be forgotten.
+pub(super) async fn erased_of(
+    tx: &impl GenericClient,
+    guests: impl Iterator<Item = Vid>,
+) -> Answer<BTreeSet<Vid>> {
+    let guests: Vec<Uuid> = guests.map(uuid).collect();
+    if guests.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = all(
+        tx,
+        "select vid from erasure where vid = any($1)",
+        &[&guests],
+    )
+    .await?;
+    Ok(rows.iter().map(|row| person(row.get(0))).collect())
 }
 
 /// Those that are not closed, with how many boxes have answered.

@@ -14,6 +14,7 @@ of_every_ledger! {
     a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered,
     a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is_not_told_of_them,
     what_was_said_on_the_street_is_in_no_command_once_they_ask_to_be_forgotten,
+    no_box_hears_of_whoever_was_forgotten_whatever_comes_first,
     whoever_agreed_is_counted_by_the_words_whatever_comes_first,
 }
 
@@ -364,6 +365,45 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
     let day = hq.ledger.audit_day(store("SZ01"), date(2026, 12, 1)).await;
     let day = day.unwrap();
     assert_eq!(day.from_frames, day.kept, "and the figures agree");
+}
+
+async fn no_box_hears_of_whoever_was_forgotten_whatever_comes_first(hq: &Scratch) {
+    let (own, _) = hq.enrol(at_store("SZ01")).await;
+    let (street, _) = hq.enrol(Serves::Street).await;
+    let vip = |second| {
+        let at = (date(2026, 12, 1), now() + SignedDuration::from_secs(second));
+        Event::VipChanged(Membership::now(diner(), true, at, None))
+    };
+    let from_the_street = |seq, events: Vec<Event>| {
+        let lines = (seq..).zip(events);
+        let lines = lines.map(|(seq, event)| line(seq, &store("SZ01"), now(), event));
+        let read = examine(&Serves::Street, lines.collect());
+        delivery(street, stream(2), read)
+    };
+    let early = from_the_street(1, vec![theirs(claim(1, 1)), vip(0)]);
+    hq.ledger.ingest(early).await.unwrap();
+    send(hq, own, frames(1, vec![erase()])).await;
+    hq.ledger.sweep(now()).await.unwrap();
+    for (gateway, number) in [(own, 11), (street, 12)] {
+        answer(hq, gateway, number).await;
+    }
+    hq.ledger.sweep(now()).await.unwrap();
+
+    let late = from_the_street(3, vec![theirs(claim(2, 1)), vip(5)]);
+    hq.ledger.ingest(late).await.unwrap();
+    let (later, _) = hq.enrol(at_store("SZ01")).await;
+    for gateway in [own, street, later] {
+        let items = hq.ledger.commands_after(gateway, None, now()).await;
+        for command in items.unwrap().iter().filter_map(Item::command) {
+            assert_ne!(command.guest(), Some(diner()), "{command:?}");
+        }
+    }
+    let coupons = |kinds: Vec<(String, bool)>| {
+        let known = kinds.into_iter().filter(|(kind, _)| kind == "know_coupon");
+        known.filter(|(_, can_tell)| *can_tell).count()
+    };
+    assert_eq!(coupons(given(hq, own).await), 2, "their coupons stay good");
+    assert_eq!(coupons(given(hq, later).await), 2);
 }
 
 async fn whoever_agreed_is_counted_by_the_words_whatever_comes_first(hq: &Scratch) {
