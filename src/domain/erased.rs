@@ -49,10 +49,10 @@ impl Erased {
 
 /// Half as long as a name, and made of all of it.
 fn mark(vid: Vid) -> u64 {
-    let name = u128::from_be_bytes(vid.to_bytes());
-    let (first, second) = ((name >> 64) as u64, name as u64);
+    let name = vid.to_bytes();
+    let half = |from: usize| u64::from_be_bytes(std::array::from_fn(|at| name[from + at]));
     // Any odd factor will do, so that the halves of a name do not cancel each other out.
-    first ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    half(0) ^ half(8).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Whose a coupon is after its guest was forgotten: a person of its own, so that not even two coupons of one guest
