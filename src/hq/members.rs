@@ -116,12 +116,13 @@ fn row(
         return Err("it has neither a code nor the hash of a phone number");
     }
     let since = match cell("since") {
-        None => today,
-        Some(day) => day
-            .parse()
-            .map_err(|_| "`since` is a day such as 2024-03-01")?,
+        None => None,
+        Some(day) => Some(
+            day.parse::<Date>()
+                .map_err(|_| "`since` is a day such as 2024-03-01")?,
+        ),
     };
-    if since > today {
+    if since > Some(today) {
         return Err("`since` lies ahead");
     }
     let consents = match cell("consent") {
@@ -178,10 +179,10 @@ mod tests {
         assert_eq!(rows[0].vid, Some(Vid::from_entropy([7; 16])));
         assert_eq!(
             (rows[0].since, rows[0].consents),
-            (date(2024, 3, 1), Some(true))
+            (Some(date(2024, 3, 1)), Some(true))
         );
         assert_eq!(rows[1].phone.as_deref(), Some(HASH));
-        assert_eq!((rows[1].since, rows[1].consents), (TODAY, None));
+        assert_eq!((rows[1].since, rows[1].consents), (None, None));
     }
 
     #[test]

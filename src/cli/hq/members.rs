@@ -1,5 +1,6 @@
 //! `maitred hq members` and `regulars`: who was a member before, and whom to look after now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -11,7 +12,7 @@ use super::{read_chain, settings, with_ledger};
 use crate::config::settings::HqSettings;
 use crate::domain::bill::in_yuan;
 use crate::domain::calendar::business_day;
-use crate::domain::ids::{MemberCode, StoreId};
+use crate::domain::ids::{MemberCode, StoreId, Vid};
 use crate::domain::members::MemberRules;
 use crate::domain::regulars::{List, NotNow, Regular, may_reach, on_list, stage};
 use crate::hq::db::Ledger;
@@ -81,9 +82,21 @@ async fn import(
         anyhow!("nothing was taken in:\n{}", lines.join("\n"))
     })?;
     let all = rows.len();
-    let known = rows.iter().filter(|row| row.vid.is_some()).count();
-    let at = SystemClock.now();
-    ledger.import(Imported { store, at, rows }).await?;
+    let named: BTreeSet<Vid> = rows.iter().filter_map(|row| row.vid).collect();
+    let known = named.len();
+    let imported = Imported {
+        store: store.clone(),
+        at: SystemClock.now(),
+        today,
+        rows,
+    };
+    ledger.import(imported).await?;
+    let guests = ledger.members(store).await?;
+    let is_none = |guest: &&Member| {
+        let is_named = guest.vid.is_some_and(|vid| named.contains(&vid));
+        is_named && guest.vip_since.is_none()
+    };
+    let kept = guests.iter().filter(is_none).count();
     print::line(format_args!(
         "{all} members: {known} have been seen, and their store and the street hear that they are VIPs;"
     ));
@@ -91,6 +104,11 @@ async fn import(
         "{} wait here until their code is known: import them again with it",
         all - known
     ));
+    if kept > 0 {
+        print::line(format_args!(
+            "{kept} stay none, because the shop took it away later than the list says: a manager can give it again"
+        ));
+    }
     Ok(())
 }
 

@@ -2,12 +2,16 @@
 //! agreed to messages, what their parties paid; and who was written to.
 //!
 //! Pure; the SQL is in `embedded` and `postgres`. Guests are pseudonyms. Of two words on the same thing the one
-//! that was said later counts, so neither the order nor the number of times that they come in changes anything.
+//! that was said later counts, and of two at the same time the one that takes something back, so neither the order
+//! nor the number of times that they come in changes anything. An agreement is a store's own; taking it back, at
+//! whatever store, takes back all that were given before. A list of members of before says what was true when its
+//! member began, so nothing that was said since is undone by it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::AuditEntry;
 use super::notice::Notice;
@@ -24,15 +28,17 @@ pub enum About {
     Group,
     Birthday,
     Consent,
+    Withdrawn,
 }
 
 impl About {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Card,
         Self::Vip,
         Self::Group,
         Self::Birthday,
         Self::Consent,
+        Self::Withdrawn,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -42,6 +48,7 @@ impl About {
             Self::Group => "group",
             Self::Birthday => "birthday",
             Self::Consent => "consent",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
@@ -64,6 +71,11 @@ impl Word {
             value: word.is.then(|| word.since.to_string()),
             at: word.decided_at,
         }
+    }
+
+    /// Whether it counts, and not `other` on the same thing.
+    fn beats(&self, other: &Self) -> bool {
+        (self.at, self.value.is_none()) > (other.at, other.value.is_none())
     }
 }
 
@@ -118,7 +130,8 @@ impl MemberNews {
             let value = Some(consent.words_hash.clone());
             Said::Word(consent.vid, About::Consent, Word { value, at })
         } else if let Event::ConsentWithdrawn(consent) = &occurrence.event {
-            Said::Word(consent.vid, About::Consent, Word { value: None, at })
+            let value = Some(consent.words_hash.clone());
+            Said::Word(consent.vid, About::Withdrawn, Word { value, at })
         } else {
             let (redemption, spent) = spent(&occurrence.event)?;
             Said::Spent(redemption, spent)
@@ -174,7 +187,7 @@ impl MemberTally {
     fn hear(&mut self, store: &StoreId, vid: Vid, about: About, word: Word) {
         let key = (store.clone(), vid, about);
         let known = self.words.get(&key);
-        if known.is_none_or(|known| known.at < word.at) {
+        if known.is_none_or(|known| word.beats(known)) {
             self.words.insert(key, word);
         }
     }
@@ -191,7 +204,7 @@ pub struct Member {
     pub vip_since: Option<Date>,
     pub in_group_since: Option<Date>,
     pub birthday: Option<Birthday>,
-    /// They agreed to messages, and have not taken it back.
+    /// They agreed to messages of this store, and have not taken it back at any.
     pub consents: bool,
     /// When they were written to, the oldest first.
     pub reached: Vec<Timestamp>,
@@ -206,20 +219,35 @@ pub struct Seen {
 
 /// Guests of a store while their rows are read.
 #[derive(Debug, Default)]
-pub(super) struct Assembly(BTreeMap<Vid, Member>);
+pub(super) struct Assembly(BTreeMap<Vid, Half>);
+
+/// A guest of whom not all rows have been read.
+#[derive(Debug, Default)]
+struct Half {
+    guest: Member,
+    agreed: Option<Timestamp>,
+    /// At any store.
+    withdrew: Option<Timestamp>,
+}
 
 impl Assembly {
     fn guest(&mut self, vid: Vid) -> &mut Member {
-        self.0.entry(vid).or_default()
+        &mut self.0.entry(vid).or_default().guest
     }
 
     pub(super) fn seen(&mut self, vid: Vid, seen: Seen) {
         self.guest(vid).seen = Some(seen);
     }
 
-    /// Takes a row of words; false where this program did not write it.
-    pub(super) fn word(&mut self, vid: Vid, about: &str, value: Option<&str>) -> bool {
-        let guest = self.guest(vid);
+    /// Takes a row of words and when it was said; false where this program did not write it.
+    pub(super) fn word(
+        &mut self,
+        vid: Vid,
+        about: &str,
+        (value, at): (Option<&str>, Timestamp),
+    ) -> bool {
+        let half = self.0.entry(vid).or_default();
+        let guest = &mut half.guest;
         let day = value.and_then(|value| value.parse().ok());
         match About::named(about) {
             Some(About::Card) => {}
@@ -228,10 +256,18 @@ impl Assembly {
             Some(About::Birthday) => {
                 guest.birthday = value.and_then(|value| Birthday::parse(value).ok());
             }
-            Some(About::Consent) => guest.consents = value.is_some(),
+            Some(About::Consent) => half.agreed = value.map(|_| at),
+            Some(About::Withdrawn) => half.withdrew = half.withdrew.max(Some(at)),
             None => return false,
         }
         true
+    }
+
+    /// A guest of this store took their word back then, wherever it was; of another store's nothing is kept.
+    pub(super) fn withdrew(&mut self, vid: Vid, at: Timestamp) {
+        if let Some(half) = self.0.get_mut(&vid) {
+            half.withdrew = half.withdrew.max(Some(at));
+        }
     }
 
     pub(super) fn spent(&mut self, vid: Vid, fen: u64) {
@@ -243,9 +279,10 @@ impl Assembly {
     }
 
     pub(super) fn finish(self) -> Vec<Member> {
-        let named = |(vid, guest): (Vid, Member)| Member {
+        let named = |(vid, half): (Vid, Half)| Member {
             vid: Some(vid),
-            ..guest
+            consents: half.agreed > half.withdrew,
+            ..half.guest
         };
         self.0.into_iter().map(named).collect()
     }
@@ -266,6 +303,8 @@ pub struct Reached {
 pub struct Imported {
     pub store: StoreId,
     pub at: Timestamp,
+    /// The business day of its store.
+    pub today: Date,
     pub rows: Vec<ImportedRow>,
 }
 
@@ -276,9 +315,19 @@ pub struct ImportedRow {
     pub vid: Option<Vid>,
     /// The SHA-256 of their phone number, in hexadecimal: it stays here.
     pub phone: Option<String>,
-    pub since: Date,
+    /// None where the list does not say.
+    pub since: Option<Date>,
     /// Whether they agreed to messages; none where nobody knows.
     pub consents: Option<bool>,
+}
+
+impl ImportedRow {
+    /// When what the list says was true: where it does not say, before everything that was heard here.
+    fn said(&self) -> Timestamp {
+        let begun = self.since.map(|day| day.to_zoned(TimeZone::UTC));
+        let begun = begun.and_then(Result::ok).map(|day| day.timestamp());
+        begun.unwrap_or(Timestamp::UNIX_EPOCH)
+    }
 }
 
 impl Imported {
@@ -288,9 +337,13 @@ impl Imported {
             let word = Word::of(&self.word(vid, row));
             tally.hear(&self.store, vid, About::Vip, word);
             if let Some(consents) = row.consents {
-                let value = consents.then(|| "imported".to_owned());
-                let word = Word { value, at: self.at };
-                tally.hear(&self.store, vid, About::Consent, word);
+                let (about, at) = match consents {
+                    true => (About::Consent, row.said()),
+                    // Whoever is not to be written to by the list is not to be from now on.
+                    false => (About::Withdrawn, self.at),
+                };
+                let value = Some("imported".to_owned());
+                tally.hear(&self.store, vid, about, Word { value, at });
             }
         }
         tally
@@ -311,12 +364,194 @@ impl Imported {
     }
 
     fn word(&self, vid: Vid, row: &ImportedRow) -> Membership {
-        Membership::now(vid, true, (row.since, self.at), None)
+        let since = self.since(row);
+        Membership::now(vid, true, (since, row.said()), None)
+    }
+
+    /// Since when somebody is a member, as their card shows it.
+    pub(super) fn since(&self, row: &ImportedRow) -> Date {
+        row.since.unwrap_or(self.today)
     }
 
     pub(super) fn audit(&self) -> AuditEntry {
         let known = self.known().count();
         let what = format!("{} rows, {known} of guests who are known", self.rows.len());
         AuditEntry::new(self.at, "members_imported", &self.store, &what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::event::{Consent, Moment, Purpose};
+    use crate::domain::ids::CouponId;
+
+    const GUEST: Vid = Vid::from_entropy([7; 16]);
+
+    #[derive(Debug, Clone, Copy)]
+    enum Said {
+        Agrees,
+        Withdraws,
+        IsVip,
+        IsVipNoMore,
+        /// Stands on a list of members of before, which says so of messages.
+        Listed(Option<bool>),
+    }
+
+    /// At one of two stores, on a day.
+    type Step = (Said, bool, u8);
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let said = prop_oneof![
+            Just(Said::Agrees),
+            Just(Said::Withdraws),
+            Just(Said::IsVip),
+            Just(Said::IsVipNoMore),
+            any::<Option<bool>>().prop_map(Said::Listed),
+        ];
+        prop::collection::vec((said, any::<bool>(), 1..9_u8), 0..9)
+    }
+
+    fn store(is_own: bool) -> StoreId {
+        StoreId::parse(if is_own { "SZ01" } else { "SZ02" }).unwrap()
+    }
+
+    fn day(day: u8) -> Date {
+        date(2026, 12, i8::try_from(day).unwrap())
+    }
+
+    fn at(of: u8) -> Timestamp {
+        day(of).to_zoned(TimeZone::UTC).unwrap().timestamp()
+    }
+
+    /// Lists are read on a later day than everything else.
+    const TODAY: u8 = 9;
+
+    fn tally((said, is_own, of): Step) -> MemberTally {
+        let consent = Consent {
+            vid: GUEST,
+            coupon: CouponId::from_entropy([1; 16]),
+            purpose: Purpose::Marketing,
+            version: 2,
+            words_hash: "0123456789abcdef".to_owned(),
+            words: None,
+        };
+        let vip = |is| Membership::now(GUEST, is, (day(of), at(of)), None);
+        let event = match said {
+            Said::Agrees => Event::ConsentGiven(consent),
+            Said::Withdraws => Event::ConsentWithdrawn(consent),
+            Said::IsVip => Event::VipChanged(vip(true)),
+            Said::IsVipNoMore => Event::VipChanged(vip(false)),
+            Said::Listed(consents) => {
+                let row = ImportedRow {
+                    vid: Some(GUEST),
+                    phone: None,
+                    since: Some(day(of)),
+                    consents,
+                };
+                let imported = Imported {
+                    store: store(is_own),
+                    at: at(TODAY),
+                    today: day(TODAY),
+                    rows: vec![row],
+                };
+                return imported.tally();
+            }
+        };
+        let mut tally = MemberTally::default();
+        let moment = Moment {
+            at: at(of),
+            offset: jiff::tz::Offset::UTC,
+        };
+        let occurrence = Occurrence {
+            store: store(is_own),
+            moment,
+            event,
+        };
+        tally.add(&MemberNews::of(&occurrence).unwrap());
+        tally
+    }
+
+    /// The guest of the first store, as a ledger reads its rows.
+    fn guest(steps: &[Step]) -> Member {
+        let mut all = MemberTally::default();
+        for step in steps {
+            for ((store, vid, about), word) in tally(*step).words {
+                all.hear(&store, vid, about, word);
+            }
+        }
+        let mut assembly = Assembly::default();
+        assembly.guest(GUEST);
+        for ((of, vid, about), word) in &all.words {
+            if *of == store(true) {
+                let value = (word.value.as_deref(), word.at);
+                assert!(assembly.word(*vid, about.name(), value));
+            } else if *about == About::Withdrawn {
+                assembly.withdrew(*vid, word.at);
+            }
+        }
+        assembly.finish().remove(0)
+    }
+
+    proptest! {
+        #[test]
+        fn the_last_word_counts_whatever_the_order_and_however_often_they_come(
+            (steps, shuffled) in steps().prop_flat_map(|steps| {
+                let twice = [steps.clone(), steps.clone()].concat();
+                (Just(steps), Just(twice).prop_shuffle())
+            }),
+        ) {
+            let guest = guest(&shuffled);
+            let latest = |is: &dyn Fn(Said, bool) -> Option<Option<u8>>| {
+                let said = steps.iter().filter_map(|(said, is_own, of)| Some(is(*said, *is_own)?.unwrap_or(*of)));
+                said.max()
+            };
+            let agreed = latest(&|said, is_own| match said {
+                Said::Agrees | Said::Listed(Some(true)) => is_own.then_some(None),
+                Said::Withdraws | Said::IsVip | Said::IsVipNoMore | Said::Listed(_) => None,
+            });
+            let withdrew = latest(&|said, _| match said {
+                Said::Withdraws => Some(None),
+                Said::Listed(Some(false)) => Some(Some(TODAY)),
+                Said::Agrees | Said::IsVip | Said::IsVipNoMore | Said::Listed(_) => None,
+            });
+            prop_assert_eq!(guest.consents, agreed > withdrew);
+            let made = latest(&|said, is_own| match said {
+                Said::IsVip | Said::Listed(_) => is_own.then_some(None),
+                Said::Agrees | Said::Withdraws | Said::IsVipNoMore => None,
+            });
+            let taken = latest(&|said, is_own| match said {
+                Said::IsVipNoMore => is_own.then_some(None),
+                Said::Agrees | Said::Withdraws | Said::IsVip | Said::Listed(_) => None,
+            });
+            prop_assert_eq!(guest.vip_since, made.filter(|_| made > taken).map(day));
+        }
+    }
+
+    #[test]
+    fn a_list_that_says_no_day_undoes_nothing_that_was_ever_said_here() {
+        let mut imported = Imported {
+            store: store(true),
+            at: at(TODAY),
+            today: day(TODAY),
+            rows: vec![ImportedRow {
+                vid: Some(GUEST),
+                phone: None,
+                since: None,
+                consents: Some(true),
+            }],
+        };
+        let said = |imported: &Imported| imported.tally().words;
+        assert!(said(&imported).values().all(|word| word.at < at(1)));
+        assert_eq!(
+            imported.since(&imported.rows[0]),
+            day(TODAY),
+            "as a card shows it"
+        );
+        imported.rows[0].since = Some(day(2));
+        assert!(said(&imported).values().all(|word| word.at == at(2)));
     }
 }

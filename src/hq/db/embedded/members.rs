@@ -13,7 +13,8 @@ pub(super) fn hear(tx: &Transaction<'_>, tally: &MemberTally) -> rusqlite::Resul
         tx.prepare_cached(
             "insert into member_word (store, vid, about, value, at) values (?1, ?2, ?3, ?4, ?5)
              on conflict (store, vid, about) do update set value = excluded.value, at = excluded.at
-             where excluded.at > member_word.at",
+             where excluded.at > member_word.at
+                 or excluded.at = member_word.at and excluded.value is null",
         )?
         .execute(params![
             store.as_str(),
@@ -62,13 +63,23 @@ pub(super) fn of_store(db: &mut Connection, store: &StoreId) -> rusqlite::Result
         guests.seen(Vid::from_entropy(row.get(0)?), seen);
     }
     let mut words =
-        tx.prepare_cached("select vid, about, value from member_word where store = ?1")?;
+        tx.prepare_cached("select vid, about, value, at from member_word where store = ?1")?;
     let mut rows = words.query([store.as_str()])?;
     while let Some(row) = rows.next()? {
         let (about, value): (String, Option<String>) = (row.get(1)?, row.get(2)?);
-        if !guests.word(Vid::from_entropy(row.get(0)?), &about, value.as_deref()) {
+        let word = (value.as_deref(), time(row.get(3)?));
+        if !guests.word(Vid::from_entropy(row.get(0)?), &about, word) {
             return Err(corrupt(1, "no word on a guest"));
         }
+    }
+    let mut withdrawn = tx.prepare_cached(
+        "select elsewhere.vid, max(elsewhere.at) from member_word own
+         join member_word elsewhere on elsewhere.vid = own.vid and elsewhere.about = 'withdrawn'
+         where own.store = ?1 and own.about = 'consent' group by elsewhere.vid",
+    )?;
+    let mut rows = withdrawn.query([store.as_str()])?;
+    while let Some(row) = rows.next()? {
+        guests.withdrew(Vid::from_entropy(row.get(0)?), time(row.get(1)?));
     }
     let mut spent = tx.prepare_cached(
         "select vid, sum(fen) from spending
@@ -103,7 +114,7 @@ pub(super) fn import(db: &mut Connection, imported: &Imported) -> rusqlite::Resu
             imported.store.as_str(),
             phone,
             row.vid.map(Vid::to_bytes),
-            row.since.to_string(),
+            imported.since(row).to_string(),
             row.consents,
             imported.at.as_millisecond(),
         ])?;

@@ -28,7 +28,8 @@ pub(super) async fn hear(tx: &impl GenericClient, tally: &MemberTally) -> Answer
             "insert into member_word (store, vid, about, value, at)
              select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
              on conflict (store, vid, about) do update set value = excluded.value, at = excluded.at
-             where excluded.at > member_word.at",
+             where excluded.at > member_word.at
+                 or excluded.at = member_word.at and excluded.value is null",
             &[&stores, &vids, &about, &values, &times],
         )
         .await?;
@@ -78,11 +79,17 @@ pub(super) async fn of_store(db: &mut Object, store: &StoreId) -> Answer<Vec<Mem
         let days = u32::try_from(row.get::<_, i64>(1)).unwrap_or(u32::MAX);
         guests.seen(vid(row.get(0)), Seen { days, first, last });
     }
-    let sql = "select vid, about, value from member_word where store = $1";
+    let sql = "select vid, about, value, at from member_word where store = $1";
     for row in all(&tx, sql, &[&store.as_str()]).await? {
-        if !guests.word(vid(row.get(0)), row.get(1), row.get(2)) {
+        if !guests.word(vid(row.get(0)), row.get(1), (row.get(2), row.get(3))) {
             return Err(corrupt("a word on a guest"));
         }
+    }
+    let sql = "select elsewhere.vid, max(elsewhere.at) from member_word own
+               join member_word elsewhere on elsewhere.vid = own.vid and elsewhere.about = 'withdrawn'
+               where own.store = $1 and own.about = 'consent' group by elsewhere.vid";
+    for row in all(&tx, sql, &[&store.as_str()]).await? {
+        guests.withdrew(vid(row.get(0)), row.get(1));
     }
     let sql = "select vid, sum(fen)::bigint from spending
                where store = $1 and vid is not null and fen is not null and not undone group by vid";
@@ -110,7 +117,7 @@ pub(super) async fn import(db: &mut Object, imported: &Imported) -> Answer<()> {
     let phones = || imported.rows.iter().filter(|row| row.phone.is_some());
     let hashes: Vec<Option<&str>> = phones().map(|row| row.phone.as_deref()).collect();
     let vids: Vec<Option<Uuid>> = phones().map(|row| row.vid.map(uuid)).collect();
-    let since: Vec<Date> = phones().map(|row| row.since).collect();
+    let since: Vec<Date> = phones().map(|row| imported.since(row)).collect();
     let consents: Vec<Option<bool>> = phones().map(|row| row.consents).collect();
     run(
         &tx,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::bill::Fen;
 use crate::domain::command::Command;
-use crate::domain::event::{Bill, Redeem};
+use crate::domain::event::{Bill, Consent, Purpose, Redeem};
 use crate::domain::ids::{DeviceId, RedemptionId, StaffName};
 use crate::domain::members::{Birthday, BirthdayTold, Membership};
 use crate::hq::db::members::{Imported, ImportedRow, Reached};
@@ -13,6 +13,7 @@ of_every_ledger! {
     what_a_party_paid_is_its_guests_whichever_is_heard_of_first,
     a_vip_is_told_to_the_store_the_street_and_whoever_enrols_later_and_never_told_back,
     a_list_of_members_is_taken_in_whole_and_told_once,
+    what_was_said_since_a_list_was_made_stands_and_a_withdrawal_on_the_street_holds_in_every_store,
 }
 
 const GUEST: Vid = Vid::from_entropy([7; 16]);
@@ -165,12 +166,13 @@ async fn a_list_of_members_is_taken_in_whole_and_told_once(hq: &Scratch) {
     let row = |vid, phone: Option<&str>| ImportedRow {
         vid,
         phone: phone.map(str::to_owned),
-        since: date(2024, 3, 1),
+        since: Some(date(2024, 3, 1)),
         consents: Some(true),
     };
     let imported = Imported {
         store: store("SZ01"),
         at: now(),
+        today: date(2026, 12, 1),
         rows: vec![row(Some(GUEST), Some("ab")), row(None, Some("cd"))],
     };
     for _ in 0..2 {
@@ -185,4 +187,66 @@ async fn a_list_of_members_is_taken_in_whole_and_told_once(hq: &Scratch) {
         assert_eq!(told.len(), 1, "{told:?}");
         assert_eq!(told[0].since, date(2024, 3, 1));
     }
+}
+
+async fn what_was_said_since_a_list_was_made_stands_and_a_withdrawal_on_the_street_holds_in_every_store(
+    hq: &Scratch,
+) {
+    let (own, _) = hq.enrol(at_store("SZ01")).await;
+    let (street, _) = hq.enrol(Serves::Street).await;
+    let consent = || Consent {
+        vid: GUEST,
+        coupon: CouponId::from_entropy([1; 16]),
+        purpose: Purpose::Marketing,
+        version: 2,
+        words_hash: "0123456789abcdef".to_owned(),
+        words: None,
+    };
+    let earlier = now() - SignedDuration::from_hours(1);
+    let agreed = line(1, &store("SZ01"), earlier, Event::ConsentGiven(consent()));
+    let taken = line(2, &store("SZ01"), now(), Event::VipChanged(word(false, 5)));
+    let sent = examine(&at_store("SZ01"), vec![agreed, taken]);
+    hq.ledger
+        .ingest(delivery(own, stream(1), sent))
+        .await
+        .unwrap();
+    let guest = async || {
+        let mut guests = hq.ledger.members(store("SZ01")).await.unwrap();
+        assert_eq!(guests.len(), 1);
+        guests.remove(0)
+    };
+    assert!(guest().await.consents);
+
+    let taken_back = Event::ConsentWithdrawn(consent());
+    let again = Event::ConsentGiven(consent());
+    let later = now() + SignedDuration::from_hours(1);
+    let lines = vec![
+        line(1, &store("SZ02"), now(), taken_back),
+        line(2, &store("SZ02"), later, again),
+    ];
+    let sent = examine(&Serves::Street, lines);
+    hq.ledger
+        .ingest(delivery(street, stream(2), sent))
+        .await
+        .unwrap();
+    assert!(
+        !guest().await.consents,
+        "to the other store they agreed anew"
+    );
+
+    let row = ImportedRow {
+        vid: Some(GUEST),
+        phone: None,
+        since: Some(date(2024, 3, 1)),
+        consents: Some(true),
+    };
+    let imported = Imported {
+        store: store("SZ01"),
+        at: later,
+        today: date(2026, 12, 1),
+        rows: vec![row],
+    };
+    hq.ledger.import(imported).await.unwrap();
+    let guest = guest().await;
+    assert!(!guest.consents && guest.vip_since.is_none(), "{guest:?}");
 }

@@ -301,12 +301,13 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
     let row = |vid, phone: &str| ImportedRow {
         vid,
         phone: Some(phone.to_owned()),
-        since: date(2024, 3, 1),
+        since: Some(date(2024, 3, 1)),
         consents: Some(true),
     };
     let imported = Imported {
         store: store("SZ01"),
         at: now() + SignedDuration::from_secs(1),
+        today: date(2026, 12, 1),
         rows: vec![row(Some(diner()), "ab"), row(None, "cd")],
     };
     hq.ledger.import(imported).await.unwrap();
