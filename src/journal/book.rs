@@ -27,9 +27,9 @@ pub trait Book: Send + 'static {
     /// One by one, because all of them together may be as large as the book.
     fn take_changes(&mut self, take: &mut dyn FnMut(Change));
 
-    /// Whether what went since the last call must leave the disk with this checkpoint, and not only when its file
-    /// has grown: somebody asked to be forgotten.
-    fn has_forgotten(&mut self) -> bool {
+    /// Whether what has gone, and [`Self::take_changes`] has not shown yet, must leave the disk soon, and not only
+    /// when a checkpoint is due and its file has grown: somebody asked to be forgotten.
+    fn must_forget(&self) -> bool {
         false
     }
 }

@@ -197,8 +197,9 @@ impl Log {
         Ok(is_large(self).then_some(index))
     }
 
-    /// Where everything that counts is.
+    /// Where everything that counts is, with what no position stands behind yet.
     pub(super) fn index(&mut self) -> Result<Index, StorageError> {
+        self.out.flush()?;
         let index = Index::read(&self.path)?;
         self.live_bytes = index.live_bytes();
         Ok(index)

@@ -114,6 +114,9 @@ pub struct Options {
     /// After so many frames the projections are checkpointed as soon as nobody asks, and after four times as
     /// many in any case, which bounds the replay at start.
     pub checkpoint_frames: u64,
+    /// How long somebody who asked to be forgotten stays in the checkpoint, with whoever else asks meanwhile: a file
+    /// that is written anew for each of them would wear a router's flash out.
+    pub forget_within: Duration,
     /// How long what headquarters has is kept for one that loses it.
     pub kept_for: Duration,
     /// How much of that is kept at most; the oldest goes first.
@@ -155,6 +158,7 @@ impl Options {
             // A checkpoint costs nearly as many syncs as the commits it saves from being applied again, and
             // to apply so many takes a tenth of a second.
             checkpoint_frames: 5_000,
+            forget_within: Duration::from_secs(60),
             kept_for: Duration::from_hours(7 * 24),
             kept_bytes: 4 << 20,
             free_floor_bytes: 8 << 20,

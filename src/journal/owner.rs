@@ -2,7 +2,7 @@
 //!
 //! Promises that an answer is sent only after the frames of its commit are on stable storage; that after a
 //! storage error nobody in the commit hears of success, the databases are dropped and opened again, and the
-//! book is rebuilt; that an idle owner neither writes nor wakes up. When the thread ends, by `close` or by a
+//! book is rebuilt; that an idle owner neither writes nor wakes up, once whoever asked to be forgotten is. When the thread ends, by `close` or by a
 //! panic, every waiting caller is told, because their answer channels fall with it.
 
 use std::io::ErrorKind;
@@ -42,6 +42,8 @@ pub(super) struct Owner<B> {
     notes_since: Duration,
     /// There was a commit since a checkpoint was last tried, so that one that fails is not tried for ever.
     may_checkpoint: bool,
+    /// Since when somebody who asked to be forgotten is still in the checkpoint.
+    forgets_since: Option<Duration>,
     /// `None` after an error, until a request finds it can be opened again.
     store: Option<Store>,
     /// A database whose sync failed and whose file must be rewritten before it is opened again.
@@ -108,6 +110,7 @@ impl<B: Book> Owner<B> {
             notes: Vec::new(),
             notes_since: Duration::ZERO,
             may_checkpoint: false,
+            forgets_since: None,
             store: Some(store),
             doubtful,
             depths,
@@ -117,6 +120,8 @@ impl<B: Book> Owner<B> {
             _lock: lock,
         };
         owner.make_room();
+        // A power cut may have come before the last run could forget them.
+        owner.note_who_waits();
         owner.depths_changed();
         Ok((owner, seen))
     }
@@ -155,7 +160,11 @@ impl<B: Book> Owner<B> {
         if let Some(request) = self.carried.take() {
             return Ok(request);
         }
-        let waits = [self.notes_wait(), self.checkpoint_waits()];
+        let waits = [
+            self.notes_wait(),
+            self.checkpoint_waits(),
+            self.forgetting_waits(),
+        ];
         match waits.into_iter().flatten().min() {
             Some(wait) => self.requests.recv_timeout(wait),
             None => Ok(self.requests.recv()?),
@@ -175,9 +184,38 @@ impl<B: Book> Owner<B> {
         store.owes_checkpoint(&self.place).then_some(QUIET)
     }
 
+    fn forgetting_waits(&self) -> Option<Duration> {
+        let waited = self
+            .place
+            .clock
+            .since_boot()
+            .saturating_sub(self.forgets_since?);
+        Some(self.place.options.forget_within.saturating_sub(waited))
+    }
+
+    /// Whether the book has somebody to forget, and since when.
+    fn note_who_waits(&mut self) {
+        let now = self.place.clock.since_boot();
+        let must = self.store.is_some() && self.book.must_forget();
+        self.forgets_since = must.then(|| self.forgets_since.unwrap_or(now));
+    }
+
+    /// Has whoever asked to be forgotten leave the disk, once they have waited long enough.
+    fn forget_if_due(&mut self) {
+        if self.forgetting_waits().is_some_and(|rest| rest.is_zero()) {
+            // One that fails waits as long again: the file is opened anew and shows who asked.
+            self.forgets_since = None;
+            if let Err(error) = self.with_store(|store, book, _| store.checkpoint(book)) {
+                self.recover(&error);
+            }
+            self.note_who_waits();
+        }
+    }
+
     /// Nobody has asked for anything: the time for what can wait.
     fn when_quiet(&mut self) {
         self.write_notes();
+        self.forget_if_due();
         if self.checkpoint_waits().is_some() {
             self.may_checkpoint = false;
             if let Err(error) = self.with_store(|store, book, _| store.checkpoint(book)) {
@@ -306,6 +344,8 @@ impl<B: Book> Owner<B> {
         if let Err(error) = outcome {
             self.recover(&error);
         }
+        self.note_who_waits();
+        self.forget_if_due();
         self.write_notes();
         self.commits_unlooked += 1;
         if self.commits_unlooked >= LOOK_EVERY_COMMITS {

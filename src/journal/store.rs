@@ -186,7 +186,7 @@ impl Store {
 
     /// The book must hold nothing but durable frames.
     pub(super) fn checkpoint(&mut self, book: &mut impl Book) -> Result<(), StorageError> {
-        if self.unsaved_frames > 0 || self.moved {
+        if self.unsaved_frames > 0 || self.moved || book.must_forget() {
             let ends = [self.p0.ends(), self.p1.ends()].concat();
             self.views.checkpoint(book, &ends)?;
             self.unsaved_frames = 0;

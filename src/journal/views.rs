@@ -136,6 +136,7 @@ impl Views {
         book: &mut dyn Book,
         ends: &[(StreamId, u64)],
     ) -> Result<(), StorageError> {
+        let must_forget = book.must_forget();
         let (log, mut outcome) = (&mut self.log, Ok(()));
         book.take_changes(&mut |change| {
             if outcome.is_ok() {
@@ -143,14 +144,16 @@ impl Views {
             }
         });
         outcome?;
+        if must_forget {
+            // Only the new file says how far it is right: after a power cut before that, the frame with which
+            // somebody asked is shown again, and with it what is owed to them.
+            let index = log.index()?;
+            return self.copy(&index, ends);
+        }
         log.finish(ends)?;
         self.positions = ends.to_vec();
-        let index = if book.has_forgotten() {
-            Some(self.log.index()?)
-        } else {
-            self.log.worth_copying()?
-        };
-        index.map_or(Ok(()), |index| self.copy(&index))
+        let index = self.log.worth_copying()?;
+        index.map_or(Ok(()), |index| self.copy(&index, ends))
     }
 
     /// Whether the checkpoint contains the stream's frames up to `seq`.
@@ -187,11 +190,11 @@ impl Views {
         })
     }
 
-    /// Writes everything that counts to a generation of the next number.
-    fn copy(&mut self, index: &Index) -> Result<(), StorageError> {
+    /// Writes everything that counts to a generation of the next number, which is right up to `ends`.
+    fn copy(&mut self, index: &Index, ends: &[(StreamId, u64)]) -> Result<(), StorageError> {
         let ready = ready_number(self.ready.profile, self.ready.first + 1);
         let old = &self.log;
-        let fresh = Self::create(&self.dir, ready, self.positions.clone(), &mut |fresh| {
+        let fresh = Self::create(&self.dir, ready, ends.to_vec(), &mut |fresh| {
             fresh.copy_all(old, index)
         })?;
         let name = std::mem::replace(self, fresh).ready.dir_name();
@@ -385,7 +388,7 @@ mod tests {
         fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
             self.0.drain(..).for_each(take);
         }
-        fn has_forgotten(&mut self) -> bool {
+        fn must_forget(&self) -> bool {
             self.1
         }
     }
@@ -481,6 +484,31 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_forgotten_is_owed_by_the_frame_that_asked_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let stream = StreamId(Uuid::from_u128(7));
+        let (mut views, ..) = open(dir.path());
+        checkpoint(&mut views, vec![put(1, 1), put(2, 2)], &[(stream, 1)]);
+        // Something stands where the new file would be.
+        let next = ready_number(PROFILE, views.ready.first + 1).dir_name();
+        let next = dir.path().join(VIEWS).join(next);
+        fs_err::write(&next, "").unwrap();
+        let key = 1_u32.to_be_bytes().to_vec();
+        let gone = vec![Change::Delete { key }];
+        let forget = views.checkpoint(&mut Changes(gone, true), &[(stream, 2)]);
+        assert!(forget.is_err());
+        drop(views);
+
+        fs_err::remove_file(&next).unwrap();
+        let (_views, positions, _) = open(dir.path());
+        assert_eq!(
+            end_of(&positions, stream),
+            Some(1),
+            "the second is shown again"
+        );
+    }
+
+    #[test]
     fn a_file_that_grew_is_copied_to_a_smaller_one_with_all_its_entries() {
         let dir = tempfile::tempdir().unwrap();
         let stream = StreamId(Uuid::from_u128(7));
@@ -519,7 +547,8 @@ mod tests {
         assert_eq!(restored, wanted);
         // And after one copy more, which leaves the deleted ones out.
         let (_, index) = Log::open(log_of(dir.path()).parent().unwrap()).unwrap();
-        views.copy(&index).unwrap();
+        let ends = views.positions.clone();
+        views.copy(&index, &ends).unwrap();
         drop(views);
         assert_eq!(open(dir.path()).2, wanted);
     }

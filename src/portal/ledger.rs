@@ -132,7 +132,7 @@ pub struct Ledger {
     erased: Erased,
     erased_have_changed: bool,
     places: PlaceBook,
-    has_forgotten: bool,
+    must_forget: bool,
 }
 
 impl Ledger {
@@ -327,7 +327,7 @@ impl Book for Ledger {
         self.agreements = Agreements::default();
         self.erased = Erased::default();
         self.erased_have_changed = false;
-        self.has_forgotten = false;
+        self.must_forget = false;
         self.places.reset();
         self.days.write().reset();
     }
@@ -359,7 +359,7 @@ impl Book for Ledger {
             self.bookings.apply(occurrence);
             self.agreements.apply(occurrence);
             self.erased_have_changed |= self.erased.apply(occurrence);
-            self.has_forgotten |= matches!(occurrence.event, Event::EraseRequested(_));
+            self.must_forget |= matches!(occurrence.event, Event::EraseRequested(_));
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -385,6 +385,7 @@ impl Book for Ledger {
     }
 
     fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
+        self.must_forget = false;
         // A lock for each entry: nobody else writes in between, and no page waits for all of them.
         let changes = self.wallet.write().take_changes();
         for changed in changes {
@@ -430,8 +431,8 @@ impl Book for Ledger {
         }
     }
 
-    fn has_forgotten(&mut self) -> bool {
-        std::mem::take(&mut self.has_forgotten)
+    fn must_forget(&self) -> bool {
+        self.must_forget
     }
 }
 

@@ -69,6 +69,13 @@ impl Book for Shelf {
     fn take_changes(&mut self, take: &mut dyn FnMut(Change)) {
         self.changes.drain(..).for_each(take);
     }
+
+    /// Of whoever is a guest nothing stays.
+    fn must_forget(&self) -> bool {
+        let is_guest =
+            |change: &Change| matches!(change, Change::Delete { key } if key.starts_with(b"guest"));
+        self.changes.iter().any(is_guest)
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -284,6 +284,63 @@ async fn a_checkpoint_that_is_due_is_made_in_a_quiet_moment() {
     assert_eq!((shelf.applied, shelf.values.len()), (0, 3));
 }
 
+/// Whether any file of the checkpoint has these bytes.
+fn checkpoint_holds(shop: &Shop, text: &str) -> bool {
+    let files = crate::ops::files::read_tree(&shop.path("views")).unwrap();
+    let holds = |bytes: &Vec<u8>| bytes.windows(text.len()).any(|at| at == text.as_bytes());
+    files.values().any(holds)
+}
+
+/// A shop with a guest in its checkpoint.
+async fn shop_of_a_guest(forget_within: std::time::Duration) -> Shop {
+    let shop = Shop::with(|options| options.forget_within = forget_within);
+    let journal = shop.open();
+    capture(&journal, "guest=somebody").await.unwrap();
+    capture(&journal, "till=open").await.unwrap();
+    journal.close().await.unwrap();
+    assert!(checkpoint_holds(&shop, "somebody"));
+    shop
+}
+
+#[tokio::test]
+async fn a_guest_leaves_the_checkpoint_of_a_shop_where_nothing_else_happens() {
+    let shop = shop_of_a_guest(std::time::Duration::ZERO).await;
+    let journal = shop.open();
+    capture(&journal, "guest=").await.unwrap();
+    // Whoever is answered now came after it.
+    assert_eq!(look(&journal).await.values.len(), 1);
+    assert!(!checkpoint_holds(&shop, "somebody"));
+    drop(journal);
+    assert_eq!(look(&shop.open()).await.values.len(), 1);
+}
+
+#[tokio::test]
+async fn a_guest_leaves_the_checkpoint_after_a_power_cut_came_before_it() {
+    let mut shop = shop_of_a_guest(std::time::Duration::from_hours(1)).await;
+    let journal = shop.open();
+    capture(&journal, "guest=").await.unwrap();
+    look(&journal).await;
+    drop(journal);
+    assert!(
+        checkpoint_holds(&shop, "somebody"),
+        "the plug was pulled first"
+    );
+
+    shop.options.forget_within = std::time::Duration::ZERO;
+    shop.options.p1_delay = std::time::Duration::ZERO;
+    let journal = shop.open();
+    // Nobody asks for anything: the view is written in the same quiet moment.
+    journal.note(b"view".to_vec());
+    let mut depths = journal.outbox().depths();
+    depths
+        .wait_for(|depths| depths.p1.frames == 1)
+        .await
+        .unwrap();
+    look(&journal).await;
+    assert!(!checkpoint_holds(&shop, "somebody"));
+    assert_eq!(look(&journal).await.values.len(), 1);
+}
+
 #[tokio::test]
 async fn a_rush_that_does_not_end_gets_its_checkpoint_in_between() {
     let shop = Shop::with(|options| options.checkpoint_frames = 3);

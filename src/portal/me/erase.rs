@@ -1,7 +1,8 @@
 //! Being forgotten: a page that says what goes and what stays, and one tap on it.
 //!
-//! What the diner asks is one frame: that they asked, the agreement that ends with it, and the coupons that they
-//! want void. It empties this box's books of them at once, and travels to headquarters as every frame does.
+//! What the diner asks is one frame: that they asked, the agreement that ends with it, and the last of the coupons
+//! that they want void; the others of these are void in frames before it, as many as they need. It empties this
+//! box's books of them at once, and travels to headquarters as every frame does.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
 use crate::wire::frame::BootTime;
 
-/// With the longest ids they fit a small box's frame. Whoever holds more asks at the till.
+/// With the longest ids they fit a small box's frame.
 const MOST_VOIDED: usize = 8;
 
 #[derive(Debug, Deserialize)]
@@ -86,11 +87,17 @@ pub(super) async fn erase(
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
     };
-    match state
-        .journal
-        .commit(move |ledger| wish.decide(ledger))
-        .await
-    {
+    let outcome = loop {
+        let wish = wish.clone();
+        let decided = state.journal.commit(move |ledger| wish.decide(ledger));
+        match decided.await {
+            // Where it ends here, they ask again, and what is void stays so.
+            Ok(None) => {}
+            Ok(Some(became)) => break Ok(became),
+            Err(error) => break Err(error),
+        }
+    };
+    match outcome {
         Ok(became) => {
             let mut response = said(&state, &visitor, became);
             response.headers_mut().append(SET_COOKIE, clear(DINER));
@@ -108,6 +115,7 @@ enum Became {
 }
 
 /// On its way to the owner thread.
+#[derive(Clone)]
 struct Wish {
     vid: Vid,
     coupons: Coupons,
@@ -119,25 +127,30 @@ struct Wish {
 }
 
 impl Wish {
-    fn decide(self, ledger: &mut Ledger) -> Verdict<Became> {
+    /// None where there are more coupons than one frame holds: some are void then, and it is to be asked again.
+    fn decide(self, ledger: &mut Ledger) -> Verdict<Option<Became>> {
         let own = Own::in_ledger(ledger, self.vid);
         // Where a street gateway speaks for many stores, the one that the diner was in last.
         let latest = own.coupons.iter().max_by_key(|coupon| coupon.issued_at);
         let here = self.own.as_ref().or_else(|| Some(&latest?.store));
         let folder = here.and_then(|store| self.bundle.stores.get(store));
         let Some(folder) = folder.or_else(|| self.bundle.stores.values().next()) else {
-            return only_say(Became::Nothing);
+            return only_say(Some(Became::Nothing));
         };
         let now = self.clock.now();
         let wallet = ledger.wallet();
-        let voided = own
+        let mut voided: Vec<_> = own
             .coupons
             .iter()
             .filter(|_| self.coupons == Coupons::Void)
             .filter(|coupon| coupon.claim.not_after > now && !wallet.is_voided(coupon.claim.coupon))
             .filter_map(|coupon| wallet.void(coupon.claim.coupon, now))
-            .take(MOST_VOIDED)
-            .map(Event::CouponVoided);
+            .map(Event::CouponVoided)
+            .collect();
+        if voided.len() > MOST_VOIDED {
+            voided.truncate(MOST_VOIDED);
+            return write_all(self.boot_time, (&folder.store, now), voided, None);
+        }
         let withdrawn = own.receipt.iter().map(|receipt| {
             Event::ConsentWithdrawn(Consent {
                 words: None,
@@ -154,8 +167,8 @@ impl Wish {
             true => Became::Nothing,
             false => Became::Erased,
         };
-        let events: Vec<_> = voided.chain(withdrawn).chain([asked]).collect();
-        write_all(self.boot_time, (&folder.store, now), events, became)
+        let events: Vec<_> = voided.into_iter().chain(withdrawn).chain([asked]).collect();
+        write_all(self.boot_time, (&folder.store, now), events, Some(became))
     }
 }
 
@@ -184,4 +197,94 @@ struct ErasePage {
     coupons: String,
     booked: String,
     said: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::domain::event::Claim;
+    use crate::domain::ids::{
+        CampaignId, CouponId, FramePlace, Issuer, ShortCode, StreamId, TapId, TouchpointCode,
+    };
+    use crate::domain::text::Text;
+    use crate::journal::{Book, Profile};
+    use crate::ops::clock::TestClock;
+    use crate::ops::files::read_tree;
+
+    const GUEST: Vid = Vid::from_entropy([0x5a; 16]);
+
+    fn claim(n: u8, now: Timestamp) -> Event {
+        Event::Claim(Claim {
+            coupon: CouponId::from_entropy([n; 16]),
+            code: ShortCode::from_entropy(u64::from(n), 4, Issuer::Store),
+            campaign: CampaignId::parse("quiet-hours").unwrap(),
+            touchpoint: TouchpointCode::from_entropy(7),
+            tap: TapId::from_entropy([n; 16]),
+            vid: GUEST,
+            not_before: now,
+            not_after: now + SignedDuration::from_hours(24),
+            gift: Text::new("凉拌黄瓜", "cucumber salad"),
+            remember_until: now + SignedDuration::from_hours(48),
+            off_peak: false,
+        })
+    }
+
+    #[test]
+    fn however_many_coupons_somebody_holds_all_are_void_and_each_frame_fits_a_small_box() {
+        let chain = Path::new("tests/fixtures/chain");
+        let bundle = Bundle::from_folder(&read_tree(chain).unwrap()).unwrap();
+        let own = StoreId::parse("SZ01").unwrap();
+        let store = bundle.stores[&own].store.clone();
+        let now = "2026-12-01T07:30:00Z".parse().unwrap();
+        let (mut ledger, ..) = Ledger::new(Some(own.clone()));
+        let boot_time = BootTime { boot: 1, millis: 2 };
+        let mut at = FramePlace {
+            stream: StreamId::from_time_and_entropy(1, [1; 10]),
+            seq: 0,
+        };
+        let mut keep = |ledger: &mut Ledger, body: Vec<u8>| {
+            assert!(
+                body.len() <= Profile::Small.max_body_bytes(),
+                "{}",
+                body.len()
+            );
+            at.seq += 1;
+            ledger.apply(at, &body);
+        };
+        for n in 1..=20 {
+            let written = write_all(boot_time, (&store, now), [claim(n, now)], ());
+            keep(&mut ledger, written.body.unwrap());
+        }
+        let wish = Wish {
+            vid: GUEST,
+            coupons: Coupons::Void,
+            instead: Vid::from_entropy([0x77; 16]),
+            bundle: Arc::new(bundle),
+            own: Some(own),
+            clock: Arc::new(TestClock::at(now)),
+            boot_time,
+        };
+        let mut frames = 0;
+        let became = loop {
+            let verdict = wish.clone().decide(&mut ledger);
+            keep(&mut ledger, verdict.body.unwrap());
+            frames += 1;
+            if let Some(became) = verdict.answer {
+                break became;
+            }
+        };
+        assert_eq!((became, frames), (Became::Erased, 3));
+        let wallet = ledger.wallet();
+        assert!(!wallet.knows(GUEST));
+        for n in 1..=20 {
+            assert!(
+                wallet.is_voided(CouponId::from_entropy([n; 16])),
+                "coupon {n}"
+            );
+        }
+    }
 }
