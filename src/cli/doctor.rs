@@ -16,7 +16,7 @@ use crate::config::settings::{BundleFrom, GatewaySettings};
 use crate::config::written::Firewall;
 use crate::doctor::{
     self, Finding, Health, certificate, clock, dnsmasq, forwarding, identity, interface, internet,
-    names, offload, ports, state_dir, wall,
+    kept, names, offload, ports, state_dir, wall,
 };
 use crate::ops::clock::{Clock, SystemClock};
 use crate::portal::https::host_of;
@@ -46,7 +46,11 @@ fn run(given: &Given) -> anyhow::Result<()> {
 }
 
 async fn examine(settings: &GatewaySettings, now: Timestamp) -> Vec<Finding> {
-    let mut findings = vec![clock::check(now), state_dir::check(&settings.state_dir)];
+    let mut findings = vec![
+        clock::check(now),
+        state_dir::check(&settings.state_dir),
+        kept::check(&settings.state_dir),
+    ];
     if settings.bundle == BundleFrom::Hq {
         findings.push(identity::check(&identity_dir(&settings.state_dir), now));
     }

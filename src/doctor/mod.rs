@@ -12,6 +12,7 @@ pub mod garden;
 pub mod identity;
 pub mod interface;
 pub mod internet;
+pub mod kept;
 pub mod names;
 pub mod offload;
 pub mod ports;

@@ -152,7 +152,6 @@ async fn send(
     let vid = visitor.vid.unwrap_or(Vid::from_entropy(random()));
     match book(&state, &fields, wish, vid).await {
         Ok(Ok(id)) => {
-            metrics::count(metrics::BOOKINGS);
             move_up(&state).await;
             let mut response = visitor.see_other(&format!("/book/{id}"));
             let cookie = diner::remembered(&state, vid);
@@ -221,11 +220,11 @@ async fn book(
         match decided {
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(id)),
-            Ok(Some(booking)) => write(
-                own.boot_time(),
-                happening(store, now, said(booking)),
-                Ok(id),
-            ),
+            Ok(Some(booking)) => {
+                metrics::count(metrics::BOOKINGS);
+                let happened = happening(store, now, said(booking));
+                write(own.boot_time(), happened, Ok(id))
+            }
         }
     };
     let answer = state.journal.commit(decide).await;

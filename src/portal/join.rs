@@ -56,7 +56,9 @@ pub(super) async fn claim(
     };
     match state.journal.commit(move |ledger| tap.decide(ledger)).await {
         Ok(Ok(held)) => {
-            metrics::count(metrics::CLAIMS);
+            if held.is_new {
+                metrics::count(metrics::CLAIMS);
+            }
             let mut response = visitor.see_other(&format!("/c/{}", held.coupon));
             let cookie = diner::remembered(&state, held.vid);
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -85,6 +87,8 @@ struct Tap {
 struct Held {
     coupon: CouponId,
     vid: Vid,
+    /// It was claimed by this tap, and not by one before.
+    is_new: bool,
 }
 
 impl From<Coupon> for Held {
@@ -92,6 +96,7 @@ impl From<Coupon> for Held {
         Self {
             coupon: coupon.claim.coupon,
             vid: coupon.claim.vid,
+            is_new: false,
         }
     }
 }
@@ -134,6 +139,7 @@ impl Tap {
                 let held = Held {
                     coupon: claim.coupon,
                     vid: claim.vid,
+                    is_new: true,
                 };
                 let occurrence = happening(&folder.store, now, Event::Claim(*claim));
                 write(self.boot_time, occurrence, Ok(held))

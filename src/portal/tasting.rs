@@ -283,7 +283,6 @@ async fn send(
         }
         Err(apology) => return apology.page(&visitor),
     };
-    metrics::count(metrics::BOOKINGS);
     move_up(&state).await;
     let mut response = visitor.see_other(&format!("/book/{id}"));
     let cookie = diner::remembered(&state, vid);
@@ -326,6 +325,7 @@ async fn sign_up(
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(id)),
             Ok(Some(booking)) => {
+                metrics::count(metrics::BOOKINGS);
                 let happened = happening(&folder.store, now, said(booking));
                 write(own.boot_time(), happened, Ok(id))
             }

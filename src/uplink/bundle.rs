@@ -8,12 +8,12 @@
 //! <state dir>/bundle/left-out-b  the campaigns of that slot that the linter refused
 //! ```
 //!
-//! A bundle is written into the slot that is not in force, checked, and only then named in `current`; each
-//! file is replaced whole. After a power cut at any point the box has a bundle that it has checked. If the
+//! A bundle is written into the slot that is not in force, after the list of what is refused of it, and only then
+//! named in `current`; each file is replaced whole. After a power cut at any point the box has a bundle that it has checked. If the
 //! one in force cannot be read at start, the other is used.
 //!
 //! What was refused when a bundle was taken stays refused, and what ran then runs on after a restart with newer
-//! rules: they are asked once, when a bundle comes.
+//! rules: they are asked once, when a bundle comes, and again where the list cannot be read.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ impl Slots {
         for slot in [current, current.other()] {
             match fs_err::read(self.path(slot)).map(|bytes| self.check(&bytes, 0)) {
                 Ok(Ok(Opened { mut bundle, .. })) => {
-                    bundle.leave_out(&self.left_out(slot));
+                    self.leave_out(slot, &mut bundle);
                     return Some(bundle);
                 }
                 Ok(Err(error)) => {
@@ -127,20 +127,37 @@ impl Slots {
         let mut opened = self.check(bytes, running.version)?;
         let verdict = opened.bundle.leave_out_refused(running);
         let slot = self.current().map_or(Slot::A, Slot::other);
-        replace(&self.path(slot), bytes, Readers::OnlyUs)?;
         let lines = verdict.left_out.iter().map(|id| format!("{id}\n"));
         let lines: String = lines.collect();
         replace(&self.left_out_path(slot), lines.as_bytes(), Readers::OnlyUs)?;
+        replace(&self.path(slot), bytes, Readers::OnlyUs)?;
         let name = slot.letter().as_bytes();
         replace(&self.dir.join("current"), name, Readers::OnlyUs)?;
         Ok(Taken { opened, verdict })
     }
 
-    /// What was refused when the bundle in `slot` was taken; nothing by a version that had no linter.
-    fn left_out(&self, slot: Slot) -> Vec<CampaignId> {
-        let lines = fs_err::read_to_string(self.left_out_path(slot)).unwrap_or_default();
-        let ids = lines.lines().filter_map(|id| CampaignId::parse(id).ok());
-        ids.collect()
+    /// Leaves out what was refused when the bundle in `slot` was taken; nothing by a version that had no linter.
+    fn leave_out(&self, slot: Slot, bundle: &mut Bundle) {
+        let lines = fs_err::read_to_string(self.left_out_path(slot));
+        let read = lines.and_then(|lines| {
+            let ids = lines.lines().map(CampaignId::parse);
+            let ids = ids.collect::<Result<Vec<_>, _>>();
+            ids.map_err(|_| io::ErrorKind::InvalidData.into())
+        });
+        match read {
+            Ok(refused) => bundle.leave_out(&refused),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::error!(
+                    slot = slot.letter(),
+                    kind = %error.kind(),
+                    "what was refused of a kept bundle cannot be read; the linter is asked anew"
+                );
+                for fault in bundle.leave_out_refused(&Bundle::default()).faults {
+                    tracing::error!(%fault, "a campaign is refused and left out");
+                }
+            }
+        }
     }
 
     fn left_out_path(&self, slot: Slot) -> PathBuf {
@@ -271,6 +288,34 @@ mod tests {
         assert_eq!(taken.verdict.left_out, []);
         assert!(!taken.verdict.flagged.is_empty());
         assert_eq!(names(), ["quiet-hours", "share-to-moments"]);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_lets_nothing_run_that_the_linter_refuses() {
+        let slots = TestSlots::new();
+        let (bytes, pointer) = slots.bundle_with(1, "SZ01", &[GOOD, UNLAWFUL]);
+        slots.slots.take(&bytes, &pointer, &running(0)).unwrap();
+        let list = slots.dir.path().join("bundle/left-out-a");
+        for torn in [&b"\xff\xfe"[..], b"no id at all\n"] {
+            fs_err::write(&list, torn).unwrap();
+            let bundle = slots.slots.load().unwrap();
+            let ids: Vec<_> = bundle.campaigns.keys().map(CampaignId::as_str).collect();
+            assert_eq!(ids, ["quiet-hours"]);
+        }
+    }
+
+    #[test]
+    fn a_cut_after_the_list_leaves_the_bundle_that_was_in_force() {
+        let slots = TestSlots::new();
+        slots.take(1, 0).unwrap();
+        let (bytes, pointer) = slots.bundle_with(2, "SZ01", &[GOOD, UNLAWFUL]);
+        // Where the slot cannot be written, its list is there already, and nothing runs that it refuses.
+        fs_err::create_dir(slots.dir.path().join("bundle/slot-b")).unwrap();
+        let taken = slots.slots.take(&bytes, &pointer, &running(1));
+        assert_eq!(taken.unwrap_err().code(), "io");
+        let list = fs_err::read_to_string(slots.dir.path().join("bundle/left-out-b"));
+        assert_eq!(list.unwrap(), "share-to-moments\n");
+        assert_eq!(slots.version(), Some(1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::ops::files::{Readers, read_tree, replace};
-use crate::wire::bundle::{Bundle, campaign_file};
+use crate::wire::bundle::{Bundle, Files, campaign_file};
 
 /// Leaves out of `bundle`, which was read from `dir`, what the linter refuses and did not run here before.
 pub(super) fn leave_out_refused(
@@ -17,14 +17,31 @@ pub(super) fn leave_out_refused(
 ) -> io::Result<()> {
     let kept = state_dir.join("in-force");
     // At the first start nothing is kept, and what cannot be read does not run.
-    let files = read_tree(&kept).unwrap_or_default();
-    let running = Bundle::from_folder(&files).unwrap_or_default();
+    let read = match read_tree(&kept) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Files::new()),
+        read => read,
+    };
+    let files = read.as_ref().cloned().unwrap_or_default();
+    let running = Bundle::from_folder(&files).unwrap_or_else(|faults| {
+        for fault in &faults {
+            tracing::error!(%fault, "a campaign that ran before cannot be read, and none counts as such");
+        }
+        Bundle::default()
+    });
     let verdict = bundle.leave_out_refused(&running);
     for fault in &verdict.faults {
         tracing::error!(%fault, "a campaign is refused and left out");
     }
     for fault in &verdict.flagged {
         tracing::warn!(%fault, "a campaign that newer rules refuse runs on");
+    }
+    if let Err(error) = read {
+        // Nothing is written over it: whoever mends it has it back with the next start.
+        tracing::error!(
+            kind = %error.kind(),
+            "the campaigns that ran before cannot be read; what the linter refuses does not run until they can"
+        );
+        return Ok(());
     }
     fs_err::create_dir_all(kept.join("campaigns"))?;
     let in_force: Vec<String> = bundle.campaigns.keys().map(campaign_file).collect();
@@ -89,5 +106,19 @@ mod tests {
         assert_eq!(shop.start(), ["quiet-hours"]);
         shop.write("chain/campaigns/share-to-moments.toml", UNLAWFUL);
         assert_eq!(shop.start(), ["quiet-hours"], "it was stopped once");
+    }
+
+    #[test]
+    fn what_ran_before_and_cannot_be_read_does_not_run_until_it_can() {
+        let shop = TestShop::new();
+        shop.write("chain/campaigns/share-to-moments.toml", UNLAWFUL);
+        fs_err::create_dir_all(shop.dir.path().join("state/in-force/campaigns")).unwrap();
+        shop.write("state/in-force/campaigns/share-to-moments.toml", UNLAWFUL);
+        let unreadable = shop.dir.path().join("state/in-force/campaigns/other.toml");
+        // A link to itself can be read by nobody, whoever runs the test.
+        fs_err::os::unix::fs::symlink(&unreadable, &unreadable).unwrap();
+        assert!(shop.start().is_empty());
+        fs_err::remove_file(&unreadable).unwrap();
+        assert_eq!(shop.start(), ["share-to-moments"]);
     }
 }
