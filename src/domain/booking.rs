@@ -216,7 +216,12 @@ impl Booking {
     /// Whether its guest is still to come, `local` being now on the store's wall. One that nobody has seen to is over
     /// some hours after its time all the same.
     pub fn is_ahead(&self, local: DateTime) -> bool {
-        self.standing.is_ahead() && local.saturating_sub(LATE) < self.at
+        self.standing.is_ahead() && !self.is_over(local)
+    }
+
+    /// Whether nobody comes to it any more, however late.
+    pub fn is_over(&self, local: DateTime) -> bool {
+        self.at <= local.saturating_sub(LATE)
     }
 
     /// What lists go by: the half-hour, members of the VIP list first, and then whoever asked first.

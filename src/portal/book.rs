@@ -50,6 +50,9 @@ pub(super) struct Fields {
     pub(super) id: Option<BookingId>,
     #[serde(default)]
     pub(super) act: String,
+    /// How many changes of it the page showed.
+    #[serde(default)]
+    pub(super) rev: Option<u32>,
     /// There where the booking is to be changed.
     #[serde(default)]
     change: Option<String>,

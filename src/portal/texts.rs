@@ -89,7 +89,7 @@ texts! {
         fault_party fault_time fault_soon fault_far fault_closed fault_full fault_name fault_reach
         none_title none_text enough_title enough_text people code gift keep look again change cancel undo
         waiting waiting_text requested requested_text confirmed confirmed_text seated seated_text
-        no_show no_show_text cancelled cancelled_text moved_on no_room
+        no_show no_show_text cancelled cancelled_text moved_on no_room over one_place
     }
     bookings Bookings {
         title off nothing unanswered today coming settled vip

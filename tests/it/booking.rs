@@ -68,7 +68,11 @@ async fn word(phone: &mut Phone, path: &str, act: &str) -> Page {
 
 async fn staff_say(till: &mut Till, path: &str, act: &str) -> Page {
     let id = path.strip_prefix("/book/").unwrap();
-    let fields = [("id", id), ("act", act)];
+    let shown = list(till).await;
+    let row = shown.split_once(&format!("id=\"b{id}\"")).unwrap().1;
+    let (_, rev) = row.split_once("name=\"rev\" value=\"").unwrap();
+    let (rev, _) = rev.split_once('"').unwrap();
+    let fields = [("id", id), ("act", act), ("rev", rev)];
     till.phone.post("/counter/bookings", &fields).await.unwrap()
 }
 

@@ -67,6 +67,18 @@ pub struct Asked<'a> {
     pub codes: [u64; 8],
 }
 
+/// Whose word about a booking it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Speaker<'a> {
+    /// Whoever knows the booking's address.
+    Guest,
+    Staff {
+        name: &'a StaffName,
+        /// How many changes their list showed: they take back that word, and none that came after it.
+        saw: Option<u32>,
+    },
+}
+
 /// Why nothing is booked, or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -176,7 +188,7 @@ impl Bookings {
             return Ok(None);
         }
         self.check(asked.house, at, asked.party, None, asked.now)?;
-        self.check_diner(asked)?;
+        self.check_limits(asked.vid, asked.house.store, asked.now)?;
         self.begin(asked, at, Standing::Requested).map(Some)
     }
 
@@ -193,10 +205,7 @@ impl Bookings {
             return Ok(None);
         }
         let own = self.of_tasting(&asked.house.store.id, &tasting.id);
-        let mut mine = own.clone().filter(|booking| booking.vid == asked.vid);
-        if let Some(mine) = mine.find(|booking| booking.standing != Standing::Cancelled) {
-            return Err(Refused::Already(mine.id));
-        }
+        one_place(own.clone(), asked.vid)?;
         if tasting.sign_up(asked.house.store, asked.now) != SignUp::Open {
             return Err(Refused::SignUpClosed);
         }
@@ -205,7 +214,7 @@ impl Bookings {
         }
         let own_waiting = own.clone();
         tasting::check(tasting, code, own, maker)?;
-        self.check_diner(asked)?;
+        self.check_limits(asked.vid, asked.house.store, asked.now)?;
         let slot = Slot::Tasting(&tasting.id);
         // A place that has just come free is for whoever waits.
         let mut before_them = own_waiting.filter(|other| other.standing == Standing::Waiting);
@@ -263,11 +272,12 @@ impl Bookings {
         own.find(|booking| booking.code == code)
     }
 
-    fn check_diner(&self, asked: &Asked<'_>) -> Result<(), Refused> {
-        let local = asked.house.store.local(asked.now);
+    /// Whether a diner may have one more booking ahead in a store.
+    fn check_limits(&self, vid: Vid, store: &Store, now: Timestamp) -> Result<(), Refused> {
+        let local = store.local(now);
         let ahead = |booking: &&Booking| booking.is_ahead(local);
-        let of_one = self.of_diner(asked.vid).into_iter().filter(ahead);
-        let of_all = self.in_store(&asked.house.store.id).filter(ahead);
+        let of_one = self.of_diner(vid).into_iter().filter(ahead);
+        let of_all = self.in_store(&store.id).filter(ahead);
         match of_one.count() >= MOST_OPEN_OF_ONE || of_all.count() >= MOST {
             true => Err(Refused::Enough),
             false => Ok(()),
@@ -328,21 +338,30 @@ impl Bookings {
         }))
     }
 
-    /// Decides on a word about a booking, by a member of staff or by the guest. `Ok(None)`: it was said before.
+    /// Decides on a word about a booking. `Ok(None)`: it was said before.
     pub fn act(
         &self,
         id: BookingId,
         house: House<'_>,
         act: Act,
-        staff: Option<&StaffName>,
+        by: Speaker<'_>,
+        now: Timestamp,
     ) -> Result<Option<Booking>, Refused> {
         let known = self.own(id, &house.store.id)?;
         if known.is_done(act) {
             return Ok(None);
         }
-        if staff.is_none() && !known.is_for_guest(act) {
-            return Err(Refused::MovedOn);
-        }
+        let staff = match by {
+            Speaker::Guest => {
+                self.check_guest(known, house.store, act, now)?;
+                None
+            }
+            // Every other word says what becomes of the booking; this one means the last that they have seen.
+            Speaker::Staff { saw, .. } if act == Act::Undo && saw != Some(known.revision) => {
+                return Err(Refused::MovedOn);
+            }
+            Speaker::Staff { name, .. } => Some(name),
+        };
         let standing = known.after(act).ok_or(Refused::MovedOn)?;
         let needs_room = standing.holds_room() && !known.standing.holds_room();
         if needs_room && !self.has_room(house, known.slot(), known.party, None) {
@@ -355,6 +374,29 @@ impl Bookings {
             staff: staff.cloned(),
             ..known.clone()
         }))
+    }
+
+    /// Whether a guest may say it. To take a cancellation back is to ask again, within the same limits.
+    fn check_guest(
+        &self,
+        known: &Booking,
+        store: &Store,
+        act: Act,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        if !known.is_for_guest(act) {
+            return Err(Refused::MovedOn);
+        }
+        if act != Act::Undo {
+            return Ok(());
+        }
+        if known.is_over(store.local(now)) {
+            return Err(Refused::NotThen(NotThen::TooSoon));
+        }
+        if let Some(tasting) = &known.tasting {
+            one_place(self.of_tasting(&store.id, tasting), known.vid)?;
+        }
+        self.check_limits(known.vid, store, now)
     }
 
     /// The first of those who wait for whom there is room now: VIPs before others, then whoever asked first.
@@ -462,5 +504,14 @@ impl Bookings {
         });
         let ids = changed.into_iter().chain(gone);
         ids.map(|id| (id, self.all.get(&id))).collect()
+    }
+}
+
+/// Whether a diner has no place yet among the sign-ups for an event.
+fn one_place<'a>(mut sign_ups: impl Iterator<Item = &'a Booking>, vid: Vid) -> Result<(), Refused> {
+    let is_theirs = |other: &&Booking| other.vid == vid && other.standing != Standing::Cancelled;
+    match sign_ups.find(is_theirs) {
+        Some(theirs) => Err(Refused::Already(theirs.id)),
+        None => Ok(()),
     }
 }

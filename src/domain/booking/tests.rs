@@ -4,7 +4,7 @@ use jiff::civil::{DateTime, datetime};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::book::{Asked, Bookings, House, Refused};
+use super::book::{Asked, Bookings, House, Refused, Speaker};
 use super::rules::NotThen;
 use super::tasting::{BadCode, CodeMaker, SignUp, Tasting};
 use super::*;
@@ -97,9 +97,13 @@ impl Shop {
     }
 
     fn act(&mut self, guest: u8, act: Act, by_staff: bool) -> Result<Option<Booking>, Refused> {
+        let saw = self.book.get(id(guest)).map(|booking| booking.revision);
         let lin = lin();
-        let staff = by_staff.then_some(&lin);
-        let said = self.book.act(id(guest), self.house(), act, staff)?;
+        let by = match by_staff {
+            true => Speaker::Staff { name: &lin, saw },
+            false => Speaker::Guest,
+        };
+        let said = self.book.act(id(guest), self.house(), act, by, self.now)?;
         self.changed(said.clone());
         Ok(said)
     }
@@ -319,8 +323,47 @@ fn one_diner_books_three_times_ahead() {
             .map(|said| said.is_some())
     };
     assert_eq!(fourth(&shop), Err(Refused::Enough));
-    shop.act(2, Act::Cancel, true).unwrap();
+    shop.act(2, Act::Cancel, false).unwrap();
     assert_eq!(fourth(&shop), Ok(true));
+    let asked = Asked {
+        vid: Vid::from_entropy([7; 16]),
+        ..shop.asked(4, 2)
+    };
+    let said = shop.book.ask(&asked, tonight(21)).unwrap().unwrap();
+    shop.happen(Event::BookingRequested(Box::new(said)));
+    let again = shop.act(2, Act::Undo, false);
+    assert_eq!(again, Err(Refused::Enough), "the fourth by another way");
+    shop.act(2, Act::Undo, true).unwrap();
+}
+
+#[test]
+fn nobody_takes_back_a_cancellation_when_the_table_is_over() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    shop.act(1, Act::Cancel, false).unwrap();
+    shop.now += SignedDuration::from_hours(10);
+    let late = Err(Refused::NotThen(NotThen::TooSoon));
+    assert_eq!(shop.act(1, Act::Undo, false), late);
+}
+
+#[test]
+fn staff_take_back_the_word_they_saw_and_no_later_one() {
+    let mut shop = Shop::open();
+    shop.ask(1, 2, tonight(19)).unwrap();
+    shop.act(1, Act::Confirm, true).unwrap();
+    let saw = shop.book.get(id(1)).map(|booking| booking.revision);
+    shop.act(1, Act::Seat, true).unwrap();
+    let other_till = |shop: &Shop, saw| {
+        let lin = lin();
+        let by = Speaker::Staff { name: &lin, saw };
+        shop.book
+            .act(id(1), shop.house(), Act::Undo, by, shop.now)
+            .map(|said| said.map(|booking| booking.standing))
+    };
+    assert_eq!(other_till(&shop, saw), Err(Refused::MovedOn));
+    assert_eq!(other_till(&shop, None), Err(Refused::MovedOn));
+    let now = shop.book.get(id(1)).map(|booking| booking.revision);
+    assert_eq!(other_till(&shop, now), Ok(Some(Standing::Confirmed)));
 }
 
 #[test]
@@ -402,6 +445,27 @@ fn a_code_invites_once_and_everybody_with_a_place_passes_on_their_own() {
         .book
         .sign_up(&again, &shop.tastings[0], Some(listed(3)), &Maker);
     assert_eq!(again, Err(Refused::Already(id(4))), "one person, one place");
+}
+
+#[test]
+fn a_cancelled_place_is_not_taken_back_beside_a_new_one() {
+    let mut shop = Shop::open();
+    shop.tastings[0].by_invitation = false;
+    let theirs = Vid::from_entropy([7; 16]);
+    for booking in [1, 2] {
+        let asked = Asked {
+            vid: theirs,
+            ..shop.asked(booking, 1)
+        };
+        let said = shop.book.sign_up(&asked, &shop.tastings[0], None, &Maker);
+        let said = said.unwrap().unwrap();
+        shop.happen(Event::EventRsvp(Box::new(said)));
+        if booking == 1 {
+            shop.act(1, Act::Cancel, false).unwrap();
+        }
+    }
+    let again = shop.act(1, Act::Undo, false);
+    assert_eq!(again, Err(Refused::Already(id(2))), "one person, one place");
 }
 
 #[test]

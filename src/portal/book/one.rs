@@ -11,7 +11,7 @@ use jiff::civil::DateTime;
 
 use super::chooser::in_short;
 use super::{Fields, move_up, said};
-use crate::domain::booking::book::{Bookings, Refused};
+use crate::domain::booking::book::{Bookings, Refused, Speaker};
 use crate::domain::booking::tasting::{CodeMaker as _, InviteCode};
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::clock;
@@ -62,11 +62,12 @@ pub(super) async fn act(
         let Some(folder) = store.and_then(|store| bundle.stores.get(store)) else {
             return only_say(Err(Refused::Unknown));
         };
-        match bookings.act(id, folder.house(), act, None) {
+        let now = own.now();
+        match bookings.act(id, folder.house(), act, Speaker::Guest, now) {
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(())),
             Ok(Some(booking)) => {
-                let happened = happening(&folder.store, own.now(), said(booking));
+                let happened = happening(&folder.store, now, said(booking));
                 write(own.boot_time(), happened, Ok(()))
             }
         }
@@ -86,14 +87,14 @@ pub(super) async fn act(
 pub(in crate::portal) fn why_not(t: &Texts, refused: Refused) -> &str {
     match refused {
         Refused::Full => &t.no_room,
+        Refused::NotThen(_) => &t.over,
+        Refused::Enough => &t.enough_text,
+        Refused::Already(_) => &t.one_place,
         Refused::NotHere
-        | Refused::NotThen(_)
         | Refused::TooLarge
-        | Refused::Enough
         | Refused::Unknown
         | Refused::SignUpClosed
         | Refused::BadCode(_)
-        | Refused::Already(_)
         | Refused::MovedOn => &t.moved_on,
     }
 }

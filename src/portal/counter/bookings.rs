@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 
-use crate::domain::booking::book::Refused;
+use crate::domain::booking::book::{Refused, Speaker};
 use crate::domain::booking::tasting::Tasting;
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::business_day;
@@ -74,14 +74,18 @@ pub(super) async fn check_in(
             return only_say(Ok(None));
         };
         let was_in = booking.standing == Standing::Seated;
-        let bookings = ledger.bookings();
-        match bookings.act(booking.id, folder.house(), Act::Seat, Some(&staff)) {
+        let (bookings, now) = (ledger.bookings(), own.now());
+        let by = Speaker::Staff {
+            name: &staff,
+            saw: None,
+        };
+        match bookings.act(booking.id, folder.house(), Act::Seat, by, now) {
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(Some((booking, was_in)))),
             Ok(Some(seated)) => {
                 let events = [said(seated)];
                 let answer = Ok(Some((booking, was_in)));
-                write_all(own.boot_time(), (&folder.store, own.now()), events, answer)
+                write_all(own.boot_time(), (&folder.store, now), events, answer)
             }
         }
     };
@@ -117,9 +121,9 @@ pub(super) async fn act(
 ) -> Response {
     let asked = form.ok().and_then(|Form(fields)| {
         let act = Act::named(&fields.act)?;
-        Some((fields.id?, act, fields.event))
+        Some((fields.id?, act, fields.rev, fields.event))
     });
-    let Some((id, act, event)) = asked else {
+    let Some((id, act, saw, event)) = asked else {
         return Apology::Incomplete.page(&signed_in.visitor);
     };
     let fresh = Fresh {
@@ -129,7 +133,10 @@ pub(super) async fn act(
     };
     let (own, bundle, staff) = (state.clone(), state.bundle(), signed_in.staff.clone());
     let decide = move |ledger: &mut Ledger| match own.own_store(&bundle) {
-        Some(folder) => decide(&own, (&bundle, folder), ledger, (id, act, &staff), fresh),
+        Some(folder) => {
+            let by = Speaker::Staff { name: &staff, saw };
+            decide(&own, (&bundle, folder), ledger, (id, act, by), fresh)
+        }
         None => only_say(Err(Refused::NotHere)),
     };
     match state.journal.commit(decide).await {
@@ -153,12 +160,12 @@ fn decide(
     state: &State,
     (bundle, folder): (&Bundle, &StoreFolder),
     ledger: &Ledger,
-    (id, act, staff): (BookingId, Act, &StaffName),
+    (id, act, by): (BookingId, Act, Speaker<'_>),
     fresh: Fresh,
 ) -> Verdict<Result<(), Refused>> {
-    let store = &folder.store;
+    let (store, now) = (&folder.store, state.now());
     let bookings = ledger.bookings();
-    let mut booking = match bookings.act(id, folder.house(), act, Some(staff)) {
+    let mut booking = match bookings.act(id, folder.house(), act, by, now) {
         Err(refused) => return only_say(Err(refused)),
         Ok(None) => return only_say(Ok(())),
         Ok(Some(booking)) => booking,
@@ -171,7 +178,7 @@ fn decide(
         events.extend(claim);
     }
     events.push(said(booking));
-    write_all(state.boot_time(), (store, state.now()), events, Ok(()))
+    write_all(state.boot_time(), (store, now), events, Ok(()))
 }
 
 /// The coupon that comes with a booking, and its claim where it is new. None where the campaign gives nothing to
@@ -229,6 +236,7 @@ struct Group<'a> {
 /// A booking as staff see it.
 struct Row {
     id: BookingId,
+    revision: u32,
     when: String,
     people: String,
     name: String,
@@ -384,6 +392,7 @@ fn row(bundle: &Bundle, booking: &Booking, today: Date, language: Language) -> R
     });
     Row {
         id: booking.id,
+        revision: booking.revision,
         when: when(booking, language),
         people: people(booking, &all.book),
         name: booking.name.as_str().to_owned(),
