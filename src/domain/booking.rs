@@ -8,6 +8,7 @@
 pub mod book;
 pub mod rules;
 pub mod tasting;
+mod used;
 
 use std::fmt;
 

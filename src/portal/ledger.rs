@@ -55,6 +55,9 @@ const MEMBERS: &str = "member ";
 /// What stands before the keys of the bookings.
 const BOOKINGS: &str = "booking ";
 
+/// What stands before the keys of used invitation codes.
+const USED_CODES: &str = "invited ";
+
 /// What stands before the keys of the agreements.
 const CONSENT: &str = "consent ";
 
@@ -230,6 +233,9 @@ impl Ledger {
             self.agreements.restore(read(value)?);
         } else if after(BOOKINGS).is_some() {
             self.bookings.restore(read(value)?);
+        } else if let Some(code) = after(USED_CODES) {
+            let [code, at] = [code, value].map(std::str::from_utf8);
+            return self.bookings.restore_used(code.ok()?, at.ok()?);
         } else if after(PLACES).is_some() {
             self.places.restore(read(value)?);
         } else if key == COMMANDS {
@@ -416,6 +422,9 @@ impl Book for Ledger {
         }
         for (id, booking) in self.bookings.take_changes(steady) {
             take(change(named(BOOKINGS, &id), booking.map(json)));
+        }
+        for (code, at) in self.bookings.take_used(steady) {
+            take(change(named(USED_CODES, &code), at.map(String::into_bytes)));
         }
         let today = business_day(steady.to_zoned(TimeZone::UTC).datetime());
         let guests = self.members.write().take_changes(today);

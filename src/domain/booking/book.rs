@@ -4,8 +4,9 @@
 //! once it is in the journal. Taking in an event a second time is harmless. It promises that no half-hour ever
 //! holds more parties, or more people, than the store's rules allow at the moment of each decision.
 //!
-//! It is bounded: a day that has been over for a week is forgotten, and a store has [`MOST`] bookings ahead. One
-//! diner has few of them open, so nobody fills a shop with a phone.
+//! It is bounded: a day that has been over for a week is forgotten, a store has [`MOST`] bookings ahead, and beside
+//! them [`MOST_CANCELLED`] are kept that their guests cancelled. One diner has few of them open, and cancels few, so
+//! nobody fills a shop with a phone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rules::{NotThen, Room};
 use super::tasting::{self, BadCode, CodeMaker, InviteCode, SignUp, Tasting};
+use super::used::UsedCodes;
 use super::{Act, Booking, GuestName, Slot, Standing};
 use crate::domain::bill::Party;
 use crate::domain::event::{Event, Occurrence};
@@ -26,6 +28,12 @@ const MOST: usize = 1_000;
 
 /// A family's dinners; somebody who needs more speaks to the shop.
 const MOST_OPEN_OF_ONE: usize = 3;
+
+/// Somebody who cancels more tables that are still to come plays.
+const MOST_CANCELLED_OF_ONE: usize = 10;
+
+/// What a checkpoint keeps of cancelled bookings for those who open their pages.
+const MOST_CANCELLED: usize = 500;
 
 /// Guest and staff look back this far, whatever zone the store is in.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(8 * 24);
@@ -109,6 +117,8 @@ pub struct Bookings {
     all: BTreeMap<BookingId, Booking>,
     /// Those that the checkpoint does not hold as they are.
     dirty: BTreeSet<BookingId>,
+    /// Invitation codes of bookings that are gone.
+    used: UsedCodes,
 }
 
 impl Bookings {
@@ -188,7 +198,7 @@ impl Bookings {
             return Ok(None);
         }
         self.check(asked.house, at, asked.party, None, asked.now)?;
-        self.check_limits(asked.vid, asked.house.store, asked.now)?;
+        self.check_asker(asked)?;
         self.begin(asked, at, Standing::Requested).map(Some)
     }
 
@@ -213,8 +223,9 @@ impl Bookings {
             return Err(Refused::TooLarge);
         }
         let own_waiting = own.clone();
-        tasting::check(tasting, code, own, maker)?;
-        self.check_limits(asked.vid, asked.house.store, asked.now)?;
+        let is_used = code.is_some_and(|code| self.is_used(&asked.house.store.id, tasting, code));
+        tasting::check(tasting, code.map(|code| (code, is_used)), own, maker)?;
+        self.check_asker(asked)?;
         let slot = Slot::Tasting(&tasting.id);
         // A place that has just come free is for whoever waits.
         let mut before_them = own_waiting.filter(|other| other.standing == Standing::Waiting);
@@ -240,6 +251,13 @@ impl Bookings {
         all.filter(move |booking| {
             booking.store == *store && booking.tasting.as_ref() == Some(tasting)
         })
+    }
+
+    /// Whether somebody has used a code, whatever became of them since.
+    pub fn is_used(&self, store: &StoreId, tasting: &Tasting, code: InviteCode) -> bool {
+        let mut sign_ups = self.of_tasting(store, &tasting.id);
+        sign_ups.any(|booking| booking.invited_with == Some(code))
+            || self.used.contains(store, &tasting.id, code)
     }
 
     /// How many people have a place at an event, and how many sign-ups wait for one.
@@ -270,6 +288,21 @@ impl Bookings {
     ) -> Option<&'a Booking> {
         let mut own = self.of_tasting(store, tasting);
         own.find(|booking| booking.code == code)
+    }
+
+    /// Whether somebody may ask for one more.
+    fn check_asker(&self, asked: &Asked<'_>) -> Result<(), Refused> {
+        let (store, now) = (asked.house.store, asked.now);
+        let local = store.local(now);
+        let cancelled = self.of_diner(asked.vid).into_iter().filter(|booking| {
+            booking.standing == Standing::Cancelled
+                && booking.staff.is_none()
+                && !booking.is_over(local)
+        });
+        match cancelled.count() >= MOST_CANCELLED_OF_ONE {
+            true => Err(Refused::Enough),
+            false => self.check_limits(asked.vid, store, now),
+        }
     }
 
     /// Whether a diner may have one more booking ahead in a store.
@@ -469,8 +502,10 @@ impl Bookings {
             booking
         } else if let Event::EraseRequested(erased) = &occurrence.event {
             let theirs: Vec<_> = self.of_diner(erased.vid).iter().map(|one| one.id).collect();
-            self.all.retain(|id, _| !theirs.contains(id));
-            self.dirty.extend(theirs);
+            for id in theirs {
+                self.drop_out(id);
+                self.dirty.insert(id);
+            }
             return;
         } else {
             return;
@@ -482,29 +517,59 @@ impl Bookings {
         }
     }
 
+    /// Lets go of a booking; that its code was used is remembered without it.
+    fn drop_out(&mut self, id: BookingId) {
+        if let Some(booking) = self.all.remove(&id) {
+            self.used.remember(&booking);
+        }
+    }
+
     /// Takes back an entry of the checkpoint.
     pub fn restore(&mut self, booking: Booking) {
         self.all.insert(booking.id, booking);
     }
 
+    /// Takes back a used code of the checkpoint; none where it cannot be read.
+    pub fn restore_used(&mut self, key: &str, value: &str) -> Option<()> {
+        self.used.restore(key, value)
+    }
+
     /// The bookings that have changed since the last call, by their ids: none for one that is gone. Those whose day
-    /// was over a week before `steady` leave; only such as an earlier checkpoint held, so that no log brings them
-    /// back.
+    /// was over a week before `steady` leave, and the oldest of too many that are cancelled; only such as an earlier
+    /// checkpoint held, so that no log brings them back.
     pub fn take_changes(&mut self, steady: Timestamp) -> Vec<(BookingId, Option<&Booking>)> {
-        let over = steady.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
-        let over = TimeZone::UTC.to_datetime(over);
+        let over = long_over(steady);
         let changed = std::mem::take(&mut self.dirty);
-        let mut gone = Vec::new();
-        self.all.retain(|id, booking| {
-            let stays = booking.at >= over || changed.contains(id);
-            if !stays {
-                gone.push(*id);
+        let held = self.all.values().filter(|one| !changed.contains(&one.id));
+        let (mut leaving, mut staying) = (Vec::new(), Vec::new());
+        for booking in held {
+            if booking.at < over {
+                leaving.push(booking.id);
+            } else if booking.standing == Standing::Cancelled && booking.staff.is_none() {
+                staying.push((booking.asked_at, booking.id));
             }
-            stays
-        });
-        let ids = changed.into_iter().chain(gone);
+        }
+        staying.sort_unstable();
+        let too_many = staying.len().saturating_sub(MOST_CANCELLED);
+        leaving.extend(staying.drain(..too_many).map(|(_, id)| id));
+        for id in &leaving {
+            self.drop_out(*id);
+        }
+        let ids = changed.into_iter().chain(leaving);
         ids.map(|id| (id, self.all.get(&id))).collect()
     }
+
+    /// The used codes that have changed since the last call, each with whether it is still kept. What
+    /// [`Bookings::take_changes`] let go of is among them, so it is asked first.
+    pub fn take_used(&mut self, steady: Timestamp) -> Vec<(String, Option<String>)> {
+        self.used.take_changes(long_over(steady))
+    }
+}
+
+/// Whose day was before this is forgotten.
+fn long_over(steady: Timestamp) -> DateTime {
+    let over = steady.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+    TimeZone::UTC.to_datetime(over)
 }
 
 /// Whether a diner has no place yet among the sign-ups for an event.

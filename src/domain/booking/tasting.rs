@@ -138,23 +138,20 @@ pub enum BadCode {
     Used,
 }
 
-/// Whether `code` invites to `tasting`, beside the sign-ups that are known.
+/// Whether a code, of which it is known whether somebody has used it, invites to `tasting`; `known` are its sign-ups.
 pub(super) fn check<'b>(
     tasting: &Tasting,
-    code: Option<InviteCode>,
-    known: impl Iterator<Item = &'b Booking> + Clone,
+    code: Option<(InviteCode, bool)>,
+    known: impl Iterator<Item = &'b Booking>,
     maker: &dyn CodeMaker,
 ) -> Result<(), BadCode> {
-    let Some(code) = code else {
-        return match tasting.by_invitation {
-            true => Err(BadCode::Missing),
-            false => Ok(()),
-        };
+    let code = match code {
+        // For ever, also where whoever used it has cancelled, which they can take back, or is forgotten.
+        Some((_, true)) => return Err(BadCode::Used),
+        Some((code, false)) => code,
+        None if tasting.by_invitation => return Err(BadCode::Missing),
+        None => return Ok(()),
     };
-    // For ever, also where whoever used it has cancelled: they can take that back.
-    if known.clone().any(|other| other.invited_with == Some(code)) {
-        return Err(BadCode::Used);
-    }
     let mut hosts = known.filter(|host| {
         // Those who wait have nothing to pass on yet.
         matches!(host.standing, Standing::Confirmed | Standing::Seated)

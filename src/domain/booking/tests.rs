@@ -8,7 +8,7 @@ use super::book::{Asked, Bookings, House, Refused, Speaker};
 use super::rules::NotThen;
 use super::tasting::{BadCode, CodeMaker, SignUp, Tasting};
 use super::*;
-use crate::domain::event::{Event, Occurrence};
+use crate::domain::event::{EraseRequested, Event, Occurrence};
 use crate::domain::ids::Issuer;
 use crate::domain::store::Store;
 use crate::domain::wallet::moment_at;
@@ -163,7 +163,12 @@ impl Shop {
     fn restart(&mut self) {
         let mut again = Bookings::default();
         for (_, booking) in self.book.take_changes(Timestamp::MIN) {
-            again.restore(booking.unwrap().clone());
+            if let Some(booking) = booking {
+                again.restore(booking.clone());
+            }
+        }
+        for (code, at) in self.book.take_used(Timestamp::MIN) {
+            again.restore_used(&code, &at.unwrap()).unwrap();
         }
         for occurrence in &self.log {
             again.apply(occurrence);
@@ -445,6 +450,65 @@ fn a_code_invites_once_and_everybody_with_a_place_passes_on_their_own() {
         .book
         .sign_up(&again, &shop.tastings[0], Some(listed(3)), &Maker);
     assert_eq!(again, Err(Refused::Already(id(4))), "one person, one place");
+}
+
+#[test]
+fn a_code_of_a_guest_who_is_forgotten_is_not_good_again() {
+    let mut shop = Shop::open();
+    shop.invite(1, listed(1)).unwrap();
+    shop.happen(Event::EraseRequested(EraseRequested {
+        vid: Vid::from_entropy([1; 16]),
+        instead: Vid::from_entropy([9; 16]),
+        passed_on: false,
+    }));
+    let used = |shop: &mut Shop| shop.invite(2, listed(1)) == Err(Refused::BadCode(BadCode::Used));
+    assert_eq!(shop.book.get(id(1)), None);
+    assert!(used(&mut shop));
+    shop.restart();
+    assert!(used(&mut shop), "the checkpoint knows the code");
+    shop.log.clear();
+    shop.book.take_used(shop.now);
+    let later = shop.now + SignedDuration::from_hours(13 * 24);
+    let gone = shop.book.take_used(later);
+    assert_eq!(gone.len(), 1, "and for a week after the event");
+    assert!(gone.iter().all(|(_, at)| at.is_none()));
+}
+
+#[test]
+fn one_diner_cancels_ten_times_and_the_book_keeps_the_last_of_many() {
+    let mut shop = Shop::open();
+    let theirs = Vid::from_entropy([7; 16]);
+    let ask = |shop: &Shop, booking| {
+        let asked = Asked {
+            vid: theirs,
+            codes: std::array::from_fn(|n| u64::from(booking) * 8 + n as u64),
+            ..shop.asked(booking, 2)
+        };
+        shop.book.ask(&asked, tonight(19))
+    };
+    for booking in 1..=10 {
+        let said = ask(&shop, booking).unwrap().unwrap();
+        shop.happen(Event::BookingRequested(Box::new(said)));
+        shop.act(booking, Act::Cancel, false).unwrap();
+    }
+    assert_eq!(ask(&shop, 11), Err(Refused::Enough));
+    let one = shop.book.get(id(1)).unwrap().clone();
+    for many in 0..600_u32 {
+        let mut entropy = [0xff; 16];
+        entropy[..4].copy_from_slice(&many.to_be_bytes());
+        shop.happen(Event::BookingChanged(Box::new(Booking {
+            id: BookingId::from_entropy(entropy),
+            vid: Vid::from_entropy(entropy),
+            asked_at: one.asked_at + SignedDuration::from_secs(many.into()),
+            ..one.clone()
+        })));
+    }
+    let kept = |shop: &Shop| shop.book.of_store(&shop.store.id).len();
+    assert_eq!(shop.book.take_changes(shop.now).len(), 610);
+    assert_eq!(kept(&shop), 610, "no log brings one back that has left");
+    assert_eq!(shop.book.take_changes(shop.now).len(), 110);
+    assert_eq!(kept(&shop), 500);
+    assert_eq!(shop.book.get(id(1)), None, "the oldest leave first");
 }
 
 #[test]

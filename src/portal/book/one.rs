@@ -258,8 +258,7 @@ fn to_pass_on(bundle: &Bundle, bookings: &Bookings, booking: &Booking) -> Vec<(I
         return Vec::new();
     };
     let codes = (0..tasting.codes_per_guest).map(|n| Codes.of_guest(booking.id, n));
-    let all = bookings.of_store(&booking.store);
-    let is_used = |code| all.iter().any(|other| other.invited_with == Some(code));
+    let is_used = |code| bookings.is_used(&booking.store, tasting, code);
     codes.map(|code| (code, is_used(code))).collect()
 }
 
