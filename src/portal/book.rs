@@ -6,6 +6,7 @@
 //! it, as with a coupon. A name is never logged.
 
 mod chooser;
+mod moving_up;
 mod one;
 
 use axum::Router;
@@ -33,6 +34,7 @@ use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 use chooser::Faults;
+pub(super) use moving_up::{follow, move_up, move_up_in};
 pub(super) use one::{Line, at_time, gift, lines, people, when, why_not};
 
 pub(super) fn routes() -> Router<State> {
@@ -277,32 +279,6 @@ async fn refuse(state: &State, visitor: &Visitor, fields: &Fields, refused: Refu
         ..Faults::default()
     };
     chooser::page(state, visitor, fields, faults).await
-}
-
-/// Lets those move up who wait for what has become free, one frame for each. What a crash leaves undone the next
-/// decision does.
-pub(super) async fn move_up(state: &State) {
-    loop {
-        let (own, bundle) = (state.clone(), state.bundle());
-        let decide = move |ledger: &mut Ledger| {
-            let now = own.now();
-            let next = own.own_store(&bundle).and_then(|folder| {
-                let next = ledger.bookings().next_up(folder.house(), now)?;
-                Some((&folder.store, next))
-            });
-            match next {
-                Some((store, next)) => {
-                    write(own.boot_time(), happening(store, now, said(next)), true)
-                }
-                None => only_say(false),
-            }
-        };
-        let moved = state.journal.commit(decide).await;
-        // A journal that cannot write has said so where the decision before was made.
-        if !moved.unwrap_or(false) {
-            return;
-        }
-    }
 }
 
 /// A booking, once everything that was decided before is on stable storage.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+use super::book::move_up_in;
 use super::boot_time;
 use super::ledger::{Ledger, only_say};
 use crate::domain::command::{Command, CommandDone, Cursor, Outcome};
@@ -63,6 +64,7 @@ impl Commands {
         let folder = own.or_else(|| bundle.stores.values().next());
         let store = folder.ok_or(NotKept::NoStore)?.store.clone();
         let is_gone = named.is_some_and(|named| *named != store.id);
+        let is_erasure = matches!(command, Some(Command::ErasePerson(_)));
         let (item, clock, boot) = (item.clone(), Arc::clone(&self.clock), self.boot);
         let settled = self.journal.commit(move |ledger| {
             let now = clock.now();
@@ -85,7 +87,13 @@ impl Commands {
                 answer: outcome,
             }
         });
-        Ok(settled.await?)
+        let outcome = settled.await?;
+        // Their tables are free.
+        if let Some(store) = self.store.as_ref().filter(|_| is_erasure) {
+            let clock = (&self.clock, self.boot);
+            move_up_in(&self.journal, (store, &bundle), clock).await;
+        }
+        Ok(outcome)
     }
 }
 

@@ -241,6 +241,7 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         parts,
     }));
     endings::start(&state, tasks);
+    book::follow(&state, tasks);
     Routers {
         http: pages().with_state(state.clone()),
         https: pages()

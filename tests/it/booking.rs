@@ -430,13 +430,59 @@ async fn an_invitation_invites_once_and_whoever_waits_moves_up_and_is_checked_in
     );
 }
 
+/// Gives the event so many places, for everybody.
+fn open_event(chain: &Path, places: u32) {
+    let file = chain.join("stores/SZ01/events.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
+    let text = text.replace("by_invitation = true\n", "");
+    let (before, rest) = text.split_once("places = ").unwrap();
+    let (_, after) = rest.split_once('\n').unwrap();
+    fs_err::write(file, format!("{before}places = {places}\n{after}")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_moves_up_when_a_guest_is_forgotten_and_when_the_shop_has_more_chairs() {
+    let mut shops_code = None;
+    let mut chain = TestChain::start_edited(|folder| {
+        shops_code = Some(invite(folder).to_string());
+        open_event(folder, 1);
+    });
+    let store = chain.open_store().await;
+    chain.stop_hq();
+    let code = shops_code.unwrap();
+    let mut first = phone(&store).await;
+    made(&sign_up(&mut first, "A", &code).await);
+    let mut second = phone(&store).await;
+    let seconds = made(&sign_up(&mut second, "B", "").await);
+    let mut third = phone(&store).await;
+    let thirds = made(&sign_up(&mut third, "C", "").await);
+    reads(&mut third, &thirds, "You are number 2 on the list").await;
+
+    let gone = first.post("/me/erase", &[("coupons", "keep")]).await;
+    assert_eq!(gone.unwrap().status, StatusCode::OK);
+    reads(&mut second, &seconds, "You have a place").await;
+    let again = sign_up(&mut phone(&store).await, "D", &code).await;
+    let used = "used this code already";
+    assert!(again.html.contains(used), "{}", again.html);
+
+    open_event(&chain.path("chain"), 2);
+    chain.start_hq();
+    eventually("the third to move up", || async {
+        let page = phone(&store)
+            .await
+            .get(&format!("{thirds}?lang=en"))
+            .await
+            .unwrap();
+        page.html.contains("You have a place").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_who_sign_up_at_once_get_the_places_there_are_and_the_others_wait() {
     let chain = TestChain::start_edited(|folder| {
         invite(folder);
-        let file = folder.join("stores/SZ01/events.toml");
-        let text = fs_err::read_to_string(&file).unwrap();
-        fs_err::write(file, text.replace("by_invitation = true", "")).unwrap();
+        open_event(folder, 3);
     });
     let pin = chain.add_staff();
     let store = chain.open_store().await;

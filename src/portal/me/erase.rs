@@ -20,6 +20,7 @@ use crate::journal::Verdict;
 use crate::ops::clock::Clock;
 use crate::ops::files::random;
 use crate::portal::State;
+use crate::portal::book::move_up;
 use crate::portal::cookie::{DINER, clear};
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
@@ -99,6 +100,7 @@ pub(super) async fn erase(
     };
     match outcome {
         Ok(became) => {
+            move_up(&state).await;
             let mut response = said(&state, &visitor, became);
             response.headers_mut().append(SET_COOKIE, clear(DINER));
             response
