@@ -12,11 +12,12 @@ mod used;
 
 use std::fmt;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::bill::Party;
+use super::calendar::business_day;
 use super::event::unix_millis;
 use super::feedback::tells_how_to_reach;
 use super::ids::{BookingId, CouponId, ShortCode, Slug, StaffName, StoreId, Vid};
@@ -223,6 +224,12 @@ impl Booking {
     /// Whether nobody comes to it any more, however late.
     pub fn is_over(&self, local: DateTime) -> bool {
         self.at <= local.saturating_sub(LATE)
+    }
+
+    /// Whether its day is over and nobody has said yet whether the guest came.
+    pub fn is_left_open(&self, today: Date) -> bool {
+        matches!(self.standing, Standing::Requested | Standing::Confirmed)
+            && business_day(self.at) < today
     }
 
     /// What lists go by: the half-hour, members of the VIP list first, and then whoever asked first.

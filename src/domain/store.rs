@@ -59,6 +59,11 @@ impl Store {
         self.posix_time_zone.zone.to_datetime(now)
     }
 
+    /// When the clock on the store's wall shows that, or the first time that it does.
+    pub fn moment_of(&self, local: DateTime) -> Option<Timestamp> {
+        self.posix_time_zone.zone.to_timestamp(local).ok()
+    }
+
     /// When the business day after that of `now` begins. Where a change of the clock skips that hour, it is as
     /// much later as the clock was moved.
     pub fn next_business_day(&self, now: Timestamp) -> Timestamp {

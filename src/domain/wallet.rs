@@ -168,7 +168,7 @@ pub struct TapAsked<'a> {
 }
 
 /// Random bits for a new coupon.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Fresh {
     pub coupon: [u8; 16],
     pub vid: [u8; 16],
@@ -456,23 +456,7 @@ impl Wallet {
         {
             return Ok(Tapped::Held(held));
         }
-        let place = Place {
-            store: asked.store,
-            kind: asked.touchpoint.kind,
-            local: asked.store.local(asked.now),
-        };
-        let known = asked.vid.map(|vid| self.diner(vid, asked.standing));
-        let diner = known.unwrap_or_default();
-        if !is_open_to(campaign, place, diner) {
-            return Err(TapRefused::Closed);
-        }
-        self.stock(
-            campaign,
-            asked.store,
-            Some(asked.touchpoint.code),
-            asked.slice,
-            asked.now,
-        )?;
+        self.left(asked)?;
         let code = self.free_code(asked).ok_or(TapRefused::NoCodeLeft)?;
         let (not_before, not_after) = campaign.validity.span(asked.store, asked.now);
         let person = later(asked.now, campaign.limits.per_person_days);
@@ -489,6 +473,21 @@ impl Wallet {
             remember_until: person.max(later_by(not_after, CODE_RESTS)),
             off_peak: campaign.is_off_peak(),
         })))
+    }
+
+    /// What is left for a tap by the campaign's rules and limits, a diner's own aside; none where nothing limits it.
+    pub fn left(&self, asked: &TapAsked<'_>) -> Result<Option<Left>, TapRefused> {
+        let place = Place {
+            store: asked.store,
+            kind: asked.touchpoint.kind,
+            local: asked.store.local(asked.now),
+        };
+        let known = asked.vid.map(|vid| self.diner(vid, asked.standing));
+        if !is_open_to(asked.campaign, place, known.unwrap_or_default()) {
+            return Err(TapRefused::Closed);
+        }
+        let table = Some(asked.touchpoint.code);
+        self.stock(asked.campaign, asked.store, table, asked.slice, asked.now)
     }
 
     /// The coupon a diner is shown instead of one more, once a personal limit is reached.

@@ -6,6 +6,7 @@
 //! it, as with a coupon. A name is never logged.
 
 mod chooser;
+mod gift;
 mod moving_up;
 mod one;
 
@@ -34,8 +35,9 @@ use crate::portal::form::{Form, FormRejection};
 use crate::wire::bundle::{Bundle, StoreFolder};
 
 use chooser::Faults;
+pub(super) use gift::{given, promised};
 pub(super) use moving_up::{follow, move_up, move_up_in};
-pub(super) use one::{Line, at_time, gift, lines, people, when, why_not};
+pub(super) use one::{Line, at_time, lines, people, when, why_not};
 
 pub(super) fn routes() -> Router<State> {
     Router::new()

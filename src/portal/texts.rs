@@ -92,7 +92,7 @@ texts! {
         no_show no_show_text cancelled cancelled_text moved_on no_room over one_place
     }
     bookings Bookings {
-        title off nothing unanswered today coming settled vip
+        title off nothing unanswered left_open today coming settled vip
         is_waiting is_requested is_confirmed is_seated is_no_show is_cancelled
         confirm seat no_show cancel undo renews look
     }

@@ -16,7 +16,7 @@ use maitred::wire::invite_code::digest;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Phone, Sending, Tasks, TestChain, TestStore, Till, ask, eventually, scan, table,
+    Phone, Sending, Tasks, TestChain, TestStore, Till, ask, edit_campaign, eventually, scan, table,
 };
 
 /// The shop is open around the clock and takes two parties a half-hour.
@@ -109,6 +109,7 @@ async fn a_table_is_booked_confirmed_and_seated_with_its_gift_offline_and_over_p
     let again = send(&mut guest, &id, "4", &noon_in(1), "王女士").await;
     assert_eq!(made(&again), path, "the same form is the same booking");
     reads(&mut guest, &path, "Your table is kept").await;
+    reads(&mut guest, &path, "With it: cucumber salad").await;
     reads(&mut guest, "/me", "12:00").await;
 
     store.process.kill();
@@ -233,7 +234,10 @@ async fn a_hundred_who_book_one_half_hour_at_once_never_get_more_than_there_is_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_booked_is_said_at_its_field_and_nothing_typed_is_lost() {
-    let chain = TestChain::start_edited(take_bookings);
+    let chain = TestChain::start_edited(|folder| {
+        take_bookings(folder);
+        edit_campaign(folder, "from = \"00:00\"", "from = \"13:00\"");
+    });
     let store = chain.open_store().await;
     let mut guest = phone(&store).await;
     let tomorrow = noon_in(1);
@@ -274,6 +278,8 @@ async fn what_cannot_be_booked_is_said_at_its_field_and_nothing_typed_is_lost() 
     let page = book(&mut guest, "2", &tomorrow, "<b>Lin</b>").await;
     let page = guest.get(&made(&page)).await.unwrap();
     assert!(!page.html.contains("<b>Lin"), "{}", page.html);
+    // The gift is for the afternoon, and nobody is promised it at noon.
+    assert!(!page.html.contains("cucumber"), "{}", page.html);
     for nonsense in ["/book/zz", "/book/00000000000000000000000000000000"] {
         assert_eq!(
             guest.get(nonsense).await.unwrap().status,

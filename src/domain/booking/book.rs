@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +19,7 @@ use super::tasting::{self, BadCode, CodeMaker, InviteCode, SignUp, Tasting};
 use super::used::UsedCodes;
 use super::{Act, Booking, GuestName, Slot, Standing};
 use crate::domain::bill::Party;
+use crate::domain::calendar::business_day;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{BookingId, Issuer, ShortCode, Slug, StaffName, StoreId, Vid};
 use crate::domain::store::Store;
@@ -277,6 +278,18 @@ impl Bookings {
                 && other.rank() < booking.rank()
         });
         before.count() + 1
+    }
+
+    /// How many tables are booked whose guests are served before those of `booking`; of one business day, where it is
+    /// said.
+    pub fn tables_before(&self, booking: &Booking, day: Option<Date>) -> usize {
+        let before = self.in_store(&booking.store).filter(|other| {
+            other.tasting.is_none()
+                && other.standing.is_ahead()
+                && other.rank() < booking.rank()
+                && day.is_none_or(|day| business_day(other.at) == day)
+        });
+        before.count()
     }
 
     /// The sign-up for an event whose guest says this code.

@@ -379,6 +379,27 @@ fn a_table_that_nobody_tapped_is_over_with_its_evening() {
     assert!(booking.is_ahead(tonight(18)));
     assert!(booking.is_ahead(tonight(22)), "they may be late");
     assert!(!booking.is_ahead(tonight(23)));
+    let (today, tomorrow) = (tonight(0).date(), datetime(2026, 12, 2, 0, 0, 0, 0).date());
+    assert!(!booking.is_left_open(today));
+    assert!(booking.is_left_open(tomorrow), "did they come?");
+    shop.act(1, Act::NoShow, true).unwrap();
+    let booking = shop.book.get(id(1)).unwrap();
+    assert!(!booking.is_left_open(tomorrow));
+}
+
+#[test]
+fn tables_before_one_are_those_that_are_still_to_come() {
+    let mut shop = Shop::open();
+    for (guest, day) in [(1, 1), (2, 1), (3, 2), (4, 2)] {
+        let at = datetime(2026, 12, day, 19, 0, 0, 0);
+        shop.ask(guest, 2, at).unwrap();
+    }
+    let last = shop.book.get(id(4)).unwrap().clone();
+    let before = |shop: &Shop, day| shop.book.tables_before(&last, day);
+    assert_eq!(before(&shop, None), 3);
+    assert_eq!(before(&shop, Some(last.at.date())), 1);
+    shop.act(1, Act::Cancel, true).unwrap();
+    assert_eq!(before(&shop, None), 2);
 }
 
 #[test]

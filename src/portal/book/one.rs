@@ -10,12 +10,11 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::DateTime;
 
 use super::chooser::in_short;
-use super::{Fields, move_up, said};
+use super::{Fields, move_up, promised, said};
 use crate::domain::booking::book::{Bookings, Refused, Speaker};
 use crate::domain::booking::tasting::{CodeMaker as _, InviteCode};
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::clock;
-use crate::domain::campaign::Audience;
 use crate::domain::ids::{BookingId, CouponId, ShortCode, StoreId, Vid};
 use crate::domain::text::Language;
 use crate::portal::State;
@@ -119,7 +118,7 @@ struct BookingPage<'a> {
     name: &'a str,
     people: String,
     code: ShortCode,
-    /// What comes with it, where that is for everybody who books.
+    /// What comes with it.
     gift: Option<String>,
     coupon: Option<CouponId>,
     is_ahead: bool,
@@ -129,24 +128,23 @@ struct BookingPage<'a> {
 
 async fn draw(state: &State, visitor: &Visitor, id: BookingId, fault: Option<&str>) -> Response {
     let bundle = state.bundle();
-    let known = Arc::clone(&bundle);
+    let (own, known, language) = (state.clone(), Arc::clone(&bundle), visitor.language);
     let look = move |ledger: &mut Ledger| {
         let bookings = ledger.bookings();
         only_say(bookings.get(id).map(|booking| {
-            let place_in_line = bookings.place_in_line(booking);
             (
                 booking.clone(),
-                place_in_line,
+                bookings.place_in_line(booking),
                 to_pass_on(&known, bookings, booking),
+                promised(&own, &known, ledger, booking, language),
             )
         }))
     };
     let found = state.journal.commit(look).await.ok().flatten();
-    let Some((booking, place_in_line, pass_on)) = found else {
+    let Some((booking, place_in_line, pass_on, gift)) = found else {
         return Apology::NoSuchPage.page(visitor);
     };
     let folder = bundle.stores.get(&booking.store);
-    let language = visitor.language;
     let shell = Shell::of(visitor, folder.map(|folder| &folder.store));
     let (title, text) = match booking.tasting {
         None => {
@@ -179,7 +177,7 @@ async fn draw(state: &State, visitor: &Visitor, id: BookingId, fault: Option<&st
         name: booking.name.as_str(),
         people: people(&booking, &shell.t.book),
         code: booking.code,
-        gift: gift(&bundle, &booking, language),
+        gift,
         coupon: booking.gift,
         is_ahead: booking.standing.is_ahead(),
         can_undo: booking.is_for_guest(Act::Undo),
@@ -205,25 +203,6 @@ pub(in crate::portal) fn at_time(at: DateTime, language: Language) -> String {
 
 pub(in crate::portal) fn people(booking: &Booking, t: &Texts) -> String {
     t.people.replace("{n}", &booking.party.people().to_string())
-}
-
-/// What the campaign of bookings gives to this guest, where it has not been given yet.
-pub(in crate::portal) fn gift(
-    bundle: &Bundle,
-    booking: &Booking,
-    language: Language,
-) -> Option<String> {
-    let rules = bundle.stores.get(&booking.store)?.store.booking()?;
-    let campaign = bundle.campaign(rules.gift.as_ref()?)?;
-    // A place at a tasting comes without it.
-    if booking.tasting.is_some() {
-        return None;
-    }
-    let is_for_them = campaign.audience != Audience::Vip || booking.is_vip;
-    let t = &texts(language).book;
-    let name = campaign.offer.gift.name(language);
-    (is_for_them && booking.gift.is_none() && booking.standing.is_ahead())
-        .then(|| t.gift.replace("{gift}", &name))
 }
 
 /// How a booking stands, for its guest: a headline and a sentence.

@@ -1,9 +1,12 @@
-//! The list of booked tables at the counter: who waits for an answer, VIPs first; who comes today; who comes later.
+//! The list of booked tables at the counter: who waits for an answer, VIPs first; of whom nobody has said for days
+//! whether they came; who comes today; who comes later.
 //!
 //! Staff confirm, seat, or say that nobody came, with one tap each, and take a tap back as long as the room is not
 //! somebody else's. Each event has a list of its own, and a field for the codes that guests say, or that a scanner
 //! types, at its door. Whoever is seated gets the coupon of the bookings' campaign in the same frame, so that neither
 //! is there without the other. It works without the Internet, as everything at the counter does.
+
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::PathRejection;
@@ -16,15 +19,13 @@ use crate::domain::booking::book::{Refused, Speaker};
 use crate::domain::booking::tasting::Tasting;
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::business_day;
-use crate::domain::event::Event;
-use crate::domain::ids::{BookingId, CouponId, ShortCode, Slug, StaffName, TapId};
+use crate::domain::ids::{BookingId, ShortCode, Slug, StaffName};
 use crate::domain::text::Language;
-use crate::domain::wallet::{Fresh, TapAsked, Tapped};
+use crate::domain::wallet::Fresh;
 use crate::journal::Verdict;
 use crate::ops::files::random;
-use crate::ops::metrics;
 use crate::portal::State;
-use crate::portal::book::{Fields, at_time, gift, move_up, people, said, when, why_not};
+use crate::portal::book::{Fields, at_time, given, move_up, people, promised, said, when, why_not};
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
 use crate::portal::ledger::{Ledger, only_say, write_all};
@@ -171,60 +172,13 @@ fn decide(
         Ok(Some(booking)) => booking,
     };
     let mut events = Vec::new();
-    let is_table = booking.tasting.is_none();
-    if is_table && booking.standing == Standing::Seated && booking.gift.is_none() {
-        let (coupon, claim) = give(state, (bundle, folder), ledger, &booking, fresh);
+    if booking.standing == Standing::Seated && booking.gift.is_none() {
+        let (coupon, claim) = given(state, bundle, ledger, &booking, fresh);
         booking.gift = coupon;
         events.extend(claim);
     }
     events.push(said(booking));
     write_all(state.boot_time(), (store, now), events, Ok(()))
-}
-
-/// The coupon that comes with a booking, and its claim where it is new. None where the campaign gives nothing to
-/// this guest now: a table is worth more than a gift.
-fn give(
-    state: &State,
-    (bundle, folder): (&Bundle, &StoreFolder),
-    ledger: &Ledger,
-    booking: &Booking,
-    fresh: Fresh,
-) -> (Option<CouponId>, Option<Event>) {
-    let rules = folder.store.booking();
-    let campaign = rules.and_then(|rules| bundle.campaign(rules.gift.as_ref()?));
-    let Some(campaign) = campaign else {
-        return (None, None);
-    };
-    // A claim counts for a place, and nobody has said yet which table it is.
-    let mut places = folder.touchpoints.values();
-    let place = places.find(|place| place.is_bound() && campaign.touchpoints.contains(&place.kind));
-    let Some(touchpoint) = place else {
-        return (None, None);
-    };
-    let asked = TapAsked {
-        // The same booking is the same tap, however often it is seated.
-        tap: TapId::from_entropy(booking.id.to_bytes()),
-        vid: Some(booking.vid),
-        standing: ledger.members().standing(Some(booking.vid)),
-        store: &folder.store,
-        touchpoint,
-        campaign,
-        slice: bundle.slice(campaign),
-        issuer: state.issuer,
-        now: state.now(),
-        fresh,
-    };
-    match ledger.wallet().claim(&asked) {
-        Ok(Tapped::Held(coupon)) => (Some(coupon), None),
-        Ok(Tapped::New(claim)) => {
-            metrics::count(metrics::CLAIMS);
-            (Some(claim.coupon), Some(Event::Claim(*claim)))
-        }
-        Err(_) => {
-            metrics::count(metrics::CLAIMS_REFUSED);
-            (None, None)
-        }
-    }
 }
 
 /// Bookings that have something in common.
@@ -282,18 +236,27 @@ async fn show(
         Some(found) => found,
         None => None,
     };
-    let mut bookings = of_store(state, folder).await;
+    let mut bookings = of_store(state, &bundle, visitor.language).await;
     let has_any = !bookings.is_empty() || !folder.tastings.is_empty();
     let wanted = event.map(|event| &event.id);
-    bookings.retain(|booking| booking.tasting.as_ref() == wanted);
+    let today = business_day(folder.store.local(state.now()));
+    // The list of an event that is over, too, until somebody has said of everybody whether they came.
+    let is_left_open = |id: &Slug| {
+        bookings
+            .iter()
+            .any(|listed| listed.booking.tasting.as_ref() == Some(id))
+    };
+    let events = folder.tastings.iter().filter(|event| {
+        wanted.is_none() && (business_day(event.at) >= today || is_left_open(&event.id))
+    });
+    let events = events.collect::<Vec<_>>();
+    bookings.retain(|listed| listed.booking.tasting.as_ref() == wanted);
     let language = visitor.language;
     let all = texts(language);
     let link = match event {
         None => LanguageLink::At("/counter/bookings"),
         Some(_) => visitor.language_link(),
     };
-    let local = folder.store.local(state.now());
-    let ahead = folder.tastings.iter().filter(|event| event.at >= local);
     let status = match said {
         Said::Nothing | Said::Done(_) => StatusCode::OK,
         Said::Fault(_) => StatusCode::CONFLICT,
@@ -306,7 +269,8 @@ async fn show(
         event,
         title: event.map_or(&all.bookings.title, |event| event.title.of(language)),
         places: event.map(|event| {
-            let held = bookings.iter().filter(|b| b.standing.holds_room());
+            let all = bookings.iter().map(|listed| &listed.booking);
+            let held = all.filter(|booking| booking.standing.holds_room());
             let people: u32 = held.map(|b| u32::from(b.party.people())).sum();
             format!(
                 "{people}/{} · {}",
@@ -314,65 +278,89 @@ async fn show(
                 at_time(event.at, language)
             )
         }),
-        events: match event {
-            Some(_) => Vec::new(),
-            None => ahead
-                .map(|event| (&event.id, event.title.of(language)))
-                .collect(),
-        },
-        groups: groups(state, (&bundle, folder), &bookings, language),
+        events: events
+            .into_iter()
+            .map(|event| (&event.id, event.title.of(language)))
+            .collect(),
+        groups: groups(&bookings, today, language),
         said,
     });
     let answer = page(status, visitor.packing, html);
     (visitor.remember_language(), answer).into_response()
 }
 
-/// The bookings of today and later, in their order.
-async fn of_store(state: &State, folder: &StoreFolder) -> Vec<Booking> {
-    let store = folder.store.id.clone();
-    let today = business_day(folder.store.local(state.now()));
+/// A booking of the list, and what its guest was promised with it.
+struct Listed {
+    booking: Booking,
+    gift: Option<String>,
+}
+
+/// The bookings that staff have something to do with, in their order: those of today and later; those of before of
+/// which nobody has said whether the guest came; and what was said of yesterday's, to take it back.
+async fn of_store(state: &State, bundle: &Arc<Bundle>, language: Language) -> Vec<Listed> {
+    let (own, bundle) = (state.clone(), Arc::clone(bundle));
     let look = move |ledger: &mut Ledger| {
-        let bookings = ledger.bookings().of_store(&store).into_iter();
-        let ahead = bookings.filter(|booking| business_day(booking.at) >= today);
-        only_say(ahead.cloned().collect())
+        let Some(folder) = own.own_store(&bundle) else {
+            return only_say(Vec::new());
+        };
+        let today = business_day(folder.store.local(own.now()));
+        let yesterday = today.yesterday().unwrap_or(today);
+        let is_listed = |booking: &&Booking| {
+            let day = business_day(booking.at);
+            let is_settled = !booking.standing.is_ahead();
+            day >= today || booking.is_left_open(today) || (day == yesterday && is_settled)
+        };
+        let bookings = ledger.bookings().of_store(&folder.store.id).into_iter();
+        let listed = bookings.filter(is_listed).map(|booking| Listed {
+            booking: booking.clone(),
+            gift: promised(&own, &bundle, ledger, booking, language),
+        });
+        only_say(listed.collect())
     };
     // A journal that cannot write says so where somebody wants something written.
     state.journal.commit(look).await.unwrap_or_default()
 }
 
-/// How many wait for an answer in the store this box stands in; none where it takes no bookings.
+/// How many tables wait for an answer in the store this box stands in; none where it takes no bookings.
 pub(super) async fn unanswered(state: &State, folder: &StoreFolder) -> Option<usize> {
     if folder.store.booking().is_none() && folder.tastings.is_empty() {
         return None;
     }
-    let bookings = of_store(state, folder).await;
-    // Those who wait for an event are answered by whoever cancels.
-    let unanswered = bookings
-        .iter()
-        .filter(|b| b.tasting.is_none() && b.standing.is_unanswered());
-    Some(unanswered.count())
+    let store = folder.store.id.clone();
+    let today = business_day(folder.store.local(state.now()));
+    let look = move |ledger: &mut Ledger| {
+        let bookings = ledger.bookings().of_store(&store).into_iter();
+        // Those who wait for an event are answered by whoever cancels.
+        let unanswered = bookings.filter(|booking| {
+            booking.tasting.is_none()
+                && booking.standing.is_unanswered()
+                && business_day(booking.at) >= today
+        });
+        only_say(unanswered.count())
+    };
+    Some(state.journal.commit(look).await.unwrap_or_default())
 }
 
-fn groups<'a>(
-    state: &State,
-    (bundle, folder): (&Bundle, &StoreFolder),
-    bookings: &[Booking],
-    language: Language,
-) -> Vec<Group<'a>> {
+fn groups(listed: &[Listed], today: Date, language: Language) -> Vec<Group<'static>> {
     let t = &texts(language).bookings;
-    let today = business_day(folder.store.local(state.now()));
-    let row = |booking: &Booking| row(bundle, booking, today, language);
-    let of = |title, is_in: &dyn Fn(&Booking) -> bool| Group {
-        title,
-        rows: bookings.iter().filter(|b| is_in(b)).map(row).collect(),
+    let of = |title, is_in: &dyn Fn(&Booking) -> bool| {
+        let rows = listed.iter().filter(|listed| is_in(&listed.booking));
+        Group {
+            title,
+            rows: rows.map(|listed| row(listed, today, language)).collect(),
+        }
     };
     let is_today = |booking: &Booking| business_day(booking.at) == today;
-    let is_booked = |booking: &Booking| booking.standing == Standing::Confirmed;
-    let mut unanswered = of(&t.unanswered, &|b| b.standing.is_unanswered());
+    let is_booked =
+        |booking: &Booking| booking.standing == Standing::Confirmed && !booking.is_left_open(today);
+    let waits =
+        |booking: &Booking| booking.standing.is_unanswered() && !booking.is_left_open(today);
+    let mut unanswered = of(&t.unanswered, &waits);
     // Whoever is to be answered first, whatever day they come.
     unanswered.rows.sort_by_key(|row| !row.is_vip);
     let mut groups = vec![
         unanswered,
+        of(&t.left_open, &|b| b.is_left_open(today)),
         of(&t.today, &|b| is_today(b) && is_booked(b)),
         of(&t.coming, &|b| !is_today(b) && is_booked(b)),
         of(&t.settled, &|b| !b.standing.is_ahead()),
@@ -381,14 +369,16 @@ fn groups<'a>(
     groups
 }
 
-fn row(bundle: &Bundle, booking: &Booking, today: Date, language: Language) -> Row {
+fn row(Listed { booking, gift }: &Listed, today: Date, language: Language) -> Row {
     let all = texts(language);
     let t = &all.bookings;
-    let is_due = business_day(booking.at) <= today;
+    let day = business_day(booking.at);
     let acts = Act::ALL.into_iter().filter(|act| match act {
         // Nobody sits down, or stays away, before the day.
-        Act::Seat | Act::NoShow => is_due && booking.after(*act).is_some(),
-        Act::Confirm | Act::Cancel | Act::Undo => booking.after(*act).is_some(),
+        Act::Seat | Act::NoShow => day <= today && booking.after(*act).is_some(),
+        // Nor is there anything to promise after it.
+        Act::Confirm | Act::Cancel => day >= today && booking.after(*act).is_some(),
+        Act::Undo => booking.after(*act).is_some(),
     });
     Row {
         id: booking.id,
@@ -399,7 +389,7 @@ fn row(bundle: &Bundle, booking: &Booking, today: Date, language: Language) -> R
         code: booking.code,
         is_vip: booking.is_vip,
         standing: standing(t, booking.standing),
-        gift: gift(bundle, booking, language),
+        gift: gift.clone(),
         staff: booking.staff.clone(),
         acts: acts.map(|act| (act.name(), words(t, act))).collect(),
     }
