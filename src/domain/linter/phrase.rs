@@ -130,11 +130,12 @@ fn is_denied(before: &str) -> bool {
 }
 
 fn is_denied_at_once(before: &str) -> bool {
-    let before = before.trim_end();
+    let before = without_exchange(before.trim_end());
     let before = before.strip_suffix(" to").unwrap_or(before);
     let before = before
         .strip_suffix("有")
         .or(before.strip_suffix("会"))
+        .or(before.strip_suffix("含"))
         .unwrap_or(before);
     DENIALS_AT_ONCE.iter().chain(&DENIALS).any(|denial| {
         let rest = before.strip_suffix(denial);
@@ -142,6 +143,33 @@ fn is_denied_at_once(before: &str) -> bool {
             |rest: &str| denial.is_ascii() && rest.ends_with(|c: char| c.is_ascii_alphanumeric());
         rest.is_some_and(|rest| !is_part_of_a_word(rest))
     })
+}
+
+/// How something is turned into something else: "不可兑换现金" denies the cash, and "关注可兑换现金" does not.
+const EXCHANGES: [&str; 10] = [
+    "兑换成",
+    "兑换",
+    "兑",
+    "折",
+    "找",
+    "换",
+    "exchangeable for",
+    "redeemable for",
+    "exchanged for",
+    "redeemed for",
+];
+
+/// `before` without such words at its end, nor the one that says whether it may be.
+fn without_exchange(before: &str) -> &str {
+    let mut exchanges = EXCHANGES.iter();
+    let Some(before) = exchanges.find_map(|verb| before.strip_suffix(verb)) else {
+        return before;
+    };
+    let before = before.trim_end();
+    ["可以", "可", "能", "得", "予", " be"]
+        .iter()
+        .find_map(|may| before.strip_suffix(may))
+        .unwrap_or(before)
 }
 
 /// The sentences of a text in their plain form: small letters, half-width, Simplified by `simplified`, no spaces
@@ -219,6 +247,16 @@ mod tests {
         assert!(!finds(&words, "不关注也能上网"));
         assert!(!finds(&["关注", "送"], "关注我们不送菜"));
         assert!(finds(&words, "不只送菜，关注还能上网"), "another clause");
+        let words = ["关注", "现金"];
+        assert!(!finds(&words, "关注我们的规则：不可兑换现金"));
+        assert!(finds(&words, "关注即可兑换现金"));
+        let words = ["follow", "cash"];
+        assert!(!finds(
+            &words,
+            "Follow the menu, it may not be exchanged for cash"
+        ));
+        assert!(!finds(&words, "Follow the menu, not redeemable for cash"));
+        assert!(finds(&words, "Follow us and get one redeemable for cash"));
         let words = ["follow|following", "wi-fi"];
         assert!(!finds(
             &words,
