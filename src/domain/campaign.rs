@@ -99,6 +99,10 @@ pub enum Audience {
     FirstVisit,
     Returning,
     Vip,
+    /// Who has told their birthday, in its month.
+    Birthday,
+    /// Who is seated at what they booked: no page offers it.
+    Booked,
 }
 
 /// What the diner gets.

@@ -226,9 +226,11 @@ impl Members {
 
     /// How an offer is chosen for whoever brings this cookie.
     pub fn standing(&self, vid: Option<Vid>) -> Standing {
-        match vid.is_some_and(|vid| self.is_vip(vid)) {
-            true => Standing::Vip,
-            false => Standing::Guest,
+        let guest = vid.and_then(|vid| self.get(vid));
+        Standing {
+            is_vip: guest.and_then(Member::vip_since).is_some(),
+            born_in: guest.and_then(Member::birthday).map(Birthday::month),
+            is_seated: false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Which offer a diner sees, here and now.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
+use super::calendar::business_day;
 use super::campaign::{Audience, Campaign};
 use super::store::{Store, TouchpointKind};
 
@@ -16,21 +17,26 @@ pub struct Diner {
     pub standing: Standing,
 }
 
-/// Whether a diner is one of the shop's VIPs, as its own members say.
+/// What the shop itself knows of a diner, beside their coupons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Standing {
-    #[default]
-    Guest,
-    Vip,
+pub struct Standing {
+    /// One of its VIPs, as its own members say.
+    pub is_vip: bool,
+    /// The month of the birthday that they told.
+    pub born_in: Option<i8>,
+    /// Staff are seating them at what they booked.
+    pub is_seated: bool,
 }
 
 impl Diner {
-    fn belongs_to(self, audience: Audience) -> bool {
+    fn belongs_to(self, audience: Audience, today: Date) -> bool {
         match audience {
             Audience::Everyone => true,
             Audience::FirstVisit => self.claimed == 0,
             Audience::Returning => self.redeemed > 0,
-            Audience::Vip => self.standing == Standing::Vip,
+            Audience::Vip => self.standing.is_vip,
+            Audience::Birthday => self.standing.born_in == Some(today.month()),
+            Audience::Booked => self.standing.is_seated,
         }
     }
 }
@@ -57,7 +63,7 @@ pub fn is_open_to(campaign: &Campaign, place: Place<'_>, diner: Diner) -> bool {
     campaign.reaches(place.store)
         && campaign.touchpoints.contains(&place.kind)
         && campaign.is_open(place.local, &place.store.holidays)
-        && diner.belongs_to(campaign.audience)
+        && diner.belongs_to(campaign.audience, business_day(place.local))
 }
 
 /// The best offer at `place` for `diner` among those that `has_stock`.
@@ -193,6 +199,41 @@ mod tests {
         assert!(best([&first], place, regular, |_| true).is_none());
     }
 
+    #[test]
+    fn a_birthdays_offer_is_for_its_month_by_the_shops_own_day_and_a_bookings_is_on_no_page() {
+        let store = store();
+        let is_for = |audience, standing, local| {
+            let mut campaign = all_day();
+            campaign.audience = audience;
+            let place = Place {
+                store: &store,
+                kind: TouchpointKind::Table,
+                local,
+            };
+            let diner = Diner {
+                standing,
+                ..Diner::default()
+            };
+            best([&campaign], place, diner, |_| true).is_some()
+        };
+        let born_in = |month| Standing {
+            born_in: Some(month),
+            ..Standing::default()
+        };
+        let december = datetime(2026, 12, 1, 19, 0, 0, 0);
+        assert!(is_for(Audience::Birthday, born_in(12), december));
+        assert!(!is_for(Audience::Birthday, born_in(11), december));
+        assert!(!is_for(Audience::Birthday, Standing::default(), december));
+        let after_midnight = datetime(2027, 1, 1, 1, 0, 0, 0);
+        assert!(is_for(Audience::Birthday, born_in(12), after_midnight));
+        let seated = Standing {
+            is_seated: true,
+            ..Standing::default()
+        };
+        assert!(is_for(Audience::Booked, seated, december));
+        assert!(!is_for(Audience::Booked, born_in(12), december));
+    }
+
     const AUDIENCES: [Audience; 4] = [
         Audience::Everyone,
         Audience::FirstVisit,
@@ -214,7 +255,7 @@ mod tests {
                 campaign.offer.cost_fen = *cost;
                 campaign
             }).collect();
-            let standing = if is_vip { Standing::Vip } else { Standing::Guest };
+            let standing = Standing { is_vip, ..Standing::default() };
             let diner = Diner { claimed, redeemed: redeemed.min(claimed), standing };
             let store = store();
             let local = datetime(2026, 12, 1, hour, 0, 0, 0);

@@ -43,7 +43,7 @@ fn the_playbooks_pass_without_a_word_and_are_what_the_program_prints() {
     let (code, said, _) = check(&[PLAYBOOKS]);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.starts_with("4 looked at, 0 refused, 0 with warnings"),
+        said.starts_with("8 looked at, 0 refused, 0 with warnings"),
         "{said}"
     );
     let listed = ask(&["campaign", "playbook"]);
@@ -67,7 +67,7 @@ fn a_chain_runs_every_playbook_as_it_is() {
     }
     let folder = dir.path().to_str().unwrap();
     let said = ask(&["config", "check", folder]);
-    assert!(said.contains("5 campaigns"), "{said}");
+    assert!(said.contains("9 campaigns"), "{said}");
     assert!(!said.contains("reaches no store"), "{said}");
     assert_eq!(check(&[folder]).0, Some(0));
 }

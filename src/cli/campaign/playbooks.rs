@@ -8,7 +8,7 @@ use crate::domain::campaign::Campaign;
 use crate::domain::written::read_strictly;
 
 /// By name.
-const PLAYBOOKS: [(&str, &str); 4] = [
+const PLAYBOOKS: [(&str, &str); 8] = [
     (
         "side-dish",
         include_str!("../../../templates/playbooks/side-dish.toml"),
@@ -24,6 +24,19 @@ const PLAYBOOKS: [(&str, &str); 4] = [
     (
         "receipt",
         include_str!("../../../templates/playbooks/receipt.toml"),
+    ),
+    ("vip", include_str!("../../../templates/playbooks/vip.toml")),
+    (
+        "booking",
+        include_str!("../../../templates/playbooks/booking.toml"),
+    ),
+    (
+        "tasting",
+        include_str!("../../../templates/playbooks/tasting.toml"),
+    ),
+    (
+        "birthday",
+        include_str!("../../../templates/playbooks/birthday.toml"),
     ),
 ];
 
@@ -58,4 +71,92 @@ fn run(given: &Given) -> anyhow::Result<()> {
     })?;
     print::line(file.trim_end());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::campaign::Audience;
+    use crate::domain::ids::{Issuer, TapId, TouchpointCode, Vid};
+    use crate::domain::offer::Standing;
+    use crate::domain::store::{Store, Touchpoint};
+    use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped, Wallet};
+
+    /// A Tuesday in December, 15:30 in Shenzhen.
+    const AFTERNOON: Timestamp = Timestamp::constant(1_796_110_200, 0);
+
+    fn store() -> Store {
+        let text = include_str!("../../../tests/fixtures/chain/stores/SZ01/store.toml");
+        read_strictly("store.toml", text).unwrap()
+    }
+
+    /// Taps where `campaign` is offered first.
+    fn tap(
+        campaign: &Campaign,
+        vid: Option<Vid>,
+        standing: Standing,
+    ) -> Result<Tapped, TapRefused> {
+        let store = store();
+        let touchpoint = Touchpoint {
+            code: TouchpointCode::from_entropy(1),
+            kind: campaign.touchpoints[0],
+            label: "A1".to_owned(),
+            cost_fen: None,
+        };
+        let asked = TapAsked {
+            tap: TapId::from_entropy([1; 16]),
+            vid,
+            standing,
+            store: &store,
+            touchpoint: &touchpoint,
+            campaign,
+            slice: None,
+            issuer: Issuer::Store,
+            now: AFTERNOON,
+            fresh: Fresh {
+                coupon: [2; 16],
+                vid: [3; 16],
+                codes: [4, 5, 6, 7, 8, 9, 10, 11],
+            },
+        };
+        Wallet::default().claim(&asked)
+    }
+
+    #[test]
+    fn each_gives_its_coupon_to_whom_it_is_for_and_to_nobody_else() {
+        let vid = Some(Vid::from_entropy([7; 16]));
+        let nobody = Standing::default();
+        for (name, file) in PLAYBOOKS {
+            let mut campaign: Campaign = read_strictly(name, file).unwrap();
+            // Whether a coin has picked this very day is the calendar's own matter.
+            campaign.schedule = crate::domain::calendar::Schedule::default();
+            let meant = match campaign.audience {
+                Audience::Everyone | Audience::FirstVisit => Some(nobody),
+                Audience::Vip => Some(Standing {
+                    is_vip: true,
+                    ..nobody
+                }),
+                Audience::Birthday => Some(Standing {
+                    born_in: Some(12),
+                    ..nobody
+                }),
+                Audience::Booked => Some(Standing {
+                    is_seated: true,
+                    ..nobody
+                }),
+                // Who has redeemed a coupon before: the wallet's own tests.
+                Audience::Returning => None,
+            };
+            if let Some(meant) = meant {
+                let tapped = tap(&campaign, vid, meant);
+                assert!(matches!(tapped, Ok(Tapped::New(_))), "{name}: {tapped:?}");
+            }
+            if meant != Some(nobody) {
+                let closed = tap(&campaign, vid, nobody);
+                assert_eq!(closed, Err(TapRefused::Closed), "{name}");
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ use super::{Act, Booking, GuestName, Slot, Standing};
 use crate::domain::bill::Party;
 use crate::domain::calendar::business_day;
 use crate::domain::event::{Event, Occurrence};
-use crate::domain::ids::{BookingId, Issuer, ShortCode, Slug, StaffName, StoreId, Vid};
+use crate::domain::ids::{BookingId, CampaignId, Issuer, ShortCode, Slug, StaffName, StoreId, Vid};
 use crate::domain::store::Store;
 
 /// More than a shop has within its days ahead; a book of them is below a megabyte.
@@ -49,6 +49,14 @@ pub struct House<'a> {
 impl<'a> House<'a> {
     pub fn tasting(self, id: &Slug) -> Option<&'a Tasting> {
         self.tastings.iter().find(|tasting| tasting.id == *id)
+    }
+
+    /// The campaign whose coupon comes with being seated at what was booked.
+    pub fn gift(self, booking: &Booking) -> Option<&'a CampaignId> {
+        match &booking.tasting {
+            Some(event) => self.tasting(event)?.gift.as_ref(),
+            None => self.store.booking()?.gift.as_ref(),
+        }
     }
 
     /// How much a slot takes; none where the store takes no such bookings any more.
@@ -280,11 +288,10 @@ impl Bookings {
         before.count() + 1
     }
 
-    /// How many tables are booked whose guests are served before those of `booking`; of one business day, where it is
-    /// said.
-    pub fn tables_before(&self, booking: &Booking, day: Option<Date>) -> usize {
+    /// How many bookings of the same kind are served before `booking`; of one business day, where it is said.
+    pub fn others_before(&self, booking: &Booking, day: Option<Date>) -> usize {
         let before = self.in_store(&booking.store).filter(|other| {
-            other.tasting.is_none()
+            other.tasting == booking.tasting
                 && other.standing.is_ahead()
                 && other.rank() < booking.rank()
                 && day.is_none_or(|day| business_day(other.at) == day)

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::Room;
 use super::{Booking, Standing};
 use crate::domain::bill::Party;
-use crate::domain::ids::{BadId, BookingId, Slug, TouchpointCode};
+use crate::domain::ids::{BadId, BookingId, CampaignId, Slug, TouchpointCode};
 use crate::domain::store::Store;
 use crate::domain::text::Text;
 
@@ -45,6 +45,9 @@ pub struct Tasting {
     /// Until when; until it begins, where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes: Option<DateTime>,
+    /// The campaign whose coupon comes with being checked in, for whom it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gift: Option<CampaignId>,
     /// Where guests say afterwards how it was: the place whose code is on the tables of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback_at: Option<TouchpointCode>,

@@ -388,14 +388,14 @@ fn a_table_that_nobody_tapped_is_over_with_its_evening() {
 }
 
 #[test]
-fn tables_before_one_are_those_that_are_still_to_come() {
+fn others_before_one_are_those_that_are_still_to_come() {
     let mut shop = Shop::open();
     for (guest, day) in [(1, 1), (2, 1), (3, 2), (4, 2)] {
         let at = datetime(2026, 12, day, 19, 0, 0, 0);
         shop.ask(guest, 2, at).unwrap();
     }
     let last = shop.book.get(id(4)).unwrap().clone();
-    let before = |shop: &Shop, day| shop.book.tables_before(&last, day);
+    let before = |shop: &Shop, day| shop.book.others_before(&last, day);
     assert_eq!(before(&shop, None), 3);
     assert_eq!(before(&shop, Some(last.at.date())), 1);
     shop.act(1, Act::Cancel, true).unwrap();

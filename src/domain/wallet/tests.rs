@@ -74,7 +74,7 @@ impl TestShop {
         let asked = TapAsked {
             tap: TapId::from_entropy([seed; 16]),
             vid,
-            standing: Standing::Guest,
+            standing: Standing::default(),
             store: &self.store,
             touchpoint: &self.table,
             campaign: &self.campaign,
@@ -603,8 +603,8 @@ fn a_place_in_memory_that_was_freed_is_used_again() {
     assert_eq!(shop.wallet.coupon(old.coupon), None);
     let found = shop.wallet.of_tap(new.tap).map(|coupon| coupon.claim);
     assert_eq!(found.as_ref(), Some(&new));
-    assert_eq!(shop.wallet.diner(new.vid, Standing::Guest).claimed, 1);
-    assert_eq!(shop.wallet.diner(old.vid, Standing::Guest).claimed, 0);
+    assert_eq!(shop.wallet.diner(new.vid, Standing::default()).claimed, 1);
+    assert_eq!(shop.wallet.diner(old.vid, Standing::default()).claimed, 0);
     assert_eq!(shop.wallet.shown(&Presented::Code(old.code)), None);
 }
 

@@ -1,4 +1,4 @@
-//! What comes with a table: what pages promise, and the coupon when its guest sits down.
+//! What comes with a table or a tasting: what pages promise, and the coupon when its guest sits down.
 //!
 //! Both ask the wallet, the one for the booked time and the other for now. So nothing is promised that the campaign
 //! would not give then by its dates, its windows and its stock, or that this guest has had already; and whoever comes
@@ -12,6 +12,7 @@ use crate::domain::calendar::business_day;
 use crate::domain::campaign::Campaign;
 use crate::domain::event::Event;
 use crate::domain::ids::{CouponId, TapId};
+use crate::domain::offer::Standing;
 use crate::domain::store::Touchpoint;
 use crate::domain::text::Language;
 use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
@@ -21,7 +22,7 @@ use crate::portal::ledger::Ledger;
 use crate::portal::texts::texts;
 use crate::wire::bundle::{Bundle, StoreFolder};
 
-/// The campaign of a store's bookings for one of its tables, and who asks for it.
+/// The campaign that comes with what was booked, at one of the store's tables, and who asks for it.
 struct Gift<'a> {
     state: &'a State,
     bundle: &'a Bundle,
@@ -33,18 +34,18 @@ struct Gift<'a> {
 }
 
 impl<'a> Gift<'a> {
-    /// None where the store gives nothing, the guest has it, or it is a place at a tasting.
+    /// None where the store gives nothing with it, or the guest has it.
     fn of(
         state: &'a State,
         bundle: &'a Bundle,
         ledger: &'a Ledger,
         booking: &'a Booking,
     ) -> Option<Self> {
-        if booking.tasting.is_some() || booking.gift.is_some() {
+        if booking.gift.is_some() {
             return None;
         }
         let folder = bundle.stores.get(&booking.store)?;
-        let campaign = bundle.campaign(folder.store.booking()?.gift.as_ref()?)?;
+        let campaign = bundle.campaign(folder.house().gift(booking)?)?;
         // A claim counts for a place, and nobody has said yet which table it is.
         let mut places = folder.touchpoints.values();
         let touchpoint =
@@ -66,7 +67,10 @@ impl<'a> Gift<'a> {
             // The same booking is the same tap, however often it is seated.
             tap: TapId::from_entropy(self.booking.id.to_bytes()),
             vid,
-            standing: self.ledger.members().standing(vid),
+            standing: Standing {
+                is_seated: true,
+                ..self.ledger.members().standing(vid)
+            },
             store: &self.folder.store,
             touchpoint: self.touchpoint,
             campaign: self.campaign,
@@ -91,7 +95,7 @@ impl<'a> Gift<'a> {
             (None, Ok(None)) => true,
             (None, Ok(Some(left))) => {
                 let day = left.is_of_today.then(|| business_day(self.booking.at));
-                let before = self.ledger.bookings().tables_before(self.booking, day);
+                let before = self.ledger.bookings().others_before(self.booking, day);
                 before < usize::try_from(left.coupons).unwrap_or(usize::MAX)
             }
         }

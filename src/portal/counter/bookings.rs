@@ -3,8 +3,8 @@
 //!
 //! Staff confirm, seat, or say that nobody came, with one tap each, and take a tap back as long as the room is not
 //! somebody else's. Each event has a list of its own, and a field for the codes that guests say, or that a scanner
-//! types, at its door. Whoever is seated gets the coupon of the bookings' campaign in the same frame, so that neither
-//! is there without the other. It works without the Internet, as everything at the counter does.
+//! types, at its door. Whoever is seated gets the coupon of the bookings' campaign, or of the event's, in the same
+//! frame, so that neither is there without the other. It works without the Internet, as everything at the counter does.
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use crate::domain::booking::book::{Refused, Speaker};
 use crate::domain::booking::tasting::Tasting;
 use crate::domain::booking::{Act, Booking, Standing};
 use crate::domain::calendar::business_day;
+use crate::domain::event::Event;
 use crate::domain::ids::{BookingId, ShortCode, Slug, StaffName};
 use crate::domain::text::Language;
 use crate::domain::wallet::Fresh;
@@ -63,6 +64,7 @@ pub(super) async fn check_in(
     };
     let all = texts(signed_in.visitor.language);
     let code = ShortCode::parse(&fields.code).ok();
+    let fresh = fresh();
     let (own, bundle, staff) = (state.clone(), state.bundle(), signed_in.staff.clone());
     let wanted = event.clone();
     let decide = move |ledger: &mut Ledger| {
@@ -84,7 +86,7 @@ pub(super) async fn check_in(
             Err(refused) => only_say(Err(refused)),
             Ok(None) => only_say(Ok(Some((booking, was_in)))),
             Ok(Some(seated)) => {
-                let events = [said(seated)];
+                let events = seat(&own, &bundle, ledger, seated, fresh);
                 let answer = Ok(Some((booking, was_in)));
                 write_all(own.boot_time(), (&folder.store, now), events, answer)
             }
@@ -127,11 +129,7 @@ pub(super) async fn act(
     let Some((id, act, saw, event)) = asked else {
         return Apology::Incomplete.page(&signed_in.visitor);
     };
-    let fresh = Fresh {
-        coupon: random(),
-        vid: random(),
-        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
-    };
+    let fresh = fresh();
     let (own, bundle, staff) = (state.clone(), state.bundle(), signed_in.staff.clone());
     let decide = move |ledger: &mut Ledger| match own.own_store(&bundle) {
         Some(folder) => {
@@ -166,11 +164,32 @@ fn decide(
 ) -> Verdict<Result<(), Refused>> {
     let (store, now) = (&folder.store, state.now());
     let bookings = ledger.bookings();
-    let mut booking = match bookings.act(id, folder.house(), act, by, now) {
+    let booking = match bookings.act(id, folder.house(), act, by, now) {
         Err(refused) => return only_say(Err(refused)),
         Ok(None) => return only_say(Ok(())),
         Ok(Some(booking)) => booking,
     };
+    let events = seat(state, bundle, ledger, booking, fresh);
+    write_all(state.boot_time(), (store, now), events, Ok(()))
+}
+
+/// Drawn before the decision, which is made once or more.
+fn fresh() -> Fresh {
+    Fresh {
+        coupon: random(),
+        vid: random(),
+        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
+    }
+}
+
+/// What is written where a booking has become what it is now: with it, once, the coupon for being seated.
+fn seat(
+    state: &State,
+    bundle: &Bundle,
+    ledger: &Ledger,
+    mut booking: Booking,
+    fresh: Fresh,
+) -> Vec<Event> {
     let mut events = Vec::new();
     if booking.standing == Standing::Seated && booking.gift.is_none() {
         let (coupon, claim) = given(state, bundle, ledger, &booking, fresh);
@@ -178,7 +197,7 @@ fn decide(
         events.extend(claim);
     }
     events.push(said(booking));
-    write_all(state.boot_time(), (store, now), events, Ok(()))
+    events
 }
 
 /// Bookings that have something in common.
