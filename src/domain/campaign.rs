@@ -103,6 +103,8 @@ pub enum Audience {
     Birthday,
     /// Who is seated at what they booked: no page offers it.
     Booked,
+    /// Whoever brings a friend, or is brought: no page offers it, `[referral]` names it.
+    Referral,
 }
 
 /// What the diner gets.

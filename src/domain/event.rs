@@ -19,6 +19,7 @@ use super::ids::{
     TapId, TouchpointCode, Vid,
 };
 use super::members::{BirthdayTold, Membership};
+use super::referral::{ReferralRewarded, ReferralShown, ReferralUsed};
 use super::sealed::Sealed;
 use super::stickers::{TouchpointBound, WalkFinished};
 use super::text::Text;
@@ -109,6 +110,7 @@ registry! {
         45 AnswerKnown "answer_known",
         46 BirthdayTold "birthday_told",
         47 GroupReported "group_reported",
+        52 ReferralRewarded "referral_rewarded",
     }
     P1 {
         101 Associated "associated",
@@ -192,6 +194,9 @@ pub enum Event {
     BookingChanged(Box<Booking>),
     EventRsvp(Box<Booking>),
     EventCheckin(Box<Booking>),
+    ReferralShown(ReferralShown),
+    ReferralUsed(ReferralUsed),
+    ReferralRewarded(ReferralRewarded),
 }
 
 impl Event {
@@ -238,6 +243,9 @@ impl Event {
             Self::BookingChanged(_) => Kind::BookingChanged,
             Self::EventRsvp(_) => Kind::EventRsvp,
             Self::EventCheckin(_) => Kind::EventCheckin,
+            Self::ReferralShown(_) => Kind::ReferralShown,
+            Self::ReferralUsed(_) => Kind::ReferralUsed,
+            Self::ReferralRewarded(_) => Kind::ReferralRewarded,
         }
     }
 }
@@ -267,6 +275,9 @@ pub struct Claim {
     /// Claimed inside the hours of a campaign about certain hours.
     #[serde(rename = "off", default, skip_serializing_if = "is_false")]
     pub off_peak: bool,
+    /// Nobody tapped: the shop gave it, to somebody who need not be there.
+    #[serde(rename = "gvn", default, skip_serializing_if = "is_false")]
+    pub given: bool,
 }
 
 /// A diner ticked, or took back, the box about messages.

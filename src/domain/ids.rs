@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 mod chain;
 mod member;
+mod referral;
 
 pub use chain::{BadChain, Chain};
 pub use member::MemberCode;
+pub use referral::{DayMark, ReferralCode};
 
 /// The letters and digits that nobody confuses when reading aloud: no 0/O, 1/I/L.
 ///

@@ -162,6 +162,13 @@ impl Member {
         self.card.is_none() && self.vip.is_none() && self.group.is_none() && self.birthday.is_none()
     }
 
+    /// The first day from which something is remembered of them.
+    pub fn known_since(&self) -> Option<Date> {
+        let words = [self.card, self.vip, self.group].into_iter().flatten();
+        let visits = self.visits.iter().map(|visit| visit.day);
+        words.map(|word| word.since).chain(visits).min()
+    }
+
     /// When something was last heard of them.
     fn last_heard(&self) -> Date {
         let words = [self.card, self.vip, self.group].into_iter().flatten();
@@ -230,7 +237,6 @@ impl Members {
         Standing {
             is_vip: guest.and_then(Member::vip_since).is_some(),
             born_in: guest.and_then(Member::birthday).map(Birthday::month),
-            is_seated: false,
         }
     }
 

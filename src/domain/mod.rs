@@ -17,6 +17,7 @@ pub mod linter;
 pub mod members;
 pub mod offer;
 pub mod phone;
+pub mod referral;
 pub mod regulars;
 pub mod sealed;
 pub mod stickers;

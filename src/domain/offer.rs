@@ -15,6 +15,19 @@ pub struct Diner {
     /// Of these, redeemed.
     pub redeemed: usize,
     pub standing: Standing,
+    pub occasion: Occasion,
+}
+
+/// What a diner gets something for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Occasion {
+    /// Their own tap on a page's offer.
+    #[default]
+    Offered,
+    /// Staff are seating them at what they booked.
+    Seated,
+    /// Somebody was brought, or has brought them.
+    Referral,
 }
 
 /// What the shop itself knows of a diner, beside their coupons.
@@ -24,19 +37,21 @@ pub struct Standing {
     pub is_vip: bool,
     /// The month of the birthday that they told.
     pub born_in: Option<i8>,
-    /// Staff are seating them at what they booked.
-    pub is_seated: bool,
 }
 
 impl Diner {
     fn belongs_to(self, audience: Audience, today: Date) -> bool {
+        if self.occasion == Occasion::Referral {
+            return audience == Audience::Referral;
+        }
         match audience {
             Audience::Everyone => true,
             Audience::FirstVisit => self.claimed == 0,
             Audience::Returning => self.redeemed > 0,
             Audience::Vip => self.standing.is_vip,
             Audience::Birthday => self.standing.born_in == Some(today.month()),
-            Audience::Booked => self.standing.is_seated,
+            Audience::Booked => self.occasion == Occasion::Seated,
+            Audience::Referral => false,
         }
     }
 }
@@ -60,10 +75,16 @@ pub struct Place<'a> {
 /// Whether `campaign` is for this place, now, and this diner. What a page shows and what a tap may claim
 /// are both asked here, so a form that was made up claims nothing that no page would have shown.
 pub fn is_open_to(campaign: &Campaign, place: Place<'_>, diner: Diner) -> bool {
-    campaign.reaches(place.store)
-        && campaign.touchpoints.contains(&place.kind)
-        && campaign.is_open(place.local, &place.store.holidays)
-        && diner.belongs_to(campaign.audience, business_day(place.local))
+    let today = business_day(place.local);
+    let is_here = match diner.occasion {
+        Occasion::Offered | Occasion::Seated => {
+            campaign.touchpoints.contains(&place.kind)
+                && campaign.is_open(place.local, &place.store.holidays)
+        }
+        // Between two people: wherever the code was shown, and whenever the friend comes.
+        Occasion::Referral => campaign.runs_on(today),
+    };
+    campaign.reaches(place.store) && is_here && diner.belongs_to(campaign.audience, today)
 }
 
 /// The best offer at `place` for `diner` among those that `has_stock`.
@@ -202,7 +223,7 @@ mod tests {
     #[test]
     fn a_birthdays_offer_is_for_its_month_by_the_shops_own_day_and_a_bookings_is_on_no_page() {
         let store = store();
-        let is_for = |audience, standing, local| {
+        let is_for = |audience, (standing, occasion), local| {
             let mut campaign = all_day();
             campaign.audience = audience;
             let place = Place {
@@ -212,26 +233,53 @@ mod tests {
             };
             let diner = Diner {
                 standing,
+                occasion,
                 ..Diner::default()
             };
             best([&campaign], place, diner, |_| true).is_some()
         };
-        let born_in = |month| Standing {
-            born_in: Some(month),
-            ..Standing::default()
+        let born_in = |month| {
+            let standing = Standing {
+                born_in: Some(month),
+                ..Standing::default()
+            };
+            (standing, Occasion::Offered)
         };
         let december = datetime(2026, 12, 1, 19, 0, 0, 0);
         assert!(is_for(Audience::Birthday, born_in(12), december));
         assert!(!is_for(Audience::Birthday, born_in(11), december));
-        assert!(!is_for(Audience::Birthday, Standing::default(), december));
+        assert!(!is_for(Audience::Birthday, Default::default(), december));
         let after_midnight = datetime(2027, 1, 1, 1, 0, 0, 0);
         assert!(is_for(Audience::Birthday, born_in(12), after_midnight));
-        let seated = Standing {
-            is_seated: true,
-            ..Standing::default()
-        };
+        let seated = (Standing::default(), Occasion::Seated);
         assert!(is_for(Audience::Booked, seated, december));
         assert!(!is_for(Audience::Booked, born_in(12), december));
+    }
+
+    #[test]
+    fn a_gift_between_friends_is_on_no_page_and_there_for_whoever_brings_or_is_brought() {
+        let mut gift = quiet_hours();
+        gift.audience = Audience::Referral;
+        let store = store();
+        let place = Place {
+            store: &store,
+            kind: TouchpointKind::Receipt,
+            local: datetime(2026, 12, 1, 21, 0, 0, 0),
+        };
+        let diner = |occasion| Diner {
+            occasion,
+            ..Diner::default()
+        };
+        assert!(!is_open_to(&gift, place, diner(Occasion::Offered)));
+        assert!(is_open_to(&gift, place, diner(Occasion::Referral)));
+        let over = Place {
+            local: datetime(2027, 12, 1, 21, 0, 0, 0),
+            ..place
+        };
+        assert!(!is_open_to(&gift, over, diner(Occasion::Referral)));
+        let everybodys = all_day();
+        let asked = is_open_to(&everybodys, place, diner(Occasion::Referral));
+        assert!(!asked, "an offer of a page is no gift between friends");
     }
 
     const AUDIENCES: [Audience; 4] = [
@@ -256,7 +304,7 @@ mod tests {
                 campaign
             }).collect();
             let standing = Standing { is_vip, ..Standing::default() };
-            let diner = Diner { claimed, redeemed: redeemed.min(claimed), standing };
+            let diner = Diner { claimed, redeemed: redeemed.min(claimed), standing, ..Diner::default() };
             let store = store();
             let local = datetime(2026, 12, 1, hour, 0, 0, 0);
             let place = Place { store: &store, kind: TouchpointKind::Table, local };

@@ -148,7 +148,8 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
         Event::Claim(claim) => {
             let steps = [Step::Claimed, Step::OffPeakClaimed];
             let facts = funnel(Some(&claim.campaign), claim.off_peak, steps);
-            (facts, Some(claim.vid))
+            // Whom the shop gave it need not be there.
+            (facts, (!claim.given).then_some(claim.vid))
         }
         Event::Redeem(redeem) => {
             let steps = [Step::Redeemed, Step::OffPeakRedeemed];
@@ -201,6 +202,9 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
         | Event::BookingChanged(_)
         | Event::EventRsvp(_)
         | Event::EventCheckin(_)
+        | Event::ReferralShown(_)
+        | Event::ReferralUsed(_)
+        | Event::ReferralRewarded(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
     }
 }
@@ -228,16 +232,15 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
             None => Vec::new(),
         },
         Event::Claim(claim) => {
-            let patron = Fact::Patron {
+            let patron = (!claim.given).then(|| Fact::Patron {
                 store: occurrence.store.clone(),
                 place: claim.touchpoint,
                 vid: claim.vid,
                 day: today,
-            };
-            vec![
-                count(Some(claim.touchpoint), today, Deed::Claimed, 1),
-                patron,
-            ]
+            });
+            let mut facts = once(Some(claim.touchpoint), Deed::Claimed);
+            facts.extend(patron);
+            facts
         }
         Event::Redeem(redeem) => redeemed(redeem.origin, today, 1),
         Event::RedeemUndone(undone) => {
@@ -283,7 +286,10 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::BookingRequested(_)
         | Event::BookingChanged(_)
         | Event::EventRsvp(_)
-        | Event::EventCheckin(_) => Vec::new(),
+        | Event::EventCheckin(_)
+        | Event::ReferralShown(_)
+        | Event::ReferralUsed(_)
+        | Event::ReferralRewarded(_) => Vec::new(),
     }
 }
 

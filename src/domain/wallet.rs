@@ -35,7 +35,7 @@ use super::ids::{
     CampaignId, CouponId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, StoreId, TapId,
     TouchpointCode, Vid,
 };
-use super::offer::{Diner, Place, Standing, is_open_to};
+use super::offer::{Diner, Occasion, Place, Standing, is_open_to};
 use super::store::{Store, Touchpoint};
 use by_hand::ByHand;
 use coupons::Coupons;
@@ -157,6 +157,7 @@ pub struct TapAsked<'a> {
     pub vid: Option<Vid>,
     /// As the members say, whom the wallet does not know.
     pub standing: Standing,
+    pub occasion: Occasion,
     pub store: &'a Store,
     pub touchpoint: &'a Touchpoint,
     pub campaign: &'a Campaign,
@@ -451,7 +452,9 @@ impl Wallet {
             return Ok(Tapped::Held(held.coupon));
         }
         let campaign = asked.campaign;
+        // How often somebody brings a friend has a limit of its own.
         if let Some(vid) = asked.vid
+            && asked.occasion == Occasion::Offered
             && let Some(held) = self.limit_reached(vid, campaign, asked.store, asked.now)
         {
             return Ok(Tapped::Held(held));
@@ -471,7 +474,8 @@ impl Wallet {
             not_after,
             gift: campaign.offer.gift.text(),
             remember_until: person.max(later_by(not_after, CODE_RESTS)),
-            off_peak: campaign.is_off_peak(),
+            off_peak: asked.occasion == Occasion::Offered && campaign.is_off_peak(),
+            given: false,
         })))
     }
 
@@ -483,7 +487,11 @@ impl Wallet {
             local: asked.store.local(asked.now),
         };
         let known = asked.vid.map(|vid| self.diner(vid, asked.standing));
-        if !is_open_to(asked.campaign, place, known.unwrap_or_default()) {
+        let diner = Diner {
+            occasion: asked.occasion,
+            ..known.unwrap_or_default()
+        };
+        if !is_open_to(asked.campaign, place, diner) {
             return Err(TapRefused::Closed);
         }
         let table = Some(asked.touchpoint.code);
@@ -773,7 +781,10 @@ impl Wallet {
             | Event::BookingRequested(_)
             | Event::BookingChanged(_)
             | Event::EventRsvp(_)
-            | Event::EventCheckin(_) => {}
+            | Event::EventCheckin(_)
+            | Event::ReferralShown(_)
+            | Event::ReferralUsed(_)
+            | Event::ReferralRewarded(_) => {}
         }
     }
 

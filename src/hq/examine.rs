@@ -223,6 +223,9 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         | Event::BookingChanged(x)
         | Event::EventRsvp(x)
         | Event::EventCheckin(x) => (None, x.gift, Some(x.vid)),
+        Event::ReferralShown(x) => (None, None, Some(x.vid)),
+        Event::ReferralUsed(x) => (None, Some(x.coupon), Some(x.vid)),
+        Event::ReferralRewarded(x) => (None, Some(x.gift), None),
     }
 }
 

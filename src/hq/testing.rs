@@ -137,6 +137,7 @@ pub(crate) fn claim(coupon: u8, diner: u8) -> Event {
         gift: Text::new("凉拌黄瓜 1 份", "cucumber salad"),
         remember_until: now() + SignedDuration::from_hours(336),
         off_peak: true,
+        given: false,
     })
 }
 

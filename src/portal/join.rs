@@ -16,6 +16,7 @@ use super::ledger::{Ledger, happening, only_say, write};
 use super::visitor::Visitor;
 use crate::domain::event::Event;
 use crate::domain::ids::{CampaignId, CouponId, Issuer, TapId, TouchpointCode, Vid};
+use crate::domain::offer::Occasion;
 use crate::domain::wallet::{Coupon, Fresh, TapAsked, TapRefused, Tapped};
 use crate::journal::Verdict;
 use crate::ops::clock::Clock;
@@ -121,6 +122,7 @@ impl Tap {
             tap: self.form.tap,
             vid: self.vid,
             standing: ledger.members().standing(self.vid),
+            occasion: Occasion::Offered,
             store: &folder.store,
             touchpoint,
             campaign,

@@ -566,6 +566,7 @@ mod tests {
             gift: campaign.offer.gift.text(),
             remember_until: not_after + SignedDuration::from_hours(7 * 24),
             off_peak: true,
+            given: false,
         });
         let (mut ledger, wallet, _) = Ledger::new(Some(store.id.clone()));
         ledger.apply(at, &body(now, claim));

@@ -143,6 +143,9 @@ fn payload(event: &Event) -> Box<RawValue> {
         | Event::BookingChanged(x)
         | Event::EventRsvp(x)
         | Event::EventCheckin(x) => serde_json::value::to_raw_value(x),
+        Event::ReferralShown(x) => serde_json::value::to_raw_value(x),
+        Event::ReferralUsed(x) => serde_json::value::to_raw_value(x),
+        Event::ReferralRewarded(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -274,6 +277,9 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::BookingChanged => Event::BookingChanged(read(payload)?),
         Kind::EventRsvp => Event::EventRsvp(read(payload)?),
         Kind::EventCheckin => Event::EventCheckin(read(payload)?),
+        Kind::ReferralShown => Event::ReferralShown(read(payload)?),
+        Kind::ReferralUsed => Event::ReferralUsed(read(payload)?),
+        Kind::ReferralRewarded => Event::ReferralRewarded(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }
@@ -376,6 +382,7 @@ mod tests {
                         gift: Text::new("凉拌黄瓜 1 份", "cucumber salad"),
                         remember_until: noon + SignedDuration::from_hours(336),
                         off_peak: true,
+                        given: false,
                     }),
                 ),
                 (

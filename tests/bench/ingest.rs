@@ -215,6 +215,7 @@ fn event(place: usize, diner: u128, vid: Vid) -> Event {
             gift: Text::new("凉拌黄瓜 1 份", "cucumber salad"),
             remember_until: now() + SignedDuration::from_hours(336),
             off_peak: true,
+            given: false,
         }),
         2 => Event::Redeem(Redeem {
             redemption: RedemptionId::from_entropy(diner.to_be_bytes()),

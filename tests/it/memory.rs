@@ -72,6 +72,7 @@ fn claim_at(n: u32, now: Timestamp) -> Occurrence {
         gift: Text::new("鲜切毛肚一份", "A plate of fresh tripe"),
         remember_until: now + SignedDuration::from_hours(14 * 24),
         off_peak: true,
+        given: false,
     });
     happens(now, event)
 }

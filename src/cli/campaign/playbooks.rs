@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::domain::campaign::Audience;
     use crate::domain::ids::{Issuer, TapId, TouchpointCode, Vid};
-    use crate::domain::offer::Standing;
+    use crate::domain::offer::{Occasion, Standing};
     use crate::domain::store::{Store, Touchpoint};
     use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped, Wallet};
 
@@ -96,7 +96,7 @@ mod tests {
     fn tap(
         campaign: &Campaign,
         vid: Option<Vid>,
-        standing: Standing,
+        (standing, occasion): (Standing, Occasion),
     ) -> Result<Tapped, TapRefused> {
         let store = store();
         let touchpoint = Touchpoint {
@@ -109,6 +109,7 @@ mod tests {
             tap: TapId::from_entropy([1; 16]),
             vid,
             standing,
+            occasion,
             store: &store,
             touchpoint: &touchpoint,
             campaign,
@@ -127,25 +128,29 @@ mod tests {
     #[test]
     fn each_gives_its_coupon_to_whom_it_is_for_and_to_nobody_else() {
         let vid = Some(Vid::from_entropy([7; 16]));
-        let nobody = Standing::default();
+        let nobody = (Standing::default(), Occasion::Offered);
         for (name, file) in PLAYBOOKS {
             let mut campaign: Campaign = read_strictly(name, file).unwrap();
             // Whether a coin has picked this very day is the calendar's own matter.
             campaign.schedule = crate::domain::calendar::Schedule::default();
             let meant = match campaign.audience {
                 Audience::Everyone | Audience::FirstVisit => Some(nobody),
-                Audience::Vip => Some(Standing {
-                    is_vip: true,
-                    ..nobody
-                }),
-                Audience::Birthday => Some(Standing {
-                    born_in: Some(12),
-                    ..nobody
-                }),
-                Audience::Booked => Some(Standing {
-                    is_seated: true,
-                    ..nobody
-                }),
+                Audience::Vip => {
+                    let vip = Standing {
+                        is_vip: true,
+                        ..nobody.0
+                    };
+                    Some((vip, nobody.1))
+                }
+                Audience::Birthday => {
+                    let born = Standing {
+                        born_in: Some(12),
+                        ..nobody.0
+                    };
+                    Some((born, nobody.1))
+                }
+                Audience::Booked => Some((nobody.0, Occasion::Seated)),
+                Audience::Referral => Some((nobody.0, Occasion::Referral)),
                 // Who has redeemed a coupon before: the wallet's own tests.
                 Audience::Returning => None,
             };

@@ -53,6 +53,7 @@ impl Record {
             code: claim.code,
             flags: Flags::of([
                 (Flag::OffPeak, claim.off_peak),
+                (Flag::Given, claim.given),
                 (Flag::Consented, coupon.consented),
                 (Flag::GivenBack, coupon.given_back),
                 (Flag::PassedDown, coupon.passed_down),
@@ -75,6 +76,7 @@ impl Record {
                 gift: names.gifts.get(self.gift).clone(),
                 remember_until: self.remember_until.into(),
                 off_peak: self.flags.has(Flag::OffPeak),
+                given: self.flags.has(Flag::Given),
             },
             store: names.stores.get(self.store).clone(),
             issued_at: self.issued_at.into(),

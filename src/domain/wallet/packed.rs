@@ -44,6 +44,7 @@ pub(super) enum Flag {
     FromElsewhere = 16,
     Provisional = 32,
     Unplaced = 64,
+    Given = 128,
 }
 
 impl Flags {

@@ -103,6 +103,7 @@ mod tests {
             gift: shop.campaign.offer.gift.text(),
             remember_until: not_after + SignedDuration::from_hours(7 * 24),
             off_peak: true,
+            given: false,
         };
         CouponKnown {
             claim,

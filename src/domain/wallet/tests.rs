@@ -75,6 +75,7 @@ impl TestShop {
             tap: TapId::from_entropy([seed; 16]),
             vid,
             standing: Standing::default(),
+            occasion: Occasion::Offered,
             store: &self.store,
             touchpoint: &self.table,
             campaign: &self.campaign,

@@ -12,7 +12,7 @@ use crate::domain::calendar::business_day;
 use crate::domain::campaign::Campaign;
 use crate::domain::event::Event;
 use crate::domain::ids::{CouponId, TapId};
-use crate::domain::offer::Standing;
+use crate::domain::offer::Occasion;
 use crate::domain::store::Touchpoint;
 use crate::domain::text::Language;
 use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
@@ -67,10 +67,8 @@ impl<'a> Gift<'a> {
             // The same booking is the same tap, however often it is seated.
             tap: TapId::from_entropy(self.booking.id.to_bytes()),
             vid,
-            standing: Standing {
-                is_seated: true,
-                ..self.ledger.members().standing(vid)
-            },
+            standing: self.ledger.members().standing(vid),
+            occasion: Occasion::Seated,
             store: &self.folder.store,
             touchpoint: self.touchpoint,
             campaign: self.campaign,

@@ -14,7 +14,7 @@ use crate::domain::calendar::day_and_clock;
 use crate::domain::campaign::Campaign;
 use crate::domain::event::{Event, SlipIssued};
 use crate::domain::ids::{CampaignId, CouponId, StaffName, TapId, TouchpointCode};
-use crate::domain::offer::{Diner, Place, is_open_to};
+use crate::domain::offer::{Diner, Occasion, Place, is_open_to};
 use crate::domain::text::Language;
 use crate::domain::wallet::{Fresh, TapAsked, TapRefused, Tapped};
 use crate::journal::Verdict;
@@ -104,6 +104,7 @@ fn decide(
         tap: form.tap,
         vid: None,
         standing: Diner::default().standing,
+        occasion: Occasion::Offered,
         store: &folder.store,
         touchpoint,
         campaign,

@@ -160,6 +160,7 @@ fn claim(n: u8, diner: u8, now: Timestamp) -> Event {
         gift: Text::new("凉拌黄瓜", "cucumber salad"),
         remember_until: now + SignedDuration::from_hours(48),
         off_peak: false,
+        given: false,
     })
 }
 

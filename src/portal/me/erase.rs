@@ -232,6 +232,7 @@ mod tests {
             gift: Text::new("凉拌黄瓜", "cucumber salad"),
             remember_until: now + SignedDuration::from_hours(48),
             off_peak: false,
+            given: false,
         })
     }
 

@@ -59,6 +59,7 @@ fn claim(day: i64, at: u64, vid: u8) -> Claim {
         gift: Text::new("凉拌黄瓜", "cucumber salad"),
         remember_until: noon(day + 14),
         off_peak: false,
+        given: false,
     }
 }
 
