@@ -25,6 +25,7 @@ use crate::wire::staff::Role;
 
 mod access;
 mod audit;
+mod booking;
 mod certificate;
 mod commands;
 mod doubles;
@@ -169,6 +170,7 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
         members::MEMBERS,
         members::REGULARS,
         invitations::COMMAND,
+        booking::COMMAND,
         syntax::Command::new(
             "audit",
             "Count a store's day again from the stored frames, and compare it with the figures",

@@ -2,7 +2,8 @@
 //!
 //! A [`Booking`] is written whole with every event about it, as it is after that event, and counts its own
 //! changes: so whoever hears of it twice, late, or in another order ends with the same booking. It holds one
-//! name, because the counter calls a guest by it, and therefore none that tells how to reach somebody. What a
+//! name, because the counter calls a guest by it, and therefore none that tells how to reach somebody; a number to
+//! call is sealed. What a
 //! booking may become is decided here; whether there is room is decided in [`book`].
 
 pub mod book;
@@ -21,6 +22,7 @@ use super::calendar::business_day;
 use super::event::unix_millis;
 use super::feedback::tells_how_to_reach;
 use super::ids::{BookingId, CouponId, ShortCode, Slug, StaffName, StoreId, Vid};
+use super::sealed::Sealed;
 use tasting::InviteCode;
 
 /// A name that fits a line of the counter's list.
@@ -49,6 +51,9 @@ pub struct Booking {
     /// Headquarters takes it out of its frames when the guest wants to be forgotten.
     #[serde(rename = "nm", default = "GuestName::forgotten")]
     pub name: GuestName,
+    /// A number to call about this booking, which the box cannot read.
+    #[serde(rename = "ph", default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Sealed>,
     pub vid: Vid,
     /// What the guest says at the door.
     #[serde(rename = "cd")]

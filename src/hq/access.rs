@@ -1,4 +1,5 @@
 //! The access log at headquarters: kept sealed, for its own time, and read by whoever has to with a line in the audit.
+//! And the hourly look that has it go, and the numbers of bookings that are over.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 
 use super::db::access::{Asked, Kept};
-use super::db::{AuditEntry, Ledger};
+use super::db::{AuditEntry, Ledger, phones};
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
 use crate::wire::sealed::{OpeningKey, about_access};
@@ -26,8 +27,13 @@ pub(super) fn start(ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, keep_days: u
                 _ = every.tick() => {}
                 () = own.stopping() => return,
             }
+            let now = clock.now();
+            let before = now.saturating_sub(phones::KEPT_FOR);
+            if let Err(error) = ledger.forget_phones(before.unwrap_or(Timestamp::MIN)).await {
+                tracing::error!(%error, "numbers of bookings that are over stay for now");
+            }
             let keep = SignedDuration::from_hours(i64::from(keep_days) * 24);
-            let before = clock.now().saturating_sub(keep);
+            let before = now.saturating_sub(keep);
             let gone = ledger.forget_access(before.unwrap_or(Timestamp::MIN)).await;
             match gone {
                 Ok(0) => {}

@@ -19,6 +19,7 @@ use super::db::access::Kept;
 use super::db::members::MemberNews;
 use super::db::notice::Notice;
 use super::db::persons::PersonNews;
+use super::db::phones::BookedPhone;
 use super::db::sisters::Use;
 use super::db::stickers::Told;
 use super::db::{Entry, EventRow, Frame, PutAside};
@@ -59,6 +60,7 @@ pub fn examine_frame(
         members: Vec::new(),
         persons: Vec::new(),
         access: Vec::new(),
+        phones: Vec::new(),
         put_aside: Vec::new(),
     };
     match frame::decode_at(&frame.body, time.map(|time| time.unix_ms)) {
@@ -106,6 +108,7 @@ fn take(frame: &mut Frame, serves: &Serves, decoded: Decoded) {
             .extend(notices.chain(Notice::of_vip(&occurrence)));
         frame.used.extend(Use::of(&occurrence));
         frame.members.extend(MemberNews::of(&occurrence));
+        frame.phones.extend(BookedPhone::of(&occurrence));
         frame.told.extend(told(&occurrence));
         if let Some(person) = PersonNews::of(&occurrence) {
             frame.notices.extend(person.notices());

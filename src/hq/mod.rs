@@ -32,6 +32,7 @@ pub mod fonts;
 pub mod identity;
 pub mod init;
 pub mod members;
+pub mod phones;
 pub mod pos;
 pub mod routes;
 mod secret;

@@ -3,12 +3,13 @@
 //! Party, day and time are links and buttons, so the page works without a script. It promises only what is on
 //! stable storage, and never more than the half-hour takes: whoever sends the form of an old page is told at the
 //! field what to choose again, and what they typed is still there. Whoever knows a booking's address may change
-//! it, as with a coupon. A name is never logged.
+//! it, as with a coupon. A name is never logged, and a number is sealed before anything is decided.
 
 mod chooser;
 mod gift;
 mod moving_up;
 mod one;
+mod phone;
 
 use axum::Router;
 use axum::extract::{RawQuery, State as Extract};
@@ -29,6 +30,7 @@ use crate::domain::booking::book::{Asked, Refused};
 use crate::domain::booking::{BadName, Booking, GuestName, Standing};
 use crate::domain::event::Event;
 use crate::domain::ids::{BookingId, Slug, StoreId, Vid};
+use crate::domain::sealed::Sealed;
 use crate::ops::files::random;
 use crate::ops::metrics;
 use crate::portal::form::{Form, FormRejection};
@@ -70,6 +72,8 @@ pub(super) struct Fields {
     at: String,
     #[serde(default)]
     pub(super) name: String,
+    #[serde(default)]
+    phone: String,
     /// That invites to an event, or that a guest says at its door.
     #[serde(default)]
     pub(super) code: String,
@@ -151,9 +155,22 @@ async fn send(
             }
         },
     };
+    let phone = match fields.changes() {
+        // As the name.
+        Some(_) => None,
+        None => phone::sealed(&state, &fields).unwrap_or_else(|bad| {
+            faults.phone = Some(phone::fault(t, bad));
+            None
+        }),
+    };
     let party = Party::parse(&fields.party);
     let wish = match (at, party) {
-        (Ok(at), Ok(party)) if faults.are_none() => Wish { at, party, name },
+        (Ok(at), Ok(party)) if faults.are_none() => Wish {
+            at,
+            party,
+            name,
+            phone,
+        },
         (Ok(_) | Err(_), _) => return chooser::page(&state, &visitor, &fields, faults).await,
     };
     let vid = visitor.vid.unwrap_or(Vid::from_entropy(random()));
@@ -187,6 +204,7 @@ struct Wish {
     party: Party,
     /// None where a booking is changed.
     name: Option<GuestName>,
+    phone: Option<Sealed>,
 }
 
 async fn book(
@@ -214,6 +232,7 @@ async fn book(
                     vid,
                     is_vip: ledger.members().is_vip(vid),
                     name,
+                    phone: wish.phone,
                     party: wish.party,
                     now,
                     codes,

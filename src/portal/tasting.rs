@@ -316,6 +316,7 @@ async fn sign_up(
             vid,
             is_vip: ledger.members().is_vip(vid),
             name: wish.name,
+            phone: None,
             party: wish.party,
             now,
             codes,

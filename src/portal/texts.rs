@@ -85,14 +85,15 @@ texts! {
         write_back write_back_hint wrote_back
     }
     book Book {
-        title link party party_more day time full no_time no_day name name_hint send send_change
+        title link party party_more day time full no_time no_day name name_hint phone phone_hint phone_given fault_phone fault_phone_here
+        fault_phone_there fault_phone_key send send_change
         fault_party fault_time fault_soon fault_far fault_closed fault_full fault_name fault_reach
         none_title none_text enough_title enough_text people code gift keep look again change cancel undo
         waiting waiting_text requested requested_text confirmed confirmed_text seated seated_text
         no_show no_show_text cancelled cancelled_text moved_on no_room over one_place
     }
     bookings Bookings {
-        title off nothing unanswered left_open today coming settled vip
+        title off nothing unanswered left_open has_phone today coming settled vip
         is_waiting is_requested is_confirmed is_seated is_no_show is_cancelled
         confirm seat no_show cancel undo renews look
     }

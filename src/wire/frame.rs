@@ -284,9 +284,9 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
     })
 }
 
-/// The body of a frame without what is sealed in its access log.
+/// The body of a frame without what is sealed in its access log, and with its bookings.
 #[cfg(feature = "hq")]
-pub fn without_access(body: &[u8]) -> Vec<u8> {
+pub fn without_sealed(body: &[u8]) -> Vec<u8> {
     use serde_json::Value;
 
     let Ok(mut frame) = serde_json::from_slice::<Value>(body) else {
@@ -296,6 +296,8 @@ pub fn without_access(body: &[u8]) -> Vec<u8> {
     for event in events.into_iter().flatten() {
         if event["k"] == Kind::AccessLogged as u16 {
             event["x"] = Value::Object(serde_json::Map::new());
+        } else if let Some(payload) = event.get_mut("x").and_then(Value::as_object_mut) {
+            payload.remove("ph");
         }
     }
     frame.to_string().into_bytes()

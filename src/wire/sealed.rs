@@ -20,7 +20,7 @@ use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, to_base64};
-use crate::domain::ids::StoreId;
+use crate::domain::ids::{BookingId, StoreId};
 use crate::domain::phone::{KeptPhone, Phone};
 use crate::domain::sealed::Sealed;
 
@@ -36,6 +36,11 @@ const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x03";
 /// What an entry of a store's access log belongs to.
 pub fn about_access(store: &StoreId) -> String {
     format!("access {store}")
+}
+
+/// What the number of a booking belongs to.
+pub fn about_booking(booking: BookingId) -> String {
+    format!("booking {booking}")
 }
 
 /// The public half of a key that headquarters opens with, written as base64.

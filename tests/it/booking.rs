@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// The shop is open around the clock and takes two parties a half-hour.
-fn take_bookings(chain: &Path) {
+pub(crate) fn take_bookings(chain: &Path) {
     let file = chain.join("stores/SZ01/store.toml");
     let text = fs_err::read_to_string(&file).unwrap();
     let more = "\n[[hours]]\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]\n\
@@ -44,7 +44,7 @@ fn add_playbook(chain: &Path, name: &str) {
 }
 
 /// So many days from now at noon, on the wall of a shop in Shenzhen.
-fn noon_in(days: i64) -> String {
+pub(crate) fn noon_in(days: i64) -> String {
     let today: Date = Offset::constant(8).to_datetime(SystemClock.now()).date();
     today
         .saturating_add(days.days())

@@ -9,7 +9,12 @@ use maitred::domain::phone::{Country, Phone};
 use maitred::wire::encoding::to_base64;
 use maitred::wire::sealed::{OpeningKey, SealingKey};
 
-use crate::support::{TestChain, bytes_below, scan, table, tap};
+use maitred::cli::demo::phone::Page;
+
+use crate::booking::{noon_in, take_bookings};
+use crate::support::{
+    Phone as CallingPhone, Tasks, TestChain, Till, bytes_below, scan, table, tap,
+};
 
 /// Nobody's: no other bytes of a test look like it.
 const CANARY: &str = "13987652341";
@@ -144,4 +149,104 @@ async fn a_number_that_was_typed_can_be_read_nowhere_on_the_box_and_at_headquart
     assert!(!finds(format!("{logged:?}").as_bytes()));
     let opened = key.open("booking 1", &kept.sealed).unwrap();
     assert_eq!(opened, format!("+86{CANARY}").into_bytes());
+}
+
+/// Sends the form of a table at noon tomorrow.
+async fn book(guest: &mut CallingPhone, number: &str) -> Page {
+    let page = guest.get("/book?lang=en").await.unwrap();
+    let id = page.field("id").unwrap().to_owned();
+    let at = noon_in(1);
+    let fields = [
+        ("id", id.as_str()),
+        ("party", "2"),
+        ("at", &at),
+        ("name", "Lin"),
+        ("phone", number),
+    ];
+    guest.post("/book?lang=en", &fields).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_a_booking_is_read_by_its_stores_staff_through_headquarters_and_nowhere_else()
+{
+    let chain = TestChain::start_edited(take_bookings);
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let mut guest = CallingPhone::open(store.portal(), &Tasks::new())
+        .await
+        .unwrap();
+    for (number, sentence) in [
+        ("139 8765 call me", "it has digits only"),
+        ("0171 2345678", "no mobile number of this country"),
+        ("+86 755 8660 1234", "no such number with that country code"),
+    ] {
+        let page = book(&mut guest, number).await;
+        assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{number}");
+        assert!(page.html.contains(sentence), "{number}: {}", page.html);
+        assert!(
+            page.html.contains(&format!("value=\"{number}\"")),
+            "it is gone"
+        );
+    }
+    let booked = book(&mut guest, "139-8765-2341").await;
+    assert_eq!(booked.status, StatusCode::SEE_OTHER, "{}", booked.html);
+    let path = booked.location.unwrap();
+    let (path, _) = path.split_once('?').unwrap_or((&path, ""));
+    let own = guest.get(&format!("{path}?lang=en")).await.unwrap();
+    assert!(own.html.contains("Number given, sealed"), "{}", own.html);
+    let mut till = Till::open(&store, &pin).await;
+    let list = till.phone.get("/counter/bookings?lang=en").await.unwrap();
+    assert!(list.html.contains("Has left a number"), "{}", list.html);
+    for page in [&own.html, &list.html] {
+        assert!(!finds(page.as_bytes()) && !page.contains("2341"), "{page}");
+    }
+    store.wait_until_sent().await;
+
+    let code = own.between("<p class=\"code\">", "<").unwrap();
+    let id = path.strip_prefix("/book/").unwrap();
+    let asked = |booking, store, by| {
+        [
+            "booking",
+            "phone",
+            booking,
+            "--store",
+            store,
+            "--by",
+            by,
+            "--why",
+            "they are late",
+        ]
+    };
+    for booking in [id, code] {
+        let said = chain.hq(&asked(booking, "SZ01", "lin"));
+        assert_eq!(said.trim(), format!("+86{CANARY}"));
+    }
+    for (refused, sentence) in [
+        (
+            asked(id, "SZ01", "chen"),
+            "nobody called chen works in SZ01",
+        ),
+        (asked(id, "SZ02", "lin"), "SZ02"),
+        (
+            asked("2222", "SZ01", "lin"),
+            "no such booking with a number",
+        ),
+    ] {
+        let output = chain.try_hq(&refused);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains(sentence),
+            "{said}"
+        );
+        assert!(!finds(&output.stdout) && !finds(&output.stderr));
+    }
+    let ledger = maitred::hq::db::open(&maitred::hq::db::Place::Folder(chain.path("hq"))).await;
+    let audit = ledger.unwrap().audit(100).await.unwrap();
+    let opened = audit
+        .iter()
+        .filter(|entry| entry.action == "booking_phone_opened");
+    let told: Vec<_> = opened.map(|entry| &*entry.detail).collect();
+    assert_eq!(told, vec![format!("booking {id} by lin: they are late"); 2]);
+    store.process.stop();
+    assert_eq!(read_in(&chain.path(".")), Vec::<String>::new());
 }

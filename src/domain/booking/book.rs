@@ -22,6 +22,7 @@ use crate::domain::bill::Party;
 use crate::domain::calendar::business_day;
 use crate::domain::event::{Event, Occurrence};
 use crate::domain::ids::{BookingId, CampaignId, Issuer, ShortCode, Slug, StaffName, StoreId, Vid};
+use crate::domain::sealed::Sealed;
 use crate::domain::store::Store;
 
 /// More than a shop has within its days ahead; a book of them is below a megabyte.
@@ -78,6 +79,7 @@ pub struct Asked<'a> {
     pub vid: Vid,
     pub is_vip: bool,
     pub name: GuestName,
+    pub phone: Option<Sealed>,
     pub party: Party,
     pub now: Timestamp,
     /// Each is tried as a code until one is free.
@@ -352,6 +354,7 @@ impl Bookings {
             invited_with: None,
             party: asked.party,
             name: asked.name.clone(),
+            phone: asked.phone.clone(),
             vid: asked.vid,
             code: self.free_code(asked).ok_or(Refused::Enough)?,
             standing,

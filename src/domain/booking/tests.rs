@@ -69,6 +69,7 @@ impl Shop {
             vid: Vid::from_entropy([guest; 16]),
             is_vip: false,
             name: name(),
+            phone: None,
             party: people(party),
             now: self.now,
             codes: std::array::from_fn(|n| n as u64),
@@ -148,6 +149,7 @@ impl Shop {
             invited_with: None,
             party: people(2),
             name: name(),
+            phone: None,
             vid: Vid::from_entropy([guest; 16]),
             code: ShortCode::from_entropy(guest.into(), 4, Issuer::Street),
             standing: Standing::Waiting,
@@ -646,6 +648,9 @@ fn a_booking_reads_as_it_was_written() {
     let booking: Booking = serde_json::from_str(written).unwrap();
     assert_eq!(booking.at, tonight(19));
     assert_eq!(serde_json::to_string(&booking).unwrap(), written);
+    let with_phone = written.replace(",\"vid\":", ",\"ph\":\"AQ-_z9\",\"vid\":");
+    let booking: Booking = serde_json::from_str(&with_phone).unwrap();
+    assert_eq!(serde_json::to_string(&booking).unwrap(), with_phone);
 }
 
 proptest! {

@@ -12,6 +12,7 @@
 //! | [`notice`] | what the boxes of a store are told of coupons, VIPs and persons |
 //! | [`members`] | what is known of guests, and who was written to |
 //! | [`access`] | who was on the Wi-Fi and when, sealed |
+//! | [`phones`] | numbers that guests typed with bookings, sealed |
 //! | [`persons`] | who agreed to what, and who asked to be forgotten |
 //! | [`stickers`] | what was said of stickers, and how stores were walked |
 //! | [`sisters`] | which store may redeem a coupon of another, and what was redeemed twice |
@@ -39,7 +40,7 @@ use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
 use crate::domain::wallet::Said;
 use crate::wire::batch::{Gap, Time, TimeQuality};
-use crate::wire::frame::without_access;
+use crate::wire::frame::without_sealed;
 use crate::wire::link::{BundleState, Item, Serves, StreamMark, StreamOffer, Unused};
 use crate::wire::signing::PublicKey;
 
@@ -51,6 +52,7 @@ mod greet;
 pub mod members;
 pub mod notice;
 pub mod persons;
+pub mod phones;
 pub mod plan;
 mod postgres;
 mod row;
@@ -70,6 +72,7 @@ use commands::{Given, Order};
 use members::{Imported, Member, MemberNews, Reached};
 use notice::Notice;
 use persons::{Agreed, Erasure, PersonNews};
+use phones::{BookedPhone, Found, Which};
 use plan::Disagreement;
 use sisters::{Double, Use, Wish};
 use stickers::{Told, Walked, Word};
@@ -243,6 +246,10 @@ pub trait Ledger: Send + Sync {
     async fn access(&self, asked: Asked) -> Answer<Vec<Kept>>;
     /// Has what was received before go; how many entries that were.
     async fn forget_access(&self, before: Timestamp) -> Answer<u64>;
+    /// The number of one of a store's bookings, where it has one.
+    async fn booked_phone(&self, store: StoreId, which: Which) -> Answer<Option<Found>>;
+    /// Has the numbers go of bookings for before then; how many that were.
+    async fn forget_phones(&self, before: Timestamp) -> Answer<u64>;
     /// How many have agreed to which words.
     async fn agreed(&self) -> Answer<Vec<Agreed>>;
 
@@ -341,16 +348,18 @@ pub struct Frame {
     pub persons: Vec<PersonNews>,
     /// What it brings for the access log.
     pub access: Vec<Kept>,
+    /// Numbers that guests typed with bookings.
+    pub phones: Vec<BookedPhone>,
     pub put_aside: Vec<PutAside>,
 }
 
 impl Frame {
-    /// The bytes that are kept of it: what is for the access log is kept there, and only as long.
+    /// The bytes that are kept of it: what is sealed is kept in a place of its own, and only as long as it may be.
     pub(super) fn kept_body(&self) -> Cow<'_, [u8]> {
-        if self.access.is_empty() {
+        if self.access.is_empty() && self.phones.is_empty() {
             Cow::Borrowed(&self.body)
         } else {
-            Cow::Owned(without_access(&self.body))
+            Cow::Owned(without_sealed(&self.body))
         }
     }
 }

@@ -48,7 +48,8 @@ const SINCE_V6: &str = "drop table notice; drop table redemption; drop table res
      drop table sticker_word; drop table walk;
      drop index command_void;
      drop table member_word; drop table spending; drop table reach; drop table member_import;
-     drop table consent; drop table erasure; drop table access_log;";
+     drop table consent; drop table erasure; drop table access_log;
+     drop table booking_phone;";
 
 // Below the macro, which they use.
 mod chaos;

@@ -29,11 +29,12 @@ pub(super) struct Faults {
     pub(super) party: Option<String>,
     pub(super) time: Option<&'static str>,
     pub(super) name: Option<&'static str>,
+    pub(super) phone: Option<&'static str>,
 }
 
 impl Faults {
     pub(super) const fn are_none(&self) -> bool {
-        self.party.is_none() && self.time.is_none() && self.name.is_none()
+        self.party.is_none() && self.time.is_none() && self.name.is_none() && self.phone.is_none()
     }
 }
 
@@ -68,6 +69,8 @@ struct BookPage<'a> {
     times: Vec<Choice>,
     name: &'a str,
     longest: usize,
+    takes_phone: bool,
+    phone: &'a str,
     faults: Faults,
 }
 
@@ -171,6 +174,8 @@ pub(super) async fn page(
         times: shown.map_or_else(Vec::new, |shown| choices(shown, &wanted, visitor.language)),
         name: &fields.name,
         longest: LONGEST_NAME,
+        takes_phone: super::phone::is_taken(&bundle),
+        phone: &fields.phone,
         faults,
         shell,
     });

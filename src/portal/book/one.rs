@@ -117,6 +117,7 @@ struct BookingPage<'a> {
     when: String,
     name: &'a str,
     people: String,
+    has_phone: bool,
     code: ShortCode,
     /// What comes with it.
     gift: Option<String>,
@@ -176,6 +177,7 @@ async fn draw(state: &State, visitor: &Visitor, id: BookingId, fault: Option<&st
         when: when(&booking, language),
         name: booking.name.as_str(),
         people: people(&booking, &shell.t.book),
+        has_phone: booking.phone.is_some(),
         code: booking.code,
         gift,
         coupon: booking.gift,

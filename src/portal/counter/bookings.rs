@@ -215,6 +215,7 @@ struct Row {
     name: String,
     code: ShortCode,
     is_vip: bool,
+    has_phone: bool,
     standing: &'static str,
     gift: Option<String>,
     /// Who said the last word.
@@ -407,6 +408,7 @@ fn row(Listed { booking, gift }: &Listed, today: Date, language: Language) -> Ro
         name: booking.name.as_str().to_owned(),
         code: booking.code,
         is_vip: booking.is_vip,
+        has_phone: booking.phone.is_some(),
         standing: standing(t, booking.standing),
         gift: gift.clone(),
         staff: booking.staff.clone(),

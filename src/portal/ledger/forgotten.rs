@@ -185,6 +185,7 @@ fn booking(n: u8, diner: u8, now: Timestamp) -> Booking {
         invited_with: None,
         party: Party::try_from(2).unwrap(),
         name: GuestName::typed("王女士").unwrap(),
+        phone: None,
         vid: vid(diner),
         code: ShortCode::parse("7K3F").unwrap(),
         standing: Standing::Requested,

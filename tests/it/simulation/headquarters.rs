@@ -135,6 +135,7 @@ fn delivery(stream: StreamId, batch: &Batch) -> Delivery {
             members: Vec::new(),
             persons: Vec::new(),
             access: Vec::new(),
+            phones: Vec::new(),
             put_aside: Vec::new(),
         }),
         What::Gap(gap) => Entry::Gap {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    commands, members, people, persons, signed, sisters, spots, stickers, streams, unsigned,
+    commands, members, people, persons, phones, signed, sisters, spots, stickers, streams, unsigned,
 };
 use crate::domain::ids::{FrameId, StoreId, Vid};
 use crate::domain::uptake::Cell;
@@ -181,6 +181,9 @@ fn store(tx: &Transaction<'_>, frames: &[NewFrame<'_>]) -> rusqlite::Result<()> 
                 received,
                 kept.sealed.as_str()
             ])?;
+        }
+        for phone in &frame.phones {
+            phones::keep(tx, phone)?;
         }
         for event in &frame.events {
             event_row.execute(params![

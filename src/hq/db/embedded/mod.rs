@@ -26,6 +26,7 @@ mod ingest;
 mod members;
 mod people;
 mod persons;
+mod phones;
 mod sisters;
 mod spots;
 mod stickers;
@@ -361,6 +362,17 @@ impl Ledger for Embedded {
 
     async fn forget_access(&self, before: Timestamp) -> Answer<u64> {
         let gone = self.run(move |db| access::forget(db, before)).await?;
+        Ok(gone as u64)
+    }
+
+    async fn booked_phone(&self, store: StoreId, which: Which) -> Answer<Option<Found>> {
+        self.run(move |db| phones::of(db, &store, which)).await
+    }
+
+    async fn forget_phones(&self, before: Timestamp) -> Answer<u64> {
+        let gone = self
+            .run(move |db| phones::forget_before(db, before))
+            .await?;
         Ok(gone as u64)
     }
 

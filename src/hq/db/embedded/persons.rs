@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{commands, corrupt, members, time, unsigned};
+use super::{commands, corrupt, members, phones, time, unsigned};
 use crate::domain::ids::{StoreId, Vid};
 use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
@@ -193,6 +193,7 @@ pub(super) fn swept(db: &mut Connection, one: &Open, now: Timestamp) -> rusqlite
         let_go(&tx, kind, one.vid)?;
     }
     members::forget(&tx, one.vid)?;
+    phones::forget(&tx, one.vid)?;
     tx.execute(
         &format!(
             "update erasure set swept = ?2, done = ?3,

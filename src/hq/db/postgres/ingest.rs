@@ -16,8 +16,8 @@ use super::partitions::Partitions;
 use super::streams::{self, Known};
 use super::writing::{Statements, Writing};
 use super::{
-    Answer, Sql, all, commands, figures_in, members, number, people, persons, run, signed, sisters,
-    spots, stickers, unsigned,
+    Answer, Sql, all, commands, figures_in, members, number, people, persons, phones, run, signed,
+    sisters, spots, stickers, unsigned,
 };
 use crate::domain::ids::{FrameId, StoreId, StreamId};
 use crate::hq::db::IngestOutcome;
@@ -221,6 +221,10 @@ async fn write_seldom(
             )
             .await?;
         }
+    }
+    let frames = settlement.frames.iter().filter_map(|new| new.frame);
+    for phone in frames.flat_map(|frame| &frame.phones) {
+        phones::keep(tx, phone).await?;
     }
     for (person, received) in &settlement.persons {
         persons::record(tx, person, *received).await?;

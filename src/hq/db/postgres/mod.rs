@@ -33,6 +33,7 @@ mod members;
 mod partitions;
 mod people;
 mod persons;
+mod phones;
 mod rows;
 mod sisters;
 mod spots;
@@ -446,6 +447,14 @@ impl Ledger for Postgres {
 
     async fn forget_access(&self, before: Timestamp) -> Answer<u64> {
         access::forget(&self.client().await?, before).await
+    }
+
+    async fn booked_phone(&self, store: StoreId, which: Which) -> Answer<Option<Found>> {
+        phones::of(&self.client().await?, &store, which).await
+    }
+
+    async fn forget_phones(&self, before: Timestamp) -> Answer<u64> {
+        phones::forget_before(&self.client().await?, before).await
     }
 
     async fn agreed(&self) -> Answer<Vec<Agreed>> {

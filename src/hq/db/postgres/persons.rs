@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Answer, all, commands, corrupt, members, run, unsigned};
+use super::{Answer, all, commands, corrupt, members, phones, run, unsigned};
 use crate::domain::ids::{StoreId, Vid};
 use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
 use crate::hq::db::settle::NewNotice;
@@ -144,6 +144,7 @@ async fn go_through(db: &mut Object, one: &Open, now: Timestamp) -> Answer<()> {
     tell(&tx, one, &stores, now).await?;
     unsay(&tx, one).await?;
     members::forget(&tx, one.vid).await?;
+    phones::forget(&tx, one.vid).await?;
     rename(&tx, one, &stores, now).await?;
     for row in &found {
         let (stream, seq, received): (i32, i64, Timestamp) = (row.get(0), row.get(1), row.get(2));

@@ -7,8 +7,10 @@ use crate::domain::event::{Bill, Claim, Consent, EraseRequested, Purpose, Redeem
 use crate::domain::feedback::Words;
 use crate::domain::ids::{BookingId, DeviceId, Issuer, RedemptionId, ShortCode, StaffName, Vid};
 use crate::domain::members::{Birthday, BirthdayTold, Membership};
+use crate::domain::sealed::Sealed;
 use crate::hq::db::members::{Imported, ImportedRow, Member, Reached};
 use crate::hq::db::persons::{Agreed, Erasure};
+use crate::hq::db::phones::{Found, Which};
 
 of_every_ledger! {
     a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered,
@@ -65,10 +67,19 @@ fn said() -> Event {
 }
 
 /// Where a ledger keeps its guests.
-const OF_MEMBERS: [&str; 4] = ["member_word", "spending", "reach", "member_import"];
+const OF_MEMBERS: [&str; 5] = [
+    "member_word",
+    "spending",
+    "reach",
+    "member_import",
+    "booking_phone",
+];
 
 /// What they book a table under, and no other bytes of a test look like.
 const BOOKED_AS: &str = "Chen Qin";
+
+/// Their number, which only headquarters' key would open.
+const SEALED: &str = "AQ-c2VhbGVk_z9";
 
 const BORN_ON: &str = "08-15";
 
@@ -89,6 +100,7 @@ fn of_a_member() -> Vec<Event> {
         invited_with: None,
         party: Party::try_from(4).unwrap(),
         name: GuestName::typed(BOOKED_AS).unwrap(),
+        phone: Sealed::try_from(SEALED.to_owned()).ok(),
         vid: diner(),
         code: ShortCode::from_entropy(3, 4, Issuer::Street),
         standing: Standing::Seated,
@@ -129,6 +141,16 @@ fn of_a_member() -> Vec<Event> {
     ]
 }
 
+/// Frames that hold a text.
+fn traces_of_frames(place: &Place, text: &str) -> String {
+    match place {
+        Place::Folder(_) => format!("frame where instr(body, cast('{text}' as blob)) > 0"),
+        Place::Database(_) => {
+            format!("frame where position(convert_to('{text}', 'UTF8') in body) > 0")
+        }
+    }
+}
+
 /// Tables and conditions by which a ledger would know them, in its own words.
 fn traces(place: &Place) -> Vec<String> {
     let name = diner();
@@ -136,12 +158,7 @@ fn traces(place: &Place) -> Vec<String> {
         Place::Folder(_) => format!("vid = x'{name}'"),
         Place::Database(_) => format!("vid = '{name}'::uuid"),
     };
-    let in_body = |text: &str| match place {
-        Place::Folder(_) => format!("frame where instr(body, cast('{text}' as blob)) > 0"),
-        Place::Database(_) => {
-            format!("frame where position(convert_to('{text}', 'UTF8') in body) > 0")
-        }
-    };
+    let in_body = |text: &str| traces_of_frames(place, text);
     let visits: &[&str] = match place {
         Place::Folder(_) => &["visit"],
         Place::Database(_) => &["visit_day", "person_first"],
@@ -153,7 +170,7 @@ fn traces(place: &Place) -> Vec<String> {
         .chain(visits)
         .map(|table| format!("{table} where {bytes}"))
         .collect();
-    traces.extend([&name.to_string(), BOOKED_AS, BORN_ON].map(in_body));
+    traces.extend([&name.to_string(), BOOKED_AS, BORN_ON, SEALED].map(in_body));
     let details = format!("details like '%{name}%'");
     traces.extend(["command", "notice"].map(|table| format!("{table} where {details}")));
     traces
@@ -290,6 +307,24 @@ async fn given(hq: &Scratch, gateway: GatewayId) -> Vec<(String, bool)> {
     given.into_iter().map(kind).collect()
 }
 
+/// What a store is told of its bookings' numbers.
+async fn number_of_a_booking(hq: &Scratch) {
+    let of = async |at: &str, which| hq.ledger.booked_phone(store(at), which).await.unwrap();
+    let code = Which::Code(ShortCode::from_entropy(3, 4, Issuer::Street));
+    let booking = BookingId::from_entropy([3; 16]);
+    let found = Found {
+        booking,
+        sealed: Sealed::try_from(SEALED.to_owned()).unwrap(),
+    };
+    for which in [Which::Booking(booking), code] {
+        assert_eq!(of("SZ01", which).await, Some(found.clone()));
+        assert_eq!(of("SZ02", which).await, None, "for its own store alone");
+    }
+    let other = Which::Booking(BookingId::from_entropy([4; 16]));
+    assert_eq!(of("SZ01", other).await, None);
+    assert_eq!(hq.ledger.forget_phones(now()).await.unwrap(), 0);
+}
+
 async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is_not_told_of_them(
     hq: &Scratch,
 ) {
@@ -323,6 +358,8 @@ async fn a_member_who_asks_to_be_forgotten_is_nobody_and_whoever_enrols_later_is
         OF_MEMBERS.iter().all(|table| known.contains(*table)),
         "{known:?}"
     );
+    assert_eq!(rows(hq, &traces_of_frames(&hq.place, SEALED)).await, 0);
+    number_of_a_booking(hq).await;
     let told = |kind: &str| (kind.to_owned(), true);
     assert_eq!(given(hq, own).await, [told("vip_is"), told("vip_is")]);
 
