@@ -1,8 +1,8 @@
 //! Sealing: what only headquarters may read leaves the request as bytes that this box cannot open again.
 //!
-//! It is HPKE in its base mode (RFC 9180), with X25519, HKDF-SHA256 and ChaCha20-Poly1305, each of which a router
-//! carries for TLS already: a crate of its own would cost 60 kB and more. The RFC's own vectors check it. The key
-//! that made a box's message is thrown away, so a stolen box opens nothing, not even what it sealed itself.
+//! It is HPKE in its base mode (RFC 9180), with X25519, HKDF-SHA256 and ChaCha20-Poly1305, by the crate `hpke`, which
+//! the RFC's own vector checks here. The key that made a box's message is thrown away, so a stolen box opens nothing,
+//! not even what it sealed itself.
 //!
 //! ```text
 //! version (1) · key id (4) · encapsulated key (32) · ciphertext and tag (n + 16)
@@ -13,10 +13,10 @@
 
 use std::fmt;
 
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
-use ring::hmac;
-use ring::rand::SystemRandom;
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable, Kem, OpModeS, Serializable, single_shot_seal};
 use serde::{Deserialize, Serialize};
 
 use super::encoding::{from_base64, to_base64};
@@ -28,10 +28,6 @@ const VERSION: u8 = 1;
 
 /// What the key schedule is bound to.
 const INFO: &[u8] = b"maitred sealed v1";
-
-/// KEM 0x0020, KDF 0x0001, AEAD 0x0003 (RFC 9180, section 7).
-const KEM_SUITE: &[u8] = b"KEM\x00\x20";
-const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x03";
 
 /// What an entry of a store's access log belongs to.
 pub fn about_access(store: &StoreId) -> String {
@@ -48,7 +44,7 @@ pub fn about_booking(booking: BookingId) -> String {
 #[serde(try_from = "String", into = "String")]
 pub struct SealingKey([u8; 32]);
 
-/// Nothing was sealed: the key is none that anybody could open with, or there is no randomness.
+/// Nothing was sealed: the key is none that anybody could open with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it cannot be sealed for headquarters")]
 pub struct NotSealed;
@@ -56,8 +52,7 @@ pub struct NotSealed;
 impl SealingKey {
     /// Seals `plain`, which belongs to `about`.
     pub fn seal(&self, about: &str, plain: &[u8]) -> Result<Sealed, NotSealed> {
-        self.seal_for_hpke(INFO, about.as_bytes(), plain)
-            .ok_or(NotSealed)
+        self.seal_by_hpke(about, plain).ok_or(NotSealed)
     }
 
     /// What may be kept of a number that was typed for `about`.
@@ -68,21 +63,20 @@ impl SealingKey {
         })
     }
 
-    fn seal_for_hpke(&self, info: &[u8], about: &[u8], plain: &[u8]) -> Option<Sealed> {
-        let own = EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).ok()?;
-        let public: [u8; 32] = own.compute_public_key().ok()?.as_ref().try_into().ok()?;
-        let theirs = UnparsedPublicKey::new(&X25519, self.0);
+    fn seal_by_hpke(&self, about: &str, plain: &[u8]) -> Option<Sealed> {
+        let theirs = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&self.0).ok()?;
         // Refuses a key of low order, which would make the same secret for everybody.
-        let (key, nonce) = agree_ephemeral(own, &theirs, |shared| {
-            schedule(shared, &public, &self.0, info)
-        })
+        let (encapsulated, sealed) = single_shot_seal::<
+            ChaCha20Poly1305,
+            HkdfSha256,
+            X25519HkdfSha256,
+        >(
+            &OpModeS::Base, &theirs, INFO, plain, about.as_bytes()
+        )
         .ok()?;
-        let mut sealed = plain.to_vec();
-        key.seal_in_place_append_tag(nonce, Aad::from(about), &mut sealed)
-            .ok()?;
         let mut message = vec![VERSION];
         message.extend(self.id());
-        message.extend(public);
+        message.extend(encapsulated.to_bytes());
         message.extend(sealed);
         Sealed::try_from(to_base64(&message)).ok()
     }
@@ -117,50 +111,6 @@ impl From<SealingKey> for String {
     }
 }
 
-/// The key and the nonce of the one message between two keys (RFC 9180, 4.1 and 5.1).
-fn schedule(
-    shared: &[u8],
-    encapsulated: &[u8; 32],
-    theirs: &[u8; 32],
-    info: &[u8],
-) -> (LessSafeKey, Nonce) {
-    let prk = extract(KEM_SUITE, &[], b"eae_prk", shared);
-    let context = [encapsulated.as_slice(), theirs].concat();
-    let secret: [u8; 32] = expand(KEM_SUITE, &prk, b"shared_secret", &context);
-
-    let id = extract(SUITE, &[], b"psk_id_hash", &[]);
-    let info = extract(SUITE, &[], b"info_hash", info);
-    // Mode 0: no key that was shared before.
-    let context = [&[0], id.as_ref(), info.as_ref()].concat();
-    let prk = extract(SUITE, &secret, b"secret", &[]);
-    let key: [u8; 32] = expand(SUITE, &prk, b"key", &context);
-    let nonce: [u8; 12] = expand(SUITE, &prk, b"base_nonce", &context);
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("such a key has 32 bytes");
-    (LessSafeKey::new(key), Nonce::assume_unique_for_key(nonce))
-}
-
-/// `LabeledExtract` (RFC 9180, section 4; RFC 5869, 2.2).
-fn extract(suite: &[u8], salt: &[u8], label: &[u8], material: &[u8]) -> hmac::Tag {
-    let labelled = [b"HPKE-v1", suite, label, material].concat();
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), &labelled)
-}
-
-/// `LabeledExpand` to at most one block, which is all that is asked for here (RFC 5869, 2.3).
-fn expand<const N: usize>(suite: &[u8], prk: &hmac::Tag, label: &[u8], info: &[u8]) -> [u8; N] {
-    let length = u8::try_from(N).expect("a key is shorter than a block");
-    let labelled = [
-        &[0, length],
-        b"HPKE-v1".as_slice(),
-        suite,
-        label,
-        info,
-        &[1],
-    ]
-    .concat();
-    let block = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, prk.as_ref()), &labelled);
-    std::array::from_fn(|at| block.as_ref()[at])
-}
-
 #[cfg(feature = "hq")]
 pub use opening::{NotOpened, OpeningKey};
 
@@ -168,12 +118,15 @@ pub use opening::{NotOpened, OpeningKey};
 mod opening {
     //! The other half, which is at headquarters only.
 
-    use x25519_dalek::{PublicKey, StaticSecret};
+    use hpke::{OpModeR, single_shot_open};
 
     use super::*;
 
+    type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
+    type Encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey;
+
     /// The private half of a [`SealingKey`].
-    pub struct OpeningKey(StaticSecret);
+    pub struct OpeningKey(Private);
 
     /// Why a message is not opened.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -189,16 +142,15 @@ mod opening {
     impl OpeningKey {
         /// Reads the 32 bytes of a key file.
         pub fn read(bytes: &[u8]) -> Option<Self> {
-            let bytes: [u8; 32] = bytes.try_into().ok()?;
-            Some(Self(StaticSecret::from(bytes)))
+            Private::from_bytes(bytes).ok().map(Self)
         }
 
         pub fn to_bytes(&self) -> [u8; 32] {
-            self.0.to_bytes()
+            self.0.to_bytes().into()
         }
 
         pub fn public(&self) -> SealingKey {
-            SealingKey(PublicKey::from(&self.0).to_bytes())
+            SealingKey(X25519HkdfSha256::sk_to_pk(&self.0).to_bytes().into())
         }
 
         /// What was sealed, where it belongs to `about`.
@@ -212,30 +164,27 @@ mod opening {
                 return Err(NotOpened::OtherKey);
             }
             let (encapsulated, sealed) = message.split_first_chunk().ok_or(NotOpened::Form)?;
-            self.open_hpke(INFO, about.as_bytes(), encapsulated, sealed)
+            self.open_by_hpke(INFO, about.as_bytes(), encapsulated, sealed)
                 .ok_or(NotOpened::Changed)
         }
 
-        fn open_hpke(
+        fn open_by_hpke(
             &self,
             info: &[u8],
             about: &[u8],
             encapsulated: &[u8; 32],
             sealed: &[u8],
         ) -> Option<Vec<u8>> {
-            let shared = self.0.diffie_hellman(&PublicKey::from(*encapsulated));
-            if !shared.was_contributory() {
-                return None;
-            }
-            let own = self.public().0;
-            let (key, nonce) = schedule(shared.as_bytes(), encapsulated, &own, info);
-            let mut plain = sealed.to_vec();
-            let length = key
-                .open_in_place(nonce, Aad::from(about), &mut plain)
-                .ok()?
-                .len();
-            plain.truncate(length);
-            Some(plain)
+            let encapsulated = Encapsulated::from_bytes(encapsulated).ok()?;
+            single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeR::Base,
+                &self.0,
+                &encapsulated,
+                info,
+                sealed,
+                about,
+            )
+            .ok()
         }
     }
 
@@ -268,10 +217,10 @@ mod opening {
                 "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28",
             );
             let info = b"Ode on a Grecian Urn";
-            let plain = key.open_hpke(info, b"Count-0", &encapsulated, &sealed);
+            let plain = key.open_by_hpke(info, b"Count-0", &encapsulated, &sealed);
             assert_eq!(plain.unwrap(), b"Beauty is truth, truth beauty");
             assert_eq!(
-                key.open_hpke(info, b"Count-1", &encapsulated, &sealed),
+                key.open_by_hpke(info, b"Count-1", &encapsulated, &sealed),
                 None
             );
         }
