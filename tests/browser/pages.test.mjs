@@ -181,6 +181,8 @@ for (const locale of Object.keys(tags)) {
         await look('console-places-desk');
         await page.setViewportSize(narrow);
         await look('console-places-phone');
+        await page.goto(`${chain.console}/persons`);
+        await look('console-persons-phone');
       });
     });
   }

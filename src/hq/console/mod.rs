@@ -17,6 +17,7 @@ pub mod backoff;
 mod fleet;
 mod language;
 pub mod password;
+mod persons;
 mod places;
 mod requests;
 mod session;
@@ -37,6 +38,7 @@ pub fn router(hq: Shared) -> Router {
         .route("/sheets/{id}", get(sheets::job))
         .route("/sheets/{id}/{number}", get(sheets::file))
         .route("/places", get(places::page))
+        .route("/persons", get(persons::page))
         .route("/login", get(session::sign_in_page).post(session::sign_in))
         .route("/logout", post(session::sign_out))
         .fallback(async || (StatusCode::NOT_FOUND, "there is no such page\n"))

@@ -7,10 +7,10 @@ use axum::http::Request;
 use jiff::SignedDuration;
 
 use super::password;
-use crate::domain::event::{Event, Feedback, Intent};
+use crate::domain::event::{EraseRequested, Event, Feedback, Intent};
 use crate::domain::feedback::Rating;
-use crate::domain::ids::{CouponId, RequestId, Slug, TouchpointCode};
-use crate::hq::db::Greeting;
+use crate::domain::ids::{CouponId, RequestId, Slug, TouchpointCode, Vid};
+use crate::hq::db::{AuditEntry, Greeting};
 use crate::hq::examine::examine;
 use crate::hq::testing::{
     Answer, TestHq, at_store, call, chain_folder, claim, delivery, frames, line, now, open_store,
@@ -293,6 +293,47 @@ async fn places_are_compared_with_shares_of_enough_and_what_they_cost() {
         "a new ledger counts every day"
     );
     let lenient = browser.get("/places?store=nonsense").await;
+    assert_eq!(lenient.status, 200);
+}
+
+#[tokio::test]
+async fn who_asked_to_be_forgotten_is_a_number_and_the_boxes_that_wait_are_named() {
+    let hq = TestHq::over(chain_folder()).await;
+    let gateway = hq.ledger.enrol_and_hear(at_store("SZ01")).await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let page = async || browser.get("/persons").await.text();
+    assert!(browser.get("/").await.text().contains("href=\"/persons\""));
+    for empty in [
+        "Nobody has asked to be forgotten",
+        "Nothing of this store is kept",
+        "Nobody has read it lately",
+    ] {
+        assert!(page().await.contains(empty), "{empty}");
+    }
+    let erase = Event::EraseRequested(EraseRequested {
+        vid: vid(1),
+        instead: Vid::from_entropy([0x77; 16]),
+        passed_on: false,
+    });
+    let sent = frames(1, vec![view(Some(1)), view(Some(2)), erase]);
+    let ledger = &hq.ledger.ledger;
+    ledger
+        .ingest(delivery(gateway, stream(1), sent))
+        .await
+        .unwrap();
+    let opened = AuditEntry::new(now(), "access_log_opened", &"SZ01", "a part of it");
+    ledger.note(opened).await.unwrap();
+    let waiting = page().await;
+    for shown in [
+        &format!("box {gateway}, for just now"),
+        "0 of 0 have answered",
+        "data-label=\"New\">2</td>",
+        "a part of it",
+    ] {
+        assert!(waiting.contains(shown), "{shown} is not in {waiting}");
+    }
+    assert!(!waiting.contains(&vid(1).to_string()));
+    let lenient = browser.get("/persons?store=nonsense").await;
     assert_eq!(lenient.status, 200);
 }
 

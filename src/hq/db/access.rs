@@ -14,6 +14,14 @@ pub struct Asked {
     pub to: Timestamp,
 }
 
+/// How much of a store's is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    pub entries: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
 /// An entry as it is kept.
 #[derive(Debug, Clone)]
 pub struct Kept {

@@ -66,12 +66,12 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 
-use access::{Asked, Kept};
+use access::{Asked, Held, Kept};
 use audit::{DayAudit, StreamCount};
 use commands::{Given, Order};
 use members::{Imported, Member, MemberNews, Reached};
 use notice::Notice;
-use persons::{Agreed, Erasure, PersonNews};
+use persons::{Agreed, Erasure, PersonNews, Unanswered};
 use phones::{BookedPhone, Found, Which};
 use plan::Disagreement;
 use sisters::{Double, Use, Wish};
@@ -242,6 +242,10 @@ pub trait Ledger: Send + Sync {
     async fn sweep(&self, now: Timestamp) -> Answer<usize>;
     /// Everybody who asked to be forgotten, and how far that has come.
     async fn erasures(&self) -> Answer<Vec<Erasure>>;
+    /// Which boxes have not answered a request that is not closed; those that are revoked are not waited for.
+    async fn unanswered(&self) -> Answer<Vec<Unanswered>>;
+    /// How much of a store's access log is there; none where nothing is.
+    async fn access_held(&self, store: StoreId) -> Answer<Option<Held>>;
     /// A part of a store's access log, in the order of the times.
     async fn access(&self, asked: Asked) -> Answer<Vec<Kept>>;
     /// Has what was received before go; how many entries that were.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::notice::Notice;
 use crate::domain::command::Command;
 use crate::domain::event::{Consent, EraseRequested, Event, Occurrence};
-use crate::domain::ids::{StoreId, Vid};
+use crate::domain::ids::{GatewayId, StoreId, Vid};
 use crate::wire::link::Serves;
 
 /// A box keeps frames for a week, and a backup of it may be put back meanwhile.
@@ -149,6 +149,14 @@ pub struct Erasure {
     pub done: u64,
     /// The list has forgotten their name, too.
     pub is_closed: bool,
+}
+
+/// A box that has not answered a request to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unanswered {
+    pub erasure: u64,
+    pub gateway: GatewayId,
+    pub told: Timestamp,
 }
 
 /// How many have agreed to a version of the words.

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{corrupt, time};
+use super::{corrupt, time, unsigned};
+use crate::domain::ids::StoreId;
 use crate::domain::sealed::Sealed;
-use crate::hq::db::access::{Asked, Kept};
+use crate::hq::db::access::{Asked, Held, Kept};
 
 pub(super) fn of(db: &Connection, asked: &Asked) -> rusqlite::Result<Vec<Kept>> {
     db.prepare_cached(
@@ -26,6 +27,20 @@ pub(super) fn of(db: &Connection, asked: &Asked) -> rusqlite::Result<Vec<Kept>> 
         },
     )?
     .collect()
+}
+
+/// None where nothing is kept.
+pub(super) fn held(db: &Connection, store: &StoreId) -> rusqlite::Result<Option<Held>> {
+    db.prepare_cached("select count(*), min(at), max(at) from access_log where store = ?1")?
+        .query_row([store.as_str()], |row| {
+            let span = row.get::<_, Option<i64>>(1)?.zip(row.get(2)?);
+            let entries = unsigned(row.get(0)?);
+            Ok(span.map(|(first, last)| Held {
+                entries,
+                first: time(first),
+                last: time(last),
+            }))
+        })
 }
 
 pub(super) fn forget(db: &Connection, before: Timestamp) -> rusqlite::Result<usize> {

@@ -356,6 +356,14 @@ impl Ledger for Embedded {
         self.run(|db| persons::erasures(db)).await
     }
 
+    async fn unanswered(&self) -> Answer<Vec<Unanswered>> {
+        self.run(|db| persons::unanswered(db)).await
+    }
+
+    async fn access_held(&self, store: StoreId) -> Answer<Option<Held>> {
+        self.run(move |db| access::held(db, &store)).await
+    }
+
     async fn access(&self, asked: Asked) -> Answer<Vec<Kept>> {
         self.run(move |db| access::of(db, &asked)).await
     }

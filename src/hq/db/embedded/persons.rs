@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{commands, corrupt, members, phones, time, unsigned};
-use crate::domain::ids::{StoreId, Vid};
-use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
+use crate::domain::ids::{GatewayId, StoreId, Vid};
+use crate::hq::db::persons::{
+    Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, Unanswered, passed_on,
+};
 use crate::hq::db::settle::NewNotice;
 use crate::wire::frame::forget;
 use crate::wire::link::Serves;
@@ -239,6 +241,24 @@ pub(super) fn erasures(db: &Connection) -> rusqlite::Result<Vec<Erasure>> {
             boxes: unsigned(row.get(5)?),
             done: unsigned(row.get(6)?),
             is_closed: row.get(7)?,
+        })
+    })?
+    .collect()
+}
+
+pub(super) fn unanswered(db: &Connection) -> rusqlite::Result<Vec<Unanswered>> {
+    db.prepare_cached(
+        "select erasure.no, command.gateway, command.made from erasure
+         join command on command.kind = 'erase_person' and command.coupon = erasure.instead
+         join gateway on gateway.id = command.gateway
+         where erasure.vid is not null and outcome is null and revoked is null
+         order by erasure.no, command.gateway",
+    )?
+    .query_map([], |row| {
+        Ok(Unanswered {
+            erasure: unsigned(row.get(0)?),
+            gateway: GatewayId(row.get(1)?),
+            told: time(row.get(2)?),
         })
     })?
     .collect()

@@ -441,6 +441,14 @@ impl Ledger for Postgres {
         persons::erasures(&self.client().await?).await
     }
 
+    async fn unanswered(&self) -> Answer<Vec<Unanswered>> {
+        persons::unanswered(&self.client().await?).await
+    }
+
+    async fn access_held(&self, store: StoreId) -> Answer<Option<Held>> {
+        access::held(&self.client().await?, &store).await
+    }
+
     async fn access(&self, asked: Asked) -> Answer<Vec<Kept>> {
         access::of(&self.client().await?, &asked).await
     }

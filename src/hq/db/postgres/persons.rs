@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Answer, all, commands, corrupt, members, phones, run, unsigned};
+use super::{Answer, all, commands, corrupt, gateway_id, members, phones, run, unsigned};
 use crate::domain::ids::{StoreId, Vid};
-use crate::hq::db::persons::{Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, passed_on};
+use crate::hq::db::persons::{
+    Agreed, Erasure, News, OF_A_GUEST, Open, PersonNews, Unanswered, passed_on,
+};
 use crate::hq::db::settle::NewNotice;
 use crate::wire::frame::forget;
 use crate::wire::link::Serves;
@@ -280,6 +282,21 @@ pub(super) async fn erasures(db: &Object) -> Answer<Vec<Erasure>> {
         })
     };
     rows.iter().map(erasure).collect()
+}
+
+pub(super) async fn unanswered(db: &Object) -> Answer<Vec<Unanswered>> {
+    let sql = "select erasure.no, command.gateway, command.made from erasure
+               join command on command.kind = 'erase_person' and command.coupon = erasure.instead
+               join gateway on gateway.id = command.gateway
+               where erasure.vid is not null and outcome is null and revoked is null
+               order by erasure.no, command.gateway";
+    let rows = all(db, sql, &[]).await?;
+    let one = |row: &Row| Unanswered {
+        erasure: unsigned(row.get(0)),
+        gateway: gateway_id(row.get(1)),
+        told: row.get(2),
+    };
+    Ok(rows.iter().map(one).collect())
 }
 
 pub(super) async fn agreed(db: &Object) -> Answer<Vec<Agreed>> {

@@ -261,9 +261,17 @@ async fn a_diner_who_asks_to_be_forgotten_is_nowhere_once_every_box_has_answered
     let erasure = only_one(hq).await;
     assert_eq!((erasure.frames, erasure.boxes, erasure.done), (5, 3, 0));
 
+    let waits = async || {
+        let waits = hq.ledger.unanswered().await.unwrap();
+        assert!(waits.iter().all(|one| one.erasure == erasure.number));
+        waits.iter().map(|one| one.gateway).collect::<Vec<_>>()
+    };
+    assert_eq!(waits().await, [own, other, street]);
+
     for (gateway, number) in [(own, 11), (other, 12), (street, 13)] {
         answer(hq, gateway, number).await;
     }
+    assert_eq!(waits().await, []);
     assert_eq!(hq.ledger.sweep(now()).await.unwrap(), 1);
 
     // A box that was cut off knew them, too, and nobody knew that.
