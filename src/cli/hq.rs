@@ -37,6 +37,14 @@ mod stickers;
 /// How long requests that have begun may take to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The console draws what diners will see where their pages are built in.
+const HEADQUARTERS: Headquarters = Headquarters {
+    #[cfg(feature = "gateway")]
+    preview: Some(crate::portal::preview),
+    #[cfg(not(feature = "gateway"))]
+    preview: None,
+};
+
 const CONFIG: Word = Word::option(
     "config",
     "FILE",
@@ -368,7 +376,7 @@ fn serve(settings: &HqSettings) -> anyhow::Result<()> {
     block_on(async {
         let tasks = Tasks::new();
         let clocks = Clocks::both(Arc::new(SystemClock));
-        let running = Headquarters::start(settings, clocks, &tasks).await?;
+        let running = HEADQUARTERS.start(settings, clocks, &tasks).await?;
         print::line(ready_line(settings, &running));
         let broken = tokio::select! {
             () = asked_to_stop() => false,

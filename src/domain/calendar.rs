@@ -79,7 +79,22 @@ impl Day {
 }
 
 impl Day {
-    fn name(self, language: Language) -> &'static str {
+    /// As it is written in files and forms.
+    #[cfg(feature = "hq")]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Mon => "mon",
+            Self::Tue => "tue",
+            Self::Wed => "wed",
+            Self::Thu => "thu",
+            Self::Fri => "fri",
+            Self::Sat => "sat",
+            Self::Sun => "sun",
+        }
+    }
+
+    /// In short: `Fri`.
+    pub fn name(self, language: Language) -> &'static str {
         let (chinese, traditional, english) = match self {
             Self::Mon => ("周一", "週一", "Mon"),
             Self::Tue => ("周二", "週二", "Tue"),

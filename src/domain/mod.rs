@@ -17,6 +17,8 @@ pub mod linter;
 pub mod members;
 pub mod offer;
 pub mod phone;
+#[cfg(feature = "hq")]
+pub mod promo;
 pub mod referral;
 pub mod regulars;
 pub mod sealed;

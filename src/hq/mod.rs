@@ -9,13 +9,14 @@
 //! | [`identity`], [`authority`] | headquarters' keys; certificates issued and read |
 //! | [`certificate`] | of a store's host: what its boxes ask for, what an authority signed |
 //! | [`chain`], [`bundles`] | the folder of stores and campaigns becomes a signed bundle per gateway |
+//! | [`promos`] | campaigns that the console's form makes, as files of the folder |
 //! | [`stickers`] | what was said of stickers, laid over the folder |
 //! | [`examine`] | a batch's lines become frames with their facts, or are put aside with a reason |
 //! | [`db`] | the ledger: the trait [`db::Ledger`], in SQLite or PostgreSQL, the only place that knows SQL |
 //! | [`fonts`] | those that codes are printed with |
 //! | [`routes`] | what gateways and probes talk to: sync, enroll and ops listeners |
 //! | [`console`] | what the chain's people look at |
-//! | [`server`] | puts these together: [`server::Headquarters::start`] |
+//! | [`server`] | puts these together: [`server::Headquarters`] |
 //!
 //! Nothing is acknowledged before the ledger has committed it, and nothing is refused for its content.
 
@@ -34,6 +35,7 @@ pub mod init;
 pub mod members;
 pub mod phones;
 pub mod pos;
+pub mod promos;
 pub mod routes;
 mod secret;
 pub mod server;

@@ -18,7 +18,7 @@ use super::identity::Identity;
 use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
 use super::routes::{enroll, ops, sync};
-use super::state::{ConsoleOver, Shared, State};
+use super::state::{ConsoleOver, Preview, Shared, State};
 use super::{access, erasures};
 use crate::config::settings::HqSettings;
 use crate::ops::clock::Clock;
@@ -51,7 +51,10 @@ impl Clocks {
 }
 
 /// `maitred hq`.
-pub struct Headquarters;
+pub struct Headquarters {
+    /// Draws what diners will see of a promo.
+    pub preview: Option<Preview>,
+}
 
 /// A headquarters that serves.
 pub struct Running {
@@ -69,6 +72,7 @@ pub struct Running {
 impl Headquarters {
     /// Serves until `tasks` stop.
     pub async fn start(
+        self,
         settings: &HqSettings,
         clocks: Clocks,
         tasks: &Tasks,
@@ -98,6 +102,8 @@ impl Headquarters {
             identity: Arc::clone(&identity),
             clock: clocks.real,
             shop_clock: clocks.shop,
+            chain_dir: settings.chain_dir.clone(),
+            preview: self.preview,
             sync_url: sync_url.clone(),
             console_over: match settings.console_tls {
                 Some(_) => ConsoleOver::Tls,

@@ -1,5 +1,6 @@
 //! What the handlers of all listeners share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -11,6 +12,9 @@ use super::db::Ledger;
 use super::identity::Identity;
 use super::routes::admission::Admission;
 use super::routes::throttle::Throttle;
+use crate::domain::campaign::Campaign;
+use crate::domain::store::Store;
+use crate::domain::text::Language;
 use crate::ops::clock::Clock;
 use crate::ops::tasks::Tasks;
 
@@ -23,6 +27,10 @@ pub struct State {
     pub clock: Arc<dyn Clock>,
     /// The time that "today" is taken from; in production the same clock, in the demo a faster one.
     pub shop_clock: Arc<dyn Clock>,
+    /// The chain's folder, which the console's form adds to.
+    pub chain_dir: PathBuf,
+    /// Draws what diners will see; none in a headquarters without the gateway's pages.
+    pub preview: Option<Preview>,
     /// Told to gateways at enrolment.
     pub sync_url: String,
     pub console_over: ConsoleOver,
@@ -42,6 +50,9 @@ pub struct State {
 }
 
 pub type Shared = Arc<State>;
+
+/// The page of the Wi-Fi that a campaign makes.
+pub type Preview = fn(&Campaign, Option<&Store>, Language) -> String;
 
 /// How browsers reach the console: a cookie is bound to TLS where there is TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

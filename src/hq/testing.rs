@@ -266,6 +266,8 @@ impl TestHq {
             identity,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             shop_clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            chain_dir: folder.path().to_owned(),
+            preview: None,
             sync_url: "https://localhost:8443".to_owned(),
             console_over: ConsoleOver::PlainHttp,
             admission: Admission::default(),

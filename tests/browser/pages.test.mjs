@@ -175,6 +175,9 @@ for (const locale of Object.keys(tags)) {
         await page.locator('[name=password]').fill(chain.admin.password);
         await tap(page.locator('button.main'));
         await look('console-phone');
+        await page.goto(new URL('/promos', chain.console).href);
+        await look('console-promos');
+        await page.goto(chain.console);
         await page.setViewportSize({ width: 1280, height: 800 });
         await look('console-desk');
         await tap(page.locator('th a.tap').first());

@@ -53,3 +53,48 @@ pub(super) fn drawn(linter: &Linter, campaign: &Campaign, stores: &[&Store]) -> 
     let languages = Language::ALL.into_iter();
     languages.filter_map(of_language).flatten().collect()
 }
+
+#[cfg(all(test, feature = "hq"))]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::domain::calendar::Day;
+    use crate::domain::ids::{CampaignId, StoreId};
+    use crate::domain::linter::rules::Region;
+    use crate::domain::promo::{Setting, Typed, fill_in};
+    use crate::domain::text::Text;
+    use crate::wire::rules::register;
+
+    #[test]
+    fn the_longest_gift_that_the_consoles_form_takes_leaves_continue_on_the_first_screen() {
+        let by = Text::new("拾味", "Shiwei");
+        let linter = Linter::new(register(), Region::Cn);
+        let setting = Setting {
+            id: CampaignId::parse("promo-1").unwrap(),
+            by: &by,
+            stores: vec![StoreId::parse("SZ01").unwrap()],
+            today: date(2026, 11, 22),
+            linter,
+        };
+        let typed = Typed {
+            item_zh: "味".repeat(16),
+            item_hant: "鮮".repeat(16),
+            item_en: "w".repeat(40),
+            quantity: "99".to_owned(),
+            days: vec![Day::Mon],
+            from: "14:00".to_owned(),
+            to: "17:00".to_owned(),
+            per_day: "20".to_owned(),
+            first: "2026-12-01".to_owned(),
+            last: "2026-12-31".to_owned(),
+            valid: "7".to_owned(),
+            ..Typed::default()
+        };
+        let campaign = fill_in(&typed, &setting).unwrap().campaign;
+        let store = include_str!("../../../tests/fixtures/chain/stores/SZ01/store.toml");
+        let store: Store = read_strictly("store.toml", store).unwrap();
+        let found = drawn(&linter, &campaign, &[&store]);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}

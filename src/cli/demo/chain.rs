@@ -142,7 +142,10 @@ impl DemoChain {
             real: Arc::new(SystemClock),
             shop: Arc::clone(&shop_clock),
         };
-        let hq = Headquarters::start(&settings, clocks, &hq_tasks).await?;
+        let hq = Headquarters {
+            preview: Some(crate::portal::preview),
+        };
+        let hq = hq.start(&settings, clocks, &hq_tasks).await?;
 
         let newcomer = Newcomer {
             dir,

@@ -15,7 +15,7 @@ mod phrase;
 pub mod rules;
 mod terms;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::campaign::{Campaign, Gift};
 use super::text::Text;

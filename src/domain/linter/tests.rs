@@ -12,7 +12,7 @@ use phrase::Phrase;
 const FILE: &str = include_str!("../../../tests/fixtures/chain/campaigns/quiet-hours.toml");
 
 /// The rules that are shipped.
-pub(super) fn register() -> &'static Register {
+pub(in crate::domain) fn register() -> &'static Register {
     const RULES: &str = include_str!("../../../templates/rules/campaigns.toml");
     static REGISTER: OnceLock<Register> = OnceLock::new();
     REGISTER.get_or_init(|| Register::read(RULES).unwrap())

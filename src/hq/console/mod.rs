@@ -19,6 +19,7 @@ mod language;
 pub mod password;
 mod persons;
 mod places;
+mod promos;
 mod requests;
 mod session;
 pub mod sheets;
@@ -27,7 +28,7 @@ mod tests;
 mod today;
 mod words;
 
-/// A login and a password.
+/// A login and a password; what a promo is made of.
 const MAX_FORM_BYTES: usize = 4 << 10;
 
 pub fn router(hq: Shared) -> Router {
@@ -39,6 +40,10 @@ pub fn router(hq: Shared) -> Router {
         .route("/sheets/{id}/{number}", get(sheets::file))
         .route("/places", get(places::page))
         .route("/persons", get(persons::page))
+        .route("/promos", get(promos::page).post(promos::make))
+        .route("/promos/preview", post(promos::preview))
+        .route("/promos/withdraw", post(promos::withdraw))
+        .route("/promos/back", post(promos::put_back))
         .route("/login", get(session::sign_in_page).post(session::sign_in))
         .route("/logout", post(session::sign_out))
         .fallback(async || (StatusCode::NOT_FOUND, "there is no such page\n"))

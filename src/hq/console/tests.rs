@@ -595,3 +595,89 @@ async fn an_operator_moves_a_sticker_and_takes_it_back() {
     let answer = browser.post("/sheets/bind", unknown, &origin).await;
     assert_eq!(answer.status, 404);
 }
+
+/// A filled form, of which `edit` says something else.
+fn promo(edit: &[(&str, &str)]) -> String {
+    let fields = [
+        ("id", "promo-0000abcd"),
+        ("store", ""),
+        ("item_zh", "小菜"),
+        ("item_hant", ""),
+        ("item_en", "side dish"),
+        ("quantity", "1"),
+        ("day", "mon"),
+        ("day", "tue"),
+        ("from", "14:00"),
+        ("to", "17:00"),
+        ("per_day", "20"),
+        ("first", "2099-01-01"),
+        ("last", "2099-02-01"),
+        ("valid", "7"),
+        ("cost", "2.50"),
+    ];
+    let pairs = fields.map(|(name, value)| {
+        let edited = edit.iter().find(|(field, _)| *field == name);
+        (name, edited.map_or(value, |(_, value)| *value))
+    });
+    serde_urlencoded::to_string(pairs).unwrap()
+}
+
+#[tokio::test]
+async fn a_promo_is_made_from_a_form_withdrawn_and_put_back() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let origin = format!("http://{HOST}");
+    let empty = browser.get("/promos").await;
+    assert!(empty.text().contains("None yet."), "{}", empty.text());
+    for _ in 0..2 {
+        let made = browser.post("/promos", &promo(&[]), &origin).await;
+        assert_eq!(location(&made), (303, "/promos?done=made"));
+    }
+    let listed = browser.get("/promos?done=made").await;
+    let text = listed.text();
+    assert!(text.contains("on its way to the boxes"), "{text}");
+    assert_eq!(
+        text.matches("Free with your visit: side dish</strong>")
+            .count(),
+        1
+    );
+    let file = hq.folder.path().join("campaigns/promo-0000abcd.toml");
+    let written = fs_err::read(&file).unwrap();
+
+    let id = "id=promo-0000abcd";
+    let gone = browser.post("/promos/withdraw", id, &origin).await;
+    assert_eq!(location(&gone), (303, "/promos?done=withdrawn"));
+    assert!(!file.exists());
+    let page = browser.get("/promos").await;
+    assert!(page.text().contains("Put back"), "{}", page.text());
+    browser.post("/promos/back", id, &origin).await;
+    assert_eq!(fs_err::read(&file).unwrap(), written);
+
+    let others = browser
+        .post("/promos/withdraw", "id=quiet-hours", &origin)
+        .await;
+    assert_eq!(others.status, 303);
+    assert!(hq.folder.path().join("campaigns/quiet-hours.toml").exists());
+}
+
+#[tokio::test]
+async fn a_promo_with_a_fault_says_it_at_the_field_and_writes_nothing() {
+    let hq = TestHq::new().await;
+    let browser = TestBrowser::signed_in(&hq).await;
+    let origin = format!("http://{HOST}");
+    for (field, value, sentence) in [
+        ("last", "2098-12-31", "This is before the first day."),
+        ("item_en", "a dish for following us", "R06: "),
+        ("valid", "", "Please fill this in."),
+    ] {
+        let form = promo(&[(field, value)]);
+        let refused = browser.post("/promos", &form, &origin).await;
+        assert_eq!(refused.status, 422, "{field}");
+        let html = refused.text();
+        let note = format!("<p class=\"fault\" id=\"{field}-note\">{sentence}");
+        assert!(html.contains(&note), "{note}: {html}");
+        assert!(html.contains("value=\"小菜\""), "what was typed stays");
+    }
+    let files = fs_err::read_dir(hq.folder.path().join("campaigns")).unwrap();
+    assert_eq!(files.count(), 1, "only what was there before");
+}

@@ -56,7 +56,8 @@ impl TestServer {
         init(&settings.dir, &[], &SystemClock).await.unwrap();
         let tasks = Tasks::new();
         let clocks = Clocks::both(Arc::new(SystemClock));
-        let running = Headquarters::start(&settings, clocks, &tasks)
+        let running = Headquarters { preview: None }
+            .start(&settings, clocks, &tasks)
             .await
             .unwrap();
         // As `maitred hq token` does: another process, its own connection to the file.
@@ -208,7 +209,9 @@ async fn a_busy_port_ends_the_start_and_names_itself() {
     settings.enroll_listen = holder.local_addr().unwrap();
     let clocks = Clocks::both(Arc::new(SystemClock));
     let tasks = Tasks::new();
-    let refused = Headquarters::start(&settings, clocks, &tasks).await;
+    let refused = Headquarters { preview: None }
+        .start(&settings, clocks, &tasks)
+        .await;
     let Err(error) = refused else {
         panic!("the port is taken");
     };
