@@ -115,4 +115,66 @@ to = 2027-02-11
         let bad = read_strictly::<Holidays>("holidays.toml", &file).unwrap_err();
         assert!(bad.fault.contains("is not before its first"), "{bad}");
     }
+
+    const CHINA: &str = include_str!("../../../deploy/hq/holidays.toml");
+
+    /// The days of the file's table by the moon: their month and day of the Chinese calendar, and their dates.
+    fn by_the_moon() -> Vec<((u8, u8), Vec<Date>)> {
+        let rows = CHINA.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("# ")?.split_whitespace();
+            let (month, day) = words.next()?.split_once('-')?;
+            let lunar = (month.parse().ok()?, day.parse().ok()?);
+            let dates: Vec<Date> = words.filter_map(|word| word.parse().ok()).collect();
+            (!dates.is_empty()).then_some((lunar, dates))
+        });
+        rows.collect()
+    }
+
+    /// The month and day of the Chinese calendar; none in a month that is put in between.
+    fn lunar(day: Date) -> Option<(u8, u8)> {
+        use icu_calendar::cal::ChineseTraditional;
+
+        let (month, date) = (day.month().try_into().ok()?, day.day().try_into().ok()?);
+        let day = icu_calendar::Date::try_new_iso(day.year().into(), month, date).ok()?;
+        let day = day.to_calendar(ChineseTraditional::new());
+        let month = day.month().to_input();
+        (!month.is_leap()).then(|| (month.number(), day.day_of_month().0))
+    }
+
+    #[test]
+    fn chinas_days_by_the_moon_are_those_of_the_calendar_and_all_but_qixi_are_holidays() {
+        let holidays: Holidays = read_strictly("holidays.toml", CHINA).unwrap();
+        let table = by_the_moon();
+        let known: Vec<_> = table.iter().map(|(lunar, _)| *lunar).collect();
+        assert_eq!(known, [(1, 1), (5, 5), (7, 7), (8, 15)]);
+        for (day, dates) in table {
+            let years: Vec<i16> = dates.iter().map(|date| date.year()).collect();
+            assert_eq!(years, [2026, 2027, 2028]);
+            for date in dates {
+                assert_eq!(lunar(date), Some(day), "{date}");
+                assert_eq!(holidays.is_holiday(date), day != (7, 7), "{date}");
+            }
+        }
+        assert_eq!(
+            lunar(day_of(2027, 2, 7)),
+            Some((1, 2)),
+            "as the Observatory has it"
+        );
+    }
+
+    #[test]
+    fn of_years_without_a_decree_the_file_claims_the_moons_days_alone() {
+        let holidays: Holidays = read_strictly("holidays.toml", CHINA).unwrap();
+        let claimed = |year| {
+            let days = day_of(year, 1, 1).series(jiff::ToSpan::day(1));
+            let days = days.take_while(|day| day.year() == year);
+            days.filter(|day| holidays.is_holiday(*day)).count()
+        };
+        // Of the notice of 2025-11-04: 3 + 9 + 3 + 5 + 3 + 3 + 7.
+        assert_eq!([2026, 2027, 2028].map(claimed), [33, 3, 3]);
+        let worked = holidays.counts_as.keys();
+        let worked: Vec<String> = worked.map(ToString::to_string).collect();
+        let decreed = "2026-01-04 2026-02-14 2026-02-28 2026-05-09 2026-09-20 2026-10-10";
+        assert_eq!(worked.join(" "), decreed);
+    }
 }
