@@ -134,6 +134,9 @@ impl Look {
         let region = self.region.unwrap_or(bundle.linter().region());
         let linter = Linter::new(register(), region);
         let mut report = Report::new(&linter);
+        for looked in bundle.said_of_campaigns(&linter) {
+            report.add(looked);
+        }
         for looked in bundle.said_of_words(&linter) {
             report.add(looked);
         }

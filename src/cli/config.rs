@@ -72,7 +72,8 @@ fn in_order(path: &Path) {
 
 fn check_folder(dir: &Path) -> anyhow::Result<()> {
     let mut bundle = read_folder(dir)?;
-    let refused = bundle.leave_out_refused(&Bundle::default()).faults;
+    let mut refused = bundle.leave_out_refused(&Bundle::default()).faults;
+    refused.extend(bundle.leave_out_refused_words());
     for fault in &refused {
         print::aside(format_args!("error: {fault}"));
     }

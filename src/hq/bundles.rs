@@ -6,7 +6,8 @@
 //!
 //! A folder that is being written publishes nothing until two looks in a row find the same, so no gateway gets
 //! half of somebody's edit, nor a new one the state before. A folder with a mistake publishes nothing: gateways
-//! keep what they have, and the mistake is logged, shown on the console and told by `/readyz`.
+//! keep what they have, and the mistake is logged, shown on the console and told by `/readyz`. So is a campaign that
+//! the linter refuses, but it is left out alone; where it ran, it is withdrawn, and its coupons stay good.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub struct Known {
     pub chain: Option<Arc<Chain>>,
     /// What is wrong with it now.
     pub faults: Vec<String>,
+    /// Of that folder: the campaigns that are refused, with what is wrong with them.
+    pub left_out: Vec<String>,
 }
 
 /// A bundle as a gateway fetches it.
@@ -260,6 +263,7 @@ impl Publisher {
         bundles.tell(Known {
             chain: Some(stickers::lay_over(written, &words)),
             faults,
+            left_out: written.left_out.iter().map(BadFile::to_string).collect(),
         });
         Ok(())
     }
@@ -281,6 +285,7 @@ impl Publisher {
         }
         match read {
             Ok(chain) => {
+                name_left_out(&chain, self.written.as_deref());
                 self.written = Some(Arc::new(chain));
                 Ok(Some(stamp))
             }
@@ -290,8 +295,11 @@ impl Publisher {
                     for fault in &faults {
                         tracing::error!(%fault, "the chain's folder has a mistake; gateways keep what they have");
                     }
-                    let chain = bundles.chain();
-                    bundles.tell(Known { chain, faults });
+                    let known = bundles.known();
+                    bundles.tell(Known {
+                        faults,
+                        ..Known::clone(&known)
+                    });
                 }
                 // Not remembered: a file that we may not read, or a disk that failed, is read again.
                 self.read = None;
@@ -396,6 +404,18 @@ impl Publisher {
         let whole = serde_json::to_vec(&(&self.identity.publish_certificate, digests))
             .context("writing a bundle's fingerprint")?;
         Ok(sha256_hex(&whole))
+    }
+}
+
+/// Says which campaigns go to no box, and which of them ran until now.
+fn name_left_out(chain: &Chain, before: Option<&Chain>) {
+    for fault in &chain.left_out {
+        let ran = before.is_some_and(|before| before.files.contains_key(&fault.file));
+        if ran {
+            tracing::error!(%fault, "a campaign that ran is refused now and is withdrawn from all boxes");
+        } else {
+            tracing::error!(%fault, "a campaign is refused and goes to no box; the others do");
+        }
     }
 }
 

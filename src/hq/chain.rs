@@ -1,7 +1,9 @@
 //! The chain's folder: its stores and campaigns as files that people write.
 //!
 //! It is read strictly, whole or not at all: a folder with a mistake changes nothing until the mistake is
-//! gone, and every mistake is named. Words that the linter refuses are such a mistake.
+//! gone, and every mistake is named. Words of notices, greetings and the Wi-Fi that the linter refuses are such a
+//! mistake. A campaign that it refuses is left out with its reasons, and the rest goes out: one person's slip must
+//! not keep everybody's edits from their shops.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -9,11 +11,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::domain::ids::Slug;
-use crate::domain::linter::Finding;
 use crate::domain::text::Text;
 use crate::domain::written::BadFile;
 use crate::ops::files::{read_tree, tree};
-use crate::wire::bundle::{Bundle, Files, Looked};
+use crate::wire::bundle::{Bundle, Files, Looked, campaign_file};
 
 /// A folder without mistakes.
 #[derive(Debug, Clone)]
@@ -22,17 +23,23 @@ pub struct Chain {
     pub name: Text,
     pub files: Files,
     pub bundle: Bundle,
+    /// The campaigns that are refused: they are in neither of the above.
+    pub left_out: Vec<BadFile>,
 }
 
 /// Reads the folder.
 pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     let here = dir.display().to_string();
     let unreadable = |error: io::Error| vec![BadFile::whole(&here, error)];
-    let files = read_tree(dir).map_err(unreadable)?;
-    let bundle = Bundle::from_folder(&files)?;
+    let mut files = read_tree(dir).map_err(unreadable)?;
+    let mut bundle = Bundle::from_folder(&files)?;
     let refused = refused(&bundle);
     if !refused.is_empty() {
         return Err(refused);
+    }
+    let verdict = bundle.leave_out_refused(&Bundle::default());
+    for campaign in &verdict.left_out {
+        files.remove(&campaign_file(campaign));
     }
     let Some(chain) = bundle.chain.clone() else {
         let mut fault = BadFile::whole("chain.toml", "missing");
@@ -44,18 +51,15 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
         name: chain.name,
         files,
         bundle,
+        left_out: verdict.faults,
     })
 }
 
-/// What guests may not be told. A code that has run out or a full group is no such thing: a box hides it by itself,
+/// What guests may not be told outside of campaigns. A code that has run out or a full group is no such thing: a box hides it by itself,
 /// and a folder that was right must not become wrong overnight.
 fn refused(bundle: &Bundle) -> Vec<BadFile> {
     let looked = bundle.said_of_words(&bundle.linter()).into_iter();
-    let refused = looked.flat_map(|Looked { file, findings }| {
-        let refused = findings.into_iter().filter(Finding::is_refusal);
-        refused.map(move |finding| finding.in_file(&file))
-    });
-    refused.collect()
+    looked.flat_map(Looked::refused).collect()
 }
 
 /// Changes when a file is added, taken away or written, or when others may read it.
@@ -102,28 +106,28 @@ mod tests {
     }
 
     #[test]
-    fn words_that_the_linter_refuses_are_a_mistake_of_their_file() {
+    fn a_refused_campaign_is_left_out_and_named_and_other_refused_words_are_a_mistake() {
         let folder = chain_folder();
         let unlawful = include_str!("../../tests/fixtures/unlawful/share-to-moments.toml");
-        fs_err::write(
-            folder.path().join("campaigns/share-to-moments.toml"),
-            unlawful,
-        )
-        .unwrap();
+        let campaign = "campaigns/share-to-moments.toml";
+        fs_err::write(folder.path().join(campaign), unlawful).unwrap();
+        let chain = read(folder.path()).unwrap();
+        assert_eq!(chain.bundle.campaigns.len(), 1);
+        assert!(!chain.files.contains_key(campaign));
+        let told = |faults: &[BadFile]| -> Vec<String> {
+            let told = faults.iter();
+            told.map(|fault| format!("{} {} {}", fault.file, fault.key, &fault.fault[..4]))
+                .collect()
+        };
+        let named = told(&chain.left_out);
+        let share = format!("{campaign} title.zh R03:");
+        assert!(named.contains(&share), "{named:?}");
+
         let policy = "version = 3\nnotice = { zh = \"无\", en = \"none\" }\n\
                       marketing = { zh = \"领取即表示同意接收推送\", en = \"Offers\" }\n";
         fs_err::write(folder.path().join("policy.toml"), policy).unwrap();
-        let faults = read(folder.path()).unwrap_err();
-        let told: Vec<_> = faults
-            .iter()
-            .map(|fault| (&*fault.file, &*fault.key, &fault.fault[..4]))
-            .collect();
-        let campaign = "campaigns/share-to-moments.toml";
-        assert!(told.contains(&(campaign, "title.zh", "R03:")), "{told:?}");
-        assert!(
-            told.contains(&("policy.toml", "marketing.zh", "R09:")),
-            "{told:?}"
-        );
+        let faults = told(&read(folder.path()).unwrap_err());
+        assert_eq!(faults, ["policy.toml marketing.zh R09:"]);
     }
 
     #[test]

@@ -62,9 +62,7 @@ use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
 use crate::domain::wifi::{Policy as WifiPolicy, Wifi, ZoneName};
 use crate::domain::written::{BadFile, read_leniently, read_strictly};
-#[cfg(feature = "hq")]
-pub use lawful::Looked;
-pub use lawful::{Verdict, campaign_file};
+pub use lawful::{Looked, Verdict, campaign_file};
 
 /// The most that a bundle may unpack to: 3,000 stores of a street gateway at about 4 KiB each.
 const MAX_BYTES: u64 = 16 << 20;

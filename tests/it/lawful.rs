@@ -212,7 +212,7 @@ fn add_unlawful(chain: &Path) {
 }
 
 #[tokio::test]
-async fn headquarters_publishes_no_refused_campaign_and_says_why_until_somebody_answers_for_it() {
+async fn headquarters_leaves_a_refused_campaign_out_and_says_why_unless_somebody_answers_for_it() {
     let chain = TestChain::start();
     let store = chain.open_store().await;
     let is_named = async || {
@@ -226,7 +226,7 @@ async fn headquarters_publishes_no_refused_campaign_and_says_why_until_somebody_
         is_named().await.then_some(())
     })
     .await;
-    assert!(has_version(&store, 1).await, "the box keeps what it has");
+    assert!(has_version(&store, 1).await, "nothing else has changed");
     let answer = "[gift-for-following]\nR06 = \"Wang Fang: a trial in one shop\"\n";
     fs_err::write(chain.path("chain/overrides.toml"), answer).unwrap();
     eventually("the box to take it", async || {
@@ -234,6 +234,16 @@ async fn headquarters_publishes_no_refused_campaign_and_says_why_until_somebody_
     })
     .await;
     assert!(!is_named().await);
+
+    // Nobody answers for it any more: it is withdrawn, and what was written in the same minute goes out.
+    fs_err::remove_file(chain.path("chain/overrides.toml")).unwrap();
+    let playbook = format!("{PLAYBOOKS}/off-peak.toml");
+    fs_err::copy(playbook, chain.path("chain/campaigns/off-peak.toml")).unwrap();
+    eventually("the box to take that", async || {
+        has_version(&store, 3).await.then_some(())
+    })
+    .await;
+    assert!(is_named().await);
 }
 
 async fn has_version(store: &TestStore, version: u64) -> bool {

@@ -74,7 +74,7 @@ impl Report {
                 lines.push(file.clone());
                 let of_a_rule =
                     |a: &Finding, b: &Finding| (&a.rule.id, a.level) == (&b.rule.id, b.level);
-                let in_words = |findings: &[Finding]| in_words(findings, is_campaign(file));
+                let in_words = |findings: &[Finding]| in_words(findings, has_overrides(file));
                 lines.extend(findings.chunk_by(of_a_rule).flat_map(in_words));
             }
         }
@@ -122,7 +122,7 @@ impl Report {
 }
 
 /// What one rule has against a file: every place, and the rule's words once.
-fn in_words(findings: &[Finding], is_campaign: bool) -> Vec<String> {
+fn in_words(findings: &[Finding], has_overrides: bool) -> Vec<String> {
     let place = |finding: &Finding| {
         let Finding {
             rule, level, path, ..
@@ -147,16 +147,15 @@ fn in_words(findings: &[Finding], is_campaign: bool) -> Vec<String> {
     lines.extend(sources.map(|Source { date, name }| format!("    source: {date} {name}")));
     if let Some(answered) = answered {
         lines.push(format!("    answered for by {answered}"));
-    } else if is_campaign && findings.iter().any(is_open) {
+    } else if has_overrides && findings.iter().any(is_open) {
         lines.push("    who answers for it all the same says so in overrides.toml".to_owned());
     }
     lines
 }
 
-/// Nobody answers for other files: their words are easily changed.
-fn is_campaign(file: &str) -> bool {
-    let names = ["policy.toml", "wifi.toml", "invitations.toml", "store.toml"];
-    !names.iter().any(|name| file.ends_with(name))
+/// Nobody answers for an invitation: another code or word is easily put there.
+fn has_overrides(file: &str) -> bool {
+    !file.ends_with("invitations.toml")
 }
 
 /// A refusal that somebody may answer for.

@@ -1,13 +1,17 @@
-//! The campaigns that a shop without headquarters runs, kept over restarts: `<state dir>/in-force/campaigns/`.
+//! The campaigns that a shop without headquarters runs, kept over restarts: `<state dir>/in-force/`.
 //!
 //! Rules that come with a newer version do not stop what guests hold coupons of. A box with headquarters knows that
-//! from the bundle it has; here it is the files as they were when they were let through.
+//! from the bundle it has; here it is the files as they were when they were let through, with what was answered for
+//! and whose law counted then.
 
 use std::io;
 use std::path::Path;
 
 use crate::ops::files::{Readers, read_tree, replace};
 use crate::wire::bundle::{Bundle, Files, campaign_file};
+
+/// Beside the campaigns: what they were judged by.
+const JUDGED_BY: [&str; 2] = ["chain.toml", "overrides.toml"];
 
 /// Leaves out of `bundle`, which was read from `dir`, what the linter refuses and did not run here before.
 pub(super) fn leave_out_refused(
@@ -35,6 +39,9 @@ pub(super) fn leave_out_refused(
     for fault in &verdict.flagged {
         tracing::warn!(%fault, "a campaign that newer rules refuse runs on");
     }
+    for fault in bundle.leave_out_refused_words() {
+        tracing::error!(%fault, "words are refused; guests read others or none");
+    }
     if let Err(error) = read {
         // Nothing is written over it: whoever mends it has it back with the next start.
         tracing::error!(
@@ -44,7 +51,9 @@ pub(super) fn leave_out_refused(
         return Ok(());
     }
     fs_err::create_dir_all(kept.join("campaigns"))?;
-    let in_force: Vec<String> = bundle.campaigns.keys().map(campaign_file).collect();
+    let mut in_force: Vec<String> = bundle.campaigns.keys().map(campaign_file).collect();
+    let judged_by = JUDGED_BY.into_iter().filter(|file| dir.join(file).exists());
+    in_force.extend(judged_by.map(str::to_owned));
     for gone in files.keys().filter(|file| !in_force.contains(file)) {
         fs_err::remove_file(kept.join(gone))?;
     }
@@ -106,6 +115,13 @@ mod tests {
         assert_eq!(shop.start(), ["quiet-hours"]);
         shop.write("chain/campaigns/share-to-moments.toml", UNLAWFUL);
         assert_eq!(shop.start(), ["quiet-hours"], "it was stopped once");
+
+        let answers = "[share-to-moments]\nR03 = \"Wang Fang: one shop\"\n\
+                       R26 = \"Wang Fang: it hangs by the till\"\n";
+        shop.write("chain/overrides.toml", answers);
+        assert_eq!(shop.start(), ["quiet-hours", "share-to-moments"]);
+        fs_err::remove_file(shop.dir.path().join("chain/overrides.toml")).unwrap();
+        assert_eq!(shop.start(), ["quiet-hours"], "nobody answers for it now");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! ```toml
 //! [regulars]                       # the campaign
 //! R22 = "Wang Fang: the guild's prize of 2026 hangs by the door"
+//! ["stores/SZ01/store.toml"]       # or another file with words: policy.toml, a wifi.toml, a store's greeting
+//! R22 = "Wang Fang: the same prize"
 //! ```
 //!
 //! Each names who answers for it and why, and travels in the bundle, so that a box decides as headquarters does.
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use super::Finding;
 use super::rules::{Level, Register};
 
-/// By campaign and rule: who, and why.
+/// By campaign, or file of other words, and rule: who, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Overrides(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -41,9 +43,9 @@ impl Overrides {
         Ok(Self(written))
     }
 
-    /// Makes warnings of what somebody answers for in `campaign`.
-    pub fn lay_over(&self, campaign: &str, findings: &mut [Finding]) {
-        let Some(rules) = self.0.get(campaign) else {
+    /// Makes warnings of what somebody answers for in `whose`: a campaign's id or another file's path.
+    pub fn lay_over(&self, whose: &str, findings: &mut [Finding]) {
+        let Some(rules) = self.0.get(whose) else {
             return;
         };
         for finding in findings {

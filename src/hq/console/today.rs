@@ -46,6 +46,7 @@ struct TodayPage {
     /// None on the day that is not over yet.
     later: Option<Date>,
     faults: Vec<String>,
+    left_out: Vec<String>,
     stores: Vec<StoreRow>,
     sum: Option<Figures>,
     is_empty: bool,
@@ -139,6 +140,7 @@ async fn read(
         earlier: day.yesterday().ok(),
         later: day.tomorrow().ok().filter(|later| *later <= latest),
         faults: known.faults.clone(),
+        left_out: known.left_out.clone(),
         sum: (stores.len() > 1).then(|| sum(&stores)),
         is_empty: stores.iter().all(|row| row.figures == Figures::default()),
         stores,

@@ -31,6 +31,8 @@ struct Readiness {
     /// `ok`, `broken` (the last good one is in use) or `missing` (there never was a good one).
     chain: &'static str,
     chain_faults: Vec<String>,
+    /// Campaigns that are refused and go to no box.
+    left_out: Vec<String>,
     gateways_with_a_bundle: usize,
     sync_certificate_expires: String,
 }
@@ -60,6 +62,7 @@ async fn ready(State(hq): State<Shared>) -> (StatusCode, Json<Readiness>) {
         ledger,
         chain,
         chain_faults: known.faults.clone(),
+        left_out: known.left_out.clone(),
         gateways_with_a_bundle: hq.bundles.count(),
         sync_certificate_expires: hq.identity.sync_expires.to_string(),
     };

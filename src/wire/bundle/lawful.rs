@@ -1,13 +1,34 @@
-//! What the linter says of a bundle: the campaigns that a box does not run, and all that headquarters looks at.
+//! What the linter says of a bundle: the campaigns and the words that a box leaves out, and all that headquarters
+//! looks at.
 //!
 //! A campaign that is refused is left out, and the rest is taken. One that a box runs already is not stopped by rules
-//! that are newer than it, only named: guests hold its coupons.
+//! that are newer than it, only named. Whoever takes back an override, or says that other law counts, has it judged
+//! again.
 
-use super::{BadFile, Bundle};
+use super::{BadFile, Bundle, Policy};
 use crate::domain::campaign::Campaign;
 use crate::domain::ids::CampaignId;
 use crate::domain::linter::{Finding, Linter};
+use crate::domain::store::Greeting;
+use crate::domain::text::Text;
+use crate::domain::wifi::Wifi;
 use crate::wire::rules::register;
+
+/// What the linter says of one file of a folder.
+#[derive(Debug, Default)]
+pub struct Looked {
+    pub file: String,
+    pub findings: Vec<Finding>,
+}
+
+impl Looked {
+    /// What is refused of it.
+    pub fn refused(self) -> impl Iterator<Item = BadFile> {
+        let Self { file, findings } = self;
+        let refused = findings.into_iter().filter(Finding::is_refusal);
+        refused.map(move |finding| finding.in_file(&file))
+    }
+}
 
 /// What a box did not take, or took all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,16 +60,27 @@ impl Bundle {
         self.overrides.lay_over(campaign.id.as_str(), findings);
     }
 
-    /// Leaves out the campaigns that the linter refuses, but for those that stand the same in `running`.
+    fn refused(&self, campaign: &Campaign) -> Vec<BadFile> {
+        let looked = Looked {
+            file: campaign_file(&campaign.id),
+            findings: self.said_of(&self.linter(), campaign),
+        };
+        looked.refused().collect()
+    }
+
+    /// Whether `campaign` runs here as it stands, and today's rules refuse it by what was answered for then, and
+    /// where: then it is the rules that are new.
+    fn runs_by_older_rules(&self, campaign: &Campaign) -> bool {
+        self.campaign(&campaign.id) == Some(campaign) && !self.refused(campaign).is_empty()
+    }
+
+    /// Leaves out the campaigns that the linter refuses, but for those that stand the same in `running` and were
+    /// good by its rules.
     pub fn leave_out_refused(&mut self, running: &Self) -> Verdict {
         let mut verdict = Verdict::default();
-        let linter = self.linter();
         for campaign in self.campaigns.values() {
-            let findings = self.said_of(&linter, campaign);
-            let refused = findings.iter().filter(|finding| finding.is_refusal());
-            let file = campaign_file(&campaign.id);
-            let faults: Vec<BadFile> = refused.map(|finding| finding.in_file(&file)).collect();
-            if running.campaign(&campaign.id) == Some(campaign) {
+            let faults = self.refused(campaign);
+            if running.runs_by_older_rules(campaign) {
                 verdict.flagged.extend(faults);
             } else if !faults.is_empty() {
                 verdict.left_out.push(campaign.id.clone());
@@ -57,6 +89,58 @@ impl Bundle {
         }
         self.leave_out(&verdict.left_out);
         verdict
+    }
+
+    /// Leaves out the words that the linter refuses: pages say maitred's own or none. Returns what is wrong with them.
+    pub fn leave_out_refused_words(&mut self) -> Vec<BadFile> {
+        let looked = self.said_of_words(&self.linter());
+        let refused = |file: &str| {
+            let mut looked = looked.iter();
+            looked.any(|looked| {
+                looked.file == file && looked.findings.iter().any(Finding::is_refusal)
+            })
+        };
+        if refused("policy.toml") {
+            self.policy = Policy::default();
+        }
+        if refused("wifi.toml") {
+            unwelcome(&mut self.wifi);
+        }
+        for (id, folder) in &mut self.stores {
+            if refused(&format!("stores/{id}/wifi.toml")) {
+                unwelcome(&mut folder.wifi);
+            }
+            if refused(&format!("stores/{id}/store.toml")) {
+                folder.store.brand.greeting = None;
+            }
+        }
+        looked.into_iter().flat_map(Looked::refused).collect()
+    }
+
+    /// What the linter says of the words of every file that are no campaign's; what somebody answers for is a warning.
+    pub fn said_of_words(&self, linter: &Linter) -> Vec<Looked> {
+        let mut looked = Vec::new();
+        let mut words = |file: String, texts: &[(&str, &Text)]| {
+            let mut findings = linter.texts(texts);
+            self.overrides.lay_over(&file, &mut findings);
+            looked.push(Looked { file, findings });
+        };
+        let policy = [
+            ("marketing", &self.policy.marketing),
+            ("notice", &self.policy.notice),
+        ];
+        words("policy.toml".to_owned(), &policy);
+        words("wifi.toml".to_owned(), &welcomes(&self.wifi));
+        for (id, folder) in &self.stores {
+            words(format!("stores/{id}/wifi.toml"), &welcomes(&folder.wifi));
+            let greeting = folder.store.brand.greeting.as_ref().map(Greeting::text);
+            let greeting: Vec<_> = greeting
+                .map(|text| ("brand.greeting", text))
+                .into_iter()
+                .collect();
+            words(format!("stores/{id}/store.toml"), &greeting);
+        }
+        looked
     }
 
     pub fn leave_out(&mut self, campaigns: &[CampaignId]) {
@@ -69,52 +153,33 @@ pub fn campaign_file(campaign: &CampaignId) -> String {
     format!("campaigns/{campaign}.toml")
 }
 
+fn welcomes(wifi: &Wifi) -> Vec<(&str, &Text)> {
+    let zones = wifi.zones.values();
+    let welcomes = zones.filter_map(|policy| policy.welcome.as_ref());
+    welcomes.map(|welcome| ("welcome", welcome)).collect()
+}
+
+fn unwelcome(wifi: &mut Wifi) {
+    for policy in wifi.zones.values_mut() {
+        policy.welcome = None;
+    }
+}
+
 #[cfg(feature = "hq")]
 mod whole {
     use jiff::civil::Date;
 
-    use super::{Bundle, Finding, Linter, campaign_file};
+    use super::{Bundle, Linter, Looked, campaign_file};
     use crate::domain::invitation::Invitations;
-    use crate::domain::store::Greeting;
-    use crate::domain::text::Text;
-    use crate::domain::wifi::Wifi;
-
-    /// What the linter says of one file of a folder.
-    #[derive(Debug, Default)]
-    pub struct Looked {
-        pub file: String,
-        pub findings: Vec<Finding>,
-    }
 
     impl Bundle {
-        /// What the linter says of every file that guests read words of, as they are. What runs out by itself (codes,
-        /// groups) is looked at by [`Self::said_of_invitations`].
-        pub fn said_of_words(&self, linter: &Linter) -> Vec<Looked> {
+        /// What the linter says of every campaign as it is.
+        pub fn said_of_campaigns(&self, linter: &Linter) -> Vec<Looked> {
             let campaigns = self.campaigns.values().map(|campaign| Looked {
                 file: campaign_file(&campaign.id),
                 findings: self.said_of(linter, campaign),
             });
-            let mut looked: Vec<Looked> = campaigns.collect();
-            let mut words = |file: String, texts: &[(&str, &Text)]| {
-                let findings = linter.texts(texts);
-                looked.push(Looked { file, findings });
-            };
-            let policy = [
-                ("marketing", &self.policy.marketing),
-                ("notice", &self.policy.notice),
-            ];
-            words("policy.toml".to_owned(), &policy);
-            words("wifi.toml".to_owned(), &welcomes(&self.wifi));
-            for (id, folder) in &self.stores {
-                words(format!("stores/{id}/wifi.toml"), &welcomes(&folder.wifi));
-                let greeting = folder.store.brand.greeting.as_ref().map(Greeting::text);
-                let greeting: Vec<_> = greeting
-                    .map(|text| ("brand.greeting", text))
-                    .into_iter()
-                    .collect();
-                words(format!("stores/{id}/store.toml"), &greeting);
-            }
-            looked
+            campaigns.collect()
         }
 
         /// What the linter says of every `invitations.toml`, as it will be on `today`.
@@ -142,16 +207,7 @@ mod whole {
             [chains].into_iter().chain(stores).collect()
         }
     }
-
-    fn welcomes(wifi: &Wifi) -> Vec<(&str, &Text)> {
-        let zones = wifi.zones.values();
-        let welcomes = zones.filter_map(|policy| policy.welcome.as_ref());
-        welcomes.map(|welcome| ("welcome", welcome)).collect()
-    }
 }
-
-#[cfg(feature = "hq")]
-pub use whole::Looked;
 
 #[cfg(test)]
 mod tests {
@@ -200,6 +256,56 @@ mod tests {
         let mut edited = bundle(&[("campaigns/gift-for-following.toml", &edited)]);
         let verdict = edited.leave_out_refused(&running);
         assert_eq!(verdict.left_out.len(), 1);
+    }
+
+    #[test]
+    fn an_override_that_is_taken_back_or_other_law_has_what_runs_judged_again() {
+        let overrides = "[gift-for-following]\nR06 = \"Wang Fang: a trial in one shop\"\n";
+        let running = bundle(&[("overrides.toml", overrides)]);
+        let mut again = bundle(&[]);
+        let verdict = again.leave_out_refused(&running);
+        assert_eq!(verdict.left_out.len(), 1);
+        assert_eq!(verdict.flagged, []);
+
+        let priced = CAMPAIGN.replace("A side dish in the quiet hours", "Regular price 38");
+        let chain =
+            "id = \"shiwei\"\nname = { zh = \"拾味\", en = \"Shiwei\" }\nprofile = \"eu\"\n";
+        let campaign = ("campaigns/quiet-hours.toml", priced.as_str());
+        let elsewhere = bundle(&[campaign, ("chain.toml", chain)]);
+        let mut in_china = bundle(&[campaign]);
+        let verdict = in_china.leave_out_refused(&elsewhere);
+        let left_out: Vec<_> = verdict.left_out.iter().map(CampaignId::as_str).collect();
+        assert_eq!(left_out, ["quiet-hours"]);
+    }
+
+    #[test]
+    fn refused_words_give_way_to_maitreds_own_unless_somebody_answers_for_them() {
+        let policy = "version = 3\nnotice = { zh = \"无\", en = \"none\" }\n\
+                      marketing = { zh = \"关注即送小菜\", en = \"Offers\" }\n";
+        let wifi = "[zone.guest]\nwelcome = { zh = \"关注后才能上网\", en = \"Welcome\" }\n";
+        let files = [("policy.toml", policy), ("wifi.toml", wifi)];
+        let mut judged = bundle(&files);
+        let faults = judged.leave_out_refused_words();
+        let named: Vec<_> = faults
+            .iter()
+            .map(|fault| (&*fault.file, &*fault.key, &fault.fault[..4]))
+            .collect();
+        assert!(
+            named.contains(&("policy.toml", "marketing.zh", "R06:")),
+            "{named:?}"
+        );
+        assert!(
+            named.contains(&("wifi.toml", "welcome.zh", "R01:")),
+            "{named:?}"
+        );
+        assert_eq!(judged.policy, Policy::default());
+        assert!(welcomes(&judged.wifi).is_empty());
+        assert_eq!(judged.leave_out_refused_words(), []);
+
+        let answer = "[\"policy.toml\"]\nR06 = \"Wang Fang: a trial in one shop\"\n";
+        let mut answered = bundle(&[files[0], ("overrides.toml", answer)]);
+        assert_eq!(answered.leave_out_refused_words(), []);
+        assert_eq!(answered.policy.version, 3);
     }
 
     #[test]
