@@ -242,10 +242,18 @@ impl Referrals {
         self.friends.get(&coupon)?.gift
     }
 
+    /// What is kept under a guest, as the checkpoint has it.
+    pub fn written(&self, vid: Vid) -> Vec<String> {
+        let codes = self.codes.iter().filter(|(_, code)| code.vid == vid);
+        let codes = codes.map(|(name, code)| format!("{name} {}", line::of_code(code)));
+        let friends = self.friends.iter().filter(|(_, one)| one.bringer == vid);
+        let friends = friends.map(|(name, one)| format!("{name} {}", line::of_friend(one)));
+        codes.chain(friends).collect()
+    }
+
     /// Whether anything here is a guest's.
     pub fn knows(&self, vid: Vid) -> bool {
-        self.codes.values().any(|code| code.vid == vid)
-            || self.friends.values().any(|friend| friend.bringer == vid)
+        !self.written(vid).is_empty()
     }
 
     /// Takes in an event of this gateway's journal.

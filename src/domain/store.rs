@@ -12,6 +12,7 @@ use super::booking::rules::Rules;
 use super::calendar::{BUSINESS_DAY_CUT_HOUR, Holidays, Window, business_day};
 use super::ids::{Slug, StoreId, TouchpointCode};
 use super::phone::Country;
+use super::referral::ReferralRules;
 use super::text::Text;
 pub use brand::{Brand, Colour, Greeting, Ink};
 pub use logo::{BadLogo, Logo};
@@ -48,6 +49,9 @@ pub struct Store {
     /// See [`Store::booking`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) booking: Option<Rules>,
+    /// What whoever brings a friend gets here, and the friend, where it is not as in the whole chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<ReferralRules>,
     /// The chain's, which stand in a file of their own.
     #[serde(skip)]
     pub holidays: Holidays,

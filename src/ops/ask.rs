@@ -1,6 +1,6 @@
 //! A plain HTTP/1.1 client for one connection: the program asking its own listeners on loopback.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::stream::Stream;
 use super::tasks::Tasks;
@@ -37,9 +37,32 @@ pub enum NotAnswered {
 
 impl Connection {
     pub async fn open(address: SocketAddr, tasks: &Tasks) -> Result<Self, NotAnswered> {
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(|error| NotAnswered::NoConnection(address, error))?;
+        Self::over(TcpStream::connect(address).await, address, tasks).await
+    }
+
+    /// The same from another address of this machine: on loopback, that is another device.
+    pub async fn open_from(
+        from: Ipv4Addr,
+        address: SocketAddr,
+        tasks: &Tasks,
+    ) -> Result<Self, NotAnswered> {
+        let bound = TcpSocket::new_v4().and_then(|socket| {
+            socket.bind(SocketAddr::from((from, 0)))?;
+            Ok(socket)
+        });
+        let stream = match bound {
+            Ok(socket) => socket.connect(address).await,
+            Err(error) => Err(error),
+        };
+        Self::over(stream, address, tasks).await
+    }
+
+    async fn over(
+        stream: std::io::Result<TcpStream>,
+        address: SocketAddr,
+        tasks: &Tasks,
+    ) -> Result<Self, NotAnswered> {
+        let stream = stream.map_err(|error| NotAnswered::NoConnection(address, error))?;
         stream.set_nodelay(true).ok();
         let stream: Stream = Box::new(stream);
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::book::move_up_in;
 use super::boot_time;
 use super::ledger::{Ledger, only_say};
+use super::referral::reward;
 use crate::domain::command::{Command, CommandDone, Cursor, Outcome};
 use crate::domain::event::Event;
 use crate::domain::ids::{StaffName, StoreId};
@@ -69,9 +70,11 @@ impl Commands {
         let settled = self.journal.commit(move |ledger| {
             let now = clock.now();
             let (effect, outcome) = match told {
-                _ if ledger.commands().has_dealt_with(item.cursor.id) => (None, Outcome::Before),
-                Some(outcome) => (None, outcome),
-                None if is_gone => (None, Outcome::NotFound),
+                _ if ledger.commands().has_dealt_with(item.cursor.id) => {
+                    (Vec::new(), Outcome::Before)
+                }
+                Some(outcome) => (Vec::new(), outcome),
+                None if is_gone => (Vec::new(), Outcome::NotFound),
                 None => effect(command, ledger, now),
             };
             let done = CommandDone::new(item.cursor, &item.kind, outcome);
@@ -113,7 +116,7 @@ pub(super) fn effect(
     command: Option<Command>,
     ledger: &Ledger,
     now: Timestamp,
-) -> (Option<Event>, Outcome) {
+) -> (Vec<Event>, Outcome) {
     let is_erased = |command: &Command| {
         let guest = command.guest();
         guest.is_some_and(|guest| ledger.erased().knows(guest))
@@ -122,7 +125,7 @@ pub(super) fn effect(
     let command = match command {
         Some(command) if is_erased(&command) => match command.of_nobody() {
             Some(command) => Some(command),
-            None => return (None, Outcome::NotFound),
+            None => return (Vec::new(), Outcome::NotFound),
         },
         command => command,
     };
@@ -134,8 +137,13 @@ pub(super) fn effect(
         }
         Some(Command::UndoRedemption(coupon)) => {
             let by = StaffName::parse(BY_HEADQUARTERS).expect("twelve letters are a name");
-            let undone = wallet.take_back(coupon, &by).map(Event::RedeemUndone);
-            (undone, Outcome::NotFound)
+            return match wallet.take_back(coupon, &by) {
+                Some(undone) => {
+                    let events = reward::undone((ledger, &wallet), undone, now);
+                    (events, Outcome::Done)
+                }
+                None => (Vec::new(), Outcome::NotFound),
+            };
         }
         Some(Command::KnowCoupon(known)) => match wallet.learn(&known, now) {
             Learnt::New => (Some(Event::CouponKnown(*known)), Outcome::Done),
@@ -169,5 +177,5 @@ pub(super) fn effect(
         Some(Command::Renew | Command::AskResend) | None => (None, Outcome::Unsupported),
     };
     let outcome = event.as_ref().map_or(otherwise, |_| Outcome::Done);
-    (event, outcome)
+    (event.into_iter().collect(), outcome)
 }

@@ -15,6 +15,7 @@ use super::feedback::is_bound;
 use super::invite;
 use super::ledger::{Ledger, happening, only_say, write};
 use super::pages::{MessagePage, Shell, page, render};
+use super::referral;
 use super::visitor::Visitor;
 use crate::domain::calendar::day_and_clock;
 use crate::domain::campaign::Campaign;
@@ -106,6 +107,7 @@ fn draw(
         terms: campaign.map(|campaign| campaign.terms.of(language)),
         standing: standing(state, store, campaign, coupon, language),
         invitations: invite::offered(bundle, store, campaign, visitor),
+        brings: referral::Deal::of(state, bundle).is_some(),
         is_away: state.is_away(),
         is_passing: visitor.environment.is_passing(),
         consented: coupon.consented,
@@ -284,6 +286,8 @@ struct CouponPage<'a> {
     terms: Option<&'a str>,
     standing: Standing,
     invitations: Vec<invite::Offered<'a>>,
+    /// A gift for whoever brings a friend, and for the friend.
+    brings: bool,
     is_away: bool,
     /// The window forgets.
     is_passing: bool,

@@ -5,9 +5,11 @@
 //! let a visitor's phone in, nor can one phone use what another was shown.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use ring::hmac;
 
 use super::Shared;
@@ -16,8 +18,9 @@ use super::visitor::Visitor;
 use crate::admission::book::Asked;
 use crate::admission::zone::ZoneName;
 use crate::admission::{Mac, Standing};
+use crate::domain::calendar::business_day;
 use crate::domain::event::{Admitted, Event};
-use crate::domain::ids::{TapId, Vid};
+use crate::domain::ids::{DayMark, TapId, Vid};
 use crate::domain::wifi::{Policy, Terms, Tier};
 use crate::ops::files::random;
 use crate::wire::bundle::{Bundle, StoreFolder};
@@ -69,6 +72,24 @@ impl Tapper {
     }
 }
 
+/// Tells the devices of one business day apart. The key is in memory alone, and another one every day.
+#[derive(Default)]
+pub(super) struct DayMarks(Mutex<Option<(Date, hmac::Key)>>);
+
+impl DayMarks {
+    fn mark(&self, mac: Mac, today: Date) -> DayMark {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept.take().filter(|(day, _)| *day == today);
+        let (_, key) = kept.insert(known.unwrap_or_else(|| {
+            let key: [u8; 32] = random();
+            (today, hmac::Key::new(hmac::HMAC_SHA256, &key))
+        }));
+        let tag = hmac::sign(key, &mac.0);
+        let first = tag.as_ref().first_chunk().expect("a tag is 32 bytes");
+        DayMark(u32::from_be_bytes(*first))
+    }
+}
+
 fn minutes(since_boot: Duration) -> u32 {
     // Three bytes are 31 years.
     u32::try_from(since_boot.as_secs() / 60).unwrap_or_default() & 0x00ff_ffff
@@ -92,6 +113,15 @@ impl Shared {
             zone: neighbour.zone,
             address,
         })
+    }
+
+    /// The mark of the device that asks, where it is in a guest network of this shop.
+    pub(super) fn day_mark(&self, visitor: &Visitor) -> Option<DayMark> {
+        let bundle = self.bundle();
+        let folder = self.own_store(&bundle)?;
+        let today = business_day(folder.store.local(self.now()));
+        let guest = self.guest(visitor)?;
+        Some(self.day_marks.mark(guest.mac, today))
     }
 
     /// A fresh tap: one that lets `guest` in, where there is one.
@@ -212,6 +242,17 @@ mod tests {
             zone: ZoneName::try_from("guest".to_owned()).unwrap(),
             address: address.parse().unwrap(),
         }
+    }
+
+    #[test]
+    fn a_device_is_known_again_today_and_not_tomorrow() {
+        let (today, marks) = (Date::constant(2026, 12, 1), DayMarks::default());
+        let (phone, other) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+        let mark = marks.mark(phone, today);
+        assert_eq!(marks.mark(phone, today), mark);
+        assert_ne!(marks.mark(other, today), mark);
+        assert_ne!(marks.mark(phone, today.tomorrow().unwrap()), mark);
+        assert_ne!(marks.mark(phone, today), mark, "the key is gone");
     }
 
     #[test]

@@ -49,11 +49,7 @@ pub(super) async fn claim(
         issuer: state.issuer,
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
-        fresh: Fresh {
-            coupon: random(),
-            vid: random(),
-            codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
-        },
+        fresh: fresh(),
     };
     match state.journal.commit(move |ledger| tap.decide(ledger)).await {
         Ok(Ok(held)) => {
@@ -73,6 +69,15 @@ pub(super) async fn claim(
     }
 }
 
+/// Random bits for a coupon.
+pub(super) fn fresh() -> Fresh {
+    Fresh {
+        coupon: random(),
+        vid: random(),
+        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
+    }
+}
+
 /// A tap on its way to the owner thread.
 struct Tap {
     form: ClaimForm,
@@ -85,11 +90,12 @@ struct Tap {
 }
 
 /// The coupon that a tap holds, and whose it is.
-struct Held {
-    coupon: CouponId,
-    vid: Vid,
+#[derive(Clone, Copy)]
+pub(super) struct Held {
+    pub(super) coupon: CouponId,
+    pub(super) vid: Vid,
     /// It was claimed by this tap, and not by one before.
-    is_new: bool,
+    pub(super) is_new: bool,
 }
 
 impl From<Coupon> for Held {

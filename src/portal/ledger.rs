@@ -1,8 +1,8 @@
 //! The wallet and the day book as the journal keeps them: frames in, checkpoint entries out.
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
-//! they agreed to, who asked to be forgotten, what they asked of the shop and said to it, who of them is a member, which tables they booked,
-//! what the floor says by hand, and where staff said that stickers are.
+//! they agreed to, who asked to be forgotten, what they asked of the shop and said to it, who of them is a member or
+//! has brought a friend, which tables they booked, what the floor says by hand, and where staff said that stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -24,6 +24,7 @@ use crate::domain::floor::Floor;
 use crate::domain::ids::{FramePlace, StoreId, Vid};
 use crate::domain::invitation::Intents;
 use crate::domain::members::{MemberRules, Members};
+use crate::domain::referral::Referrals;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::Store;
 use crate::domain::uptake::days::{DayBook, Line};
@@ -57,6 +58,8 @@ const BOOKINGS: &str = "booking ";
 
 /// What stands before the keys of used invitation codes.
 const USED_CODES: &str = "invited ";
+/// What stands before the keys of referrals.
+const REFERRALS: &str = "referral ";
 
 /// What stands before the keys of the agreements.
 const CONSENT: &str = "consent ";
@@ -134,6 +137,7 @@ pub struct Ledger {
     agreements: Agreements,
     erased: Erased,
     erased_have_changed: bool,
+    referrals: Referrals,
     places: PlaceBook,
     must_forget: bool,
 }
@@ -199,6 +203,11 @@ impl Ledger {
         &self.erased
     }
 
+    /// Who brought whom.
+    pub(super) const fn referrals(&self) -> &Referrals {
+        &self.referrals
+    }
+
     /// What the places of this shop have brought.
     pub(super) const fn places(&self) -> &PlaceBook {
         &self.places
@@ -224,6 +233,9 @@ impl Ledger {
             let vid = Vid::parse(std::str::from_utf8(vid).ok()?).ok()?;
             let line = std::str::from_utf8(value).ok()?;
             return self.members.write().restore(vid, line).then_some(());
+        } else if let Some(name) = after(REFERRALS) {
+            let (name, line) = (std::str::from_utf8(name), std::str::from_utf8(value));
+            return self.referrals.restore(name.ok()?, line.ok()?).then_some(());
         } else if let Some(day) = after(FLOOR) {
             let day = std::str::from_utf8(day).ok()?.parse().ok()?;
             self.floor.restore(day, read(value)?);
@@ -289,18 +301,19 @@ pub(super) fn write_all<A>(
     }
 }
 
-/// The same for one event, and for what it makes of a guest by the rules of the shop.
+/// The same for one event, what goes with it, and what it makes of a guest by the rules of the shop.
 pub(super) fn write_and_promote<A>(
     ledger: &Ledger,
     (boot_time, rules): (BootTime, &MemberRules),
     (store, now): (&Store, Timestamp),
-    event: Event,
+    (event, more): (Event, Vec<Event>),
     answer: A,
 ) -> Verdict<A> {
     let occurrence = happening(store, now, event);
     let promoted = ledger.members().promotion(&occurrence, rules);
     let promoted = promoted.map(Event::VipChanged);
     let events = std::iter::once(occurrence.event).chain(promoted);
+    let events = events.chain(more);
     write_all(boot_time, (store, now), events, answer)
 }
 
@@ -334,6 +347,7 @@ impl Book for Ledger {
         self.erased = Erased::default();
         self.erased_have_changed = false;
         self.must_forget = false;
+        self.referrals = Referrals::default();
         self.places.reset();
         self.days.write().reset();
     }
@@ -366,6 +380,7 @@ impl Book for Ledger {
             self.agreements.apply(occurrence);
             self.erased_have_changed |= self.erased.apply(occurrence);
             self.must_forget |= matches!(occurrence.event, Event::EraseRequested(_));
+            self.referrals.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -430,6 +445,12 @@ impl Book for Ledger {
         let guests = self.members.write().take_changes(today);
         for (vid, line) in guests {
             take(change(named(MEMBERS, &vid), line.map(String::into_bytes)));
+        }
+        for (name, line) in self.referrals.take_changes(steady, today) {
+            take(change(
+                named(REFERRALS, &name),
+                line.map(String::into_bytes),
+            ));
         }
         for (day, written) in self.places.take_changes() {
             take(change(named(PLACES, &day), written.map(|day| json(&day))));

@@ -23,6 +23,7 @@ use super::book;
 use super::coupon::on_the_wall;
 use super::ledger::{Ledger, only_say};
 use super::pages::{Shell, page, render};
+use super::referral;
 use super::texts::Texts;
 use super::visitor::Visitor;
 use crate::domain::ids::{CouponId, Vid};
@@ -75,6 +76,7 @@ async fn show(Extract(state): Extract<State>, visitor: Visitor) -> Response {
     };
     let html = render(&MePage {
         rows,
+        brings: referral::Deal::of(&state, &bundle).is_some(),
         bookings,
         receipt,
         coupons: own.coupons_in_words(shell.t),
@@ -175,6 +177,7 @@ struct Row {
 #[template(path = "portal/me.html")]
 struct MePage {
     shell: Shell,
+    brings: bool,
     rows: Vec<Row>,
     bookings: Vec<book::Line>,
     receipt: Option<Agreed>,

@@ -15,6 +15,7 @@
 //! | [`feedback`] | `GET /feedback` and what is under it |
 //! | [`me`] | `GET /me` and what is under it |
 //! | [`vip`] | `GET /vip`, `POST /vip` |
+//! | [`referral`] | `GET /r` and what is under it |
 //! | [`invite`] | `POST /c/{id}/invite`, `GET /c/{id}/invite/{name}` |
 //! | [`admit`] | `POST /admit`, `POST /pass`, `GET /online` |
 //! | [`capport`] | `GET /capport`, over HTTPS alone |
@@ -51,6 +52,7 @@ mod pages;
 mod place;
 mod pos;
 mod probe;
+mod referral;
 mod splice;
 pub mod stickers;
 mod table;
@@ -82,7 +84,7 @@ use crate::wire::frame::BootTime;
 use crate::wire::link::LinkState;
 
 use cookie::Signer;
-use guest::Tapper;
+use guest::{DayMarks, Tapper};
 use https::Https;
 use keys::Keys;
 use ledger::{Ledger, SharedDays, SharedMembers, SharedWallet};
@@ -141,6 +143,7 @@ struct Shared {
     parts: Parts,
     signer: Signer,
     tapper: Tapper,
+    day_marks: DayMarks,
     views: Views,
     landings: Landings,
     /// Walks past all stickers that are going on.
@@ -232,6 +235,7 @@ pub fn routers(parts: Parts, tasks: &Tasks) -> Routers {
         access,
         signer: Signer::new(&parts.keys.cookie),
         tapper: Tapper::new(&parts.keys.cookie),
+        day_marks: DayMarks::default(),
         views,
         landings: Landings::default(),
         rounds: Rounds::default(),
@@ -268,6 +272,7 @@ fn pages() -> Router<State> {
         .nest("/book", book::routes())
         .nest("/events", tasting::routes())
         .nest("/feedback", feedback::routes())
+        .nest("/r", referral::routes())
         .nest("/till", till::routes())
         .nest("/counter", counter::routes())
         .nest("/api/v1", pos::routes())

@@ -70,7 +70,7 @@ texts! {
     }
     own Own {
         agreed_title agreed_none agreed_at version withdraw
-        data_title data_text coupons bookings member said nothing_held export
+        data_title data_text coupons bookings member referral said nothing_held export
         erase erase_title goes stays keep_coupons void_coupons erase_button
         erased_title erased_text nothing_title nothing_text
     }
@@ -111,6 +111,10 @@ texts! {
         waiting waiting_text placed placed_text seated_text no_show_text cancelled cancelled_text
         pass_on pass_on_text used feedback
         door say_code check_in unknown before is_in none
+    }
+    referral Referral {
+        title link friends_gift own_gift show today enough make not_yet tally how have_code open
+        brought first_visit refused unknown oneself been_here friend_enough
     }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong

@@ -34,6 +34,7 @@
 //! and every file has the digest that the manifest gives. It replaces only a bundle with a lower version.
 
 mod lawful;
+mod referral;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -57,6 +58,7 @@ use crate::domain::invitation::{Invitation, Invitations};
 use crate::domain::linter::overrides::Overrides;
 use crate::domain::linter::rules::Region;
 use crate::domain::members::MemberRules;
+use crate::domain::referral::ReferralRules;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::{Logo, Store, Touchpoint};
 use crate::domain::text::Text;
@@ -130,6 +132,9 @@ pub struct Chain {
     /// Whose rules its campaigns are held to.
     #[serde(default)]
     pub profile: Region,
+    /// What whoever brings a friend gets, and the friend; a store may say something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<ReferralRules>,
 }
 
 /// The words that the law wants shown.
@@ -255,6 +260,7 @@ impl Bundle {
     pub fn from_folder(files: &Files) -> Result<Self, Vec<BadFile>> {
         let mut reader = Reader::default();
         let bundle = reader.read(files, &Strict);
+        reader.faults.extend(referral::faults(&bundle));
         if reader.faults.is_empty() {
             Ok(bundle)
         } else {

@@ -33,6 +33,7 @@ mod places;
 mod pos;
 mod power;
 mod power_cut;
+mod referral;
 mod restored;
 mod sheets;
 mod simulation;

@@ -2,7 +2,7 @@
 //! use it, too.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -27,6 +27,18 @@ impl Phone {
     pub async fn open(address: SocketAddr, tasks: &Tasks) -> Result<Self, NotAnswered> {
         Ok(Self {
             connection: Connection::open(address, tasks).await?,
+            cookies: BTreeMap::new(),
+        })
+    }
+
+    /// A phone of its own address, which a gateway with a dry wall takes for a device.
+    pub async fn open_from(
+        from: Ipv4Addr,
+        address: SocketAddr,
+        tasks: &Tasks,
+    ) -> Result<Self, NotAnswered> {
+        Ok(Self {
+            connection: Connection::open_from(from, address, tasks).await?,
             cookies: BTreeMap::new(),
         })
     }

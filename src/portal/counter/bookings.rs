@@ -24,11 +24,11 @@ use crate::domain::ids::{BookingId, ShortCode, Slug, StaffName};
 use crate::domain::text::Language;
 use crate::domain::wallet::Fresh;
 use crate::journal::Verdict;
-use crate::ops::files::random;
 use crate::portal::State;
 use crate::portal::book::{Fields, at_time, given, move_up, people, promised, said, when, why_not};
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
+use crate::portal::join::fresh;
 use crate::portal::ledger::{Ledger, only_say, write_all};
 use crate::portal::pages::{LanguageLink, Shell, page, render, see_other};
 use crate::portal::texts::{Bookings as Texts, texts};
@@ -171,15 +171,6 @@ fn decide(
     };
     let events = seat(state, bundle, ledger, booking, fresh);
     write_all(state.boot_time(), (store, now), events, Ok(()))
-}
-
-/// Drawn before the decision, which is made once or more.
-fn fresh() -> Fresh {
-    Fresh {
-        coupon: random(),
-        vid: random(),
-        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
-    }
 }
 
 /// What is written where a booking has become what it is now: with it, once, the coupon for being seated.

@@ -24,6 +24,7 @@ use crate::portal::State;
 use crate::portal::coupon::{self, Standing};
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
+use crate::portal::join::fresh;
 use crate::portal::ledger::{Ledger, only_say, write_all};
 use crate::portal::pages::{LanguageLink, Shell, render, scripted, see_other};
 use crate::portal::place;
@@ -56,11 +57,7 @@ pub(super) async fn issue(
     let Ok(Form(form)) = form else {
         return Apology::Incomplete.page(&visitor);
     };
-    let fresh = Fresh {
-        coupon: random(),
-        vid: random(),
-        codes: std::array::from_fn(|_| u64::from_be_bytes(random())),
-    };
+    let fresh = fresh();
     let (on_thread, bundle) = (state.clone(), state.bundle());
     let (code, campaign) = (form.code, form.campaign.clone());
     let decide =

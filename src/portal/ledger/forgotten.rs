@@ -14,10 +14,11 @@ use crate::domain::event::{
 };
 use crate::domain::feedback::Words;
 use crate::domain::ids::{
-    BookingId, CampaignId, CouponId, RequestId, ShortCode, Slug, StreamId, TapId, TouchpointCode,
-    Vid,
+    BookingId, CampaignId, CouponId, ReferralCode, RequestId, ShortCode, Slug, StreamId, TapId,
+    TouchpointCode, Vid,
 };
 use crate::domain::members::Membership;
+use crate::domain::referral::{ReferralShown, ReferralUsed};
 use crate::domain::text::Text;
 use crate::portal::commands::effect;
 
@@ -32,6 +33,7 @@ enum Step {
     Register(u8),
     /// Headquarters says that they are a VIP, and of a coupon of theirs.
     Told(u8),
+    Bring(u8),
     Erase(u8),
     /// A checkpoint is written.
     Save,
@@ -50,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => diner.clone().prop_map(Step::Book),
         2 => diner.clone().prop_map(Step::Register),
         2 => diner.clone().prop_map(Step::Told),
+        2 => diner.clone().prop_map(Step::Bring),
         2 => diner.prop_map(Step::Erase),
         1 => Just(Step::Save),
         1 => Just(Step::Restart),
@@ -104,10 +107,8 @@ impl Shop {
 
     /// Carries out what headquarters asks.
     fn obey(&mut self, command: Command) {
-        let (event, _) = effect(Some(command), &self.ledger, self.now);
-        if let Some(event) = event {
-            self.happen(event);
-        }
+        let (events, _) = effect(Some(command), &self.ledger, self.now);
+        events.into_iter().for_each(|event| self.happen(event));
     }
 
     fn save(&mut self) {
@@ -239,6 +240,17 @@ fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
             let today = "2026-12-01".parse().unwrap();
             Event::MemberRegistered(Membership::now(vid(diner), true, (today, now), None))
         }
+        Step::Bring(diner) if n.is_multiple_of(2) => Event::ReferralShown(ReferralShown {
+            code: ReferralCode::from_entropy(n.into()),
+            vid: vid(diner),
+            device: None,
+        }),
+        Step::Bring(diner) => Event::ReferralUsed(ReferralUsed {
+            coupon: CouponId::from_entropy([n; 16]),
+            not_after: now,
+            vid: vid(diner),
+            device: None,
+        }),
         Step::Erase(diner) => Event::EraseRequested(EraseRequested {
             vid: vid(diner),
             instead: Vid::from_entropy([n; 16]),
@@ -267,7 +279,8 @@ proptest! {
                 | Step::Say(diner)
                 | Step::Follow(diner)
                 | Step::Book(diner)
-                | Step::Register(diner) => {
+                | Step::Register(diner)
+                | Step::Bring(diner) => {
                     erased.remove(&diner);
                 }
                 Step::Agree(diner) => {
@@ -296,6 +309,7 @@ proptest! {
                     prop_assert_eq!(shop.ledger.inbox().of_diner(vid(diner)).count(), 0);
                     prop_assert_eq!(shop.ledger.bookings().of_diner(vid(diner)).len(), 0);
                     prop_assert!(shop.ledger.members().get(vid(diner)).is_none());
+                    prop_assert!(!shop.ledger.referrals().knows(vid(diner)));
                 }
             }
         }
@@ -342,7 +356,7 @@ fn a_word_of_headquarters_that_comes_late_brings_nobody_back() {
     let [coupon, vip] = told(1, 0, now);
     assert_eq!(
         effect(Some(vip), &shop.ledger, now),
-        (None, Outcome::NotFound)
+        (Vec::new(), Outcome::NotFound)
     );
     shop.obey(coupon);
     let wallet = shop.ledger.wallet();

@@ -21,6 +21,8 @@ pub(super) struct Own {
     pub(super) bookings: Vec<Booking>,
     /// Card, VIP, group, birthday and visits, as this box keeps them.
     pub(super) member: Option<String>,
+    /// Their code of today, and the coupons that friends got by their codes, as this box keeps them.
+    pub(super) referrals: Vec<String>,
     /// Calls, ratings and words of the last days. What staff answered is theirs.
     pub(super) said: Vec<Request>,
 }
@@ -47,6 +49,7 @@ impl Own {
                 .cloned()
                 .collect(),
             member: ledger.members().written(vid),
+            referrals: ledger.referrals().written(vid),
             said: ledger
                 .inbox()
                 .of_diner(vid)
@@ -63,6 +66,7 @@ impl Own {
             && self.receipt.is_none()
             && self.bookings.is_empty()
             && self.member.is_none()
+            && self.referrals.is_empty()
             && self.said.is_empty()
     }
 
@@ -72,16 +76,16 @@ impl Own {
             .replace("{n}", &self.coupons.len().to_string())
     }
 
-    /// Tables and tastings that were booked, and the member's card.
+    /// Tables and tastings that were booked, the member's card, and friends.
     pub(super) fn bookings_in_words(&self, t: &Texts) -> String {
         let bookings = t
             .own
             .bookings
             .replace("{n}", &self.bookings.len().to_string());
-        match &self.member {
-            Some(_) => format!("{bookings} · {}", t.own.member),
-            None => bookings,
-        }
+        let member = self.member.as_ref().map(|_| &t.own.member);
+        let friends = (!self.referrals.is_empty()).then_some(&t.own.referral);
+        let more = member.into_iter().chain(friends);
+        more.fold(bookings, |all, one| format!("{all} · {one}"))
     }
 
     pub(super) fn said_in_words(&self, t: &Texts) -> String {

@@ -94,7 +94,13 @@ pub(super) async fn bill(
             BillIs::New => {
                 let rules = (boot_time, &bundle.members);
                 let at = (&store, clock.now());
-                write_and_promote(ledger, rules, at, Event::Bill(bill), Ok("new"))
+                write_and_promote(
+                    ledger,
+                    rules,
+                    at,
+                    (Event::Bill(bill), Vec::new()),
+                    Ok("new"),
+                )
             }
             BillIs::Known => only_say(Ok("known")),
             BillIs::Another => only_say(Err(Refusal::no(

@@ -17,6 +17,7 @@ use crate::domain::wallet::{Redemption, TillRefused};
 use crate::ops::metrics;
 use crate::portal::State;
 use crate::portal::coupon::on_the_wall;
+use crate::portal::join::fresh;
 use crate::portal::till::redeem::{self as till, No, Outcome};
 use crate::wire::bundle::Bundle;
 
@@ -62,6 +63,8 @@ pub(super) async fn redeem(
         bundle: Arc::clone(&bundle),
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
+        issuer: state.issuer,
+        fresh: fresh(),
     };
     let decided = till::settle(&state, decision)
         .await

@@ -95,7 +95,7 @@ pub(super) async fn note(
         if is == BillIs::New && !says_nothing {
             let rules = (boot_time, &rules.members);
             let at = (&store, clock.now());
-            write_and_promote(ledger, rules, at, Event::Bill(bill), answer)
+            write_and_promote(ledger, rules, at, (Event::Bill(bill), Vec::new()), answer)
         } else {
             only_say(answer)
         }

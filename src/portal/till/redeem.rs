@@ -16,12 +16,12 @@ use super::{AtTill, fields, script, sign_in, sisters};
 use crate::domain::calendar::clock;
 use crate::domain::event::{Event, Redeem, RedeemRefused, RefusalReason};
 use crate::domain::ids::{
-    CampaignId, CouponId, DeviceId, MemberCode, RedemptionId, ShortCode, StaffName, StoreId,
+    CampaignId, CouponId, DeviceId, Issuer, MemberCode, RedemptionId, ShortCode, StaffName, StoreId,
 };
 use crate::domain::store::Store;
 use crate::domain::text::{Language, Text};
 use crate::domain::wallet::{
-    Presented, RedeemAsked, Said as Told, TillRefused, UndoRefused, Wallet,
+    Fresh, Presented, RedeemAsked, Said as Told, TillRefused, UndoRefused, Wallet,
 };
 use crate::journal::{CommitError, Verdict};
 use crate::ops::clock::Clock;
@@ -32,8 +32,10 @@ use crate::portal::counter;
 use crate::portal::coupon::on_the_wall;
 use crate::portal::error::{Apology, not_kept};
 use crate::portal::form::{Form, FormRejection};
+use crate::portal::join::fresh;
 use crate::portal::ledger::{Ledger, only_say, write_and_promote};
 use crate::portal::pages::{self, LanguageLink, Shell, render, see_other};
+use crate::portal::referral::reward;
 use crate::portal::texts::Texts;
 use crate::portal::visitor::Visitor;
 use crate::wire::bundle::Bundle;
@@ -108,6 +110,8 @@ pub(super) async fn redeem(
         bundle,
         clock: Arc::clone(&state.clock),
         boot_time: state.boot_time(),
+        issuer: state.issuer,
+        fresh: fresh(),
     };
     let outcome = settle(&state, asked).await;
     match outcome {
@@ -175,13 +179,17 @@ pub(in crate::portal) struct Asked {
     pub(in crate::portal) bundle: Arc<Bundle>,
     pub(in crate::portal) clock: Arc<dyn Clock>,
     pub(in crate::portal) boot_time: BootTime,
+    /// For the gift of whoever brought the guest.
+    pub(in crate::portal) issuer: Issuer,
+    pub(in crate::portal) fresh: Fresh,
 }
 
 impl Asked {
     fn decide(self, ledger: &Ledger, told: &Told) -> Verdict<Outcome> {
-        let Some(store) = self.store() else {
+        let Some(folder) = self.bundle.stores.get(&self.store) else {
             return only_say(Outcome::None);
         };
+        let store = &folder.store;
         let wallet = ledger.wallet();
         if let Some(done) = wallet.redemption_by_id(self.redemption) {
             let redeem = &done.redeem;
@@ -203,8 +211,14 @@ impl Asked {
             return only_say(Outcome::Refused(No::NumberUsed));
         };
         let (event, outcome) = self.ask(&wallet, redemption, (store, now), told);
+        let gift = if let Event::Redeem(redeem) = &event {
+            let drawn = (now, self.issuer, self.fresh);
+            reward::for_bringer((ledger, &wallet), (&self.bundle, folder), redeem, drawn)
+        } else {
+            Vec::new()
+        };
         let rules = (self.boot_time, &self.bundle.members);
-        write_and_promote(ledger, rules, (store, now), event, outcome)
+        write_and_promote(ledger, rules, (store, now), (event, gift), outcome)
     }
 
     /// The store of this till.

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use super::redeem::{self, Outcome};
 use super::sign_in::{self, PinRefused, SignInForm};
 use super::{AtTill, fields};
-use crate::domain::event::Event;
 use crate::domain::ids::{RedemptionId, StaffName};
 use crate::domain::wallet::{UndoRefused, Undoer};
 use crate::portal::State;
 use crate::portal::error::{Apology, not_saved};
 use crate::portal::form::{Form, FormRejection};
-use crate::portal::ledger::{Ledger, happening, only_say, write};
+use crate::portal::ledger::{Ledger, only_say, write_all};
+use crate::portal::referral::reward;
 use crate::portal::texts::Till;
 use crate::wire::bundle::StoreFolder;
 use crate::wire::staff::{Role, Staff};
@@ -115,11 +115,11 @@ async fn take_back(state: &State, redemption: RedemptionId, by: By) -> Result<Ou
     );
     let decide = move |ledger: &mut Ledger| {
         let now = clock.now();
-        let decided = ledger.wallet().undo(redemption, by.undoer(), now);
-        match decided {
+        let wallet = ledger.wallet();
+        match wallet.undo(redemption, by.undoer(), now) {
             Ok(undone) => {
-                let occurrence = happening(&store, now, Event::RedeemUndone(undone));
-                write(boot_time, occurrence, Ok(()))
+                let events = reward::undone((ledger, &wallet), undone, now);
+                write_all(boot_time, (&store, now), events, Ok(()))
             }
             Err(refused) => only_say(Err(refused)),
         }
