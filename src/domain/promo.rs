@@ -14,8 +14,8 @@ use jiff::civil::Date;
 use super::calendar::{Day, clock};
 use super::campaign::Campaign;
 use super::ids::{CampaignId, StoreId};
+use super::linter::Linter;
 use super::linter::rules::Rule;
-use super::linter::{Finding, Linter};
 use super::text::{Language, Text};
 use super::written::read_strictly;
 use read::Filled;
@@ -110,20 +110,53 @@ pub struct Promo {
 
 /// Makes a promo of a form, or says which fields are at fault.
 pub fn fill_in(typed: &Typed, setting: &Setting<'_>) -> Result<Promo, Vec<Fault>> {
-    let promo = read::form(typed, setting)?.promo(setting);
-    let findings = setting.linter.campaign(&promo.campaign).into_iter();
-    let mut faults: Vec<Fault> = findings
-        .filter(Finding::is_refusal)
-        .map(|finding| Fault {
-            field: at_fault(&finding.path),
-            why: Why::Refused(finding.rule),
-        })
-        .collect();
-    // One rule finds the same words in the title and in the gift.
-    faults.dedup_by_key(|fault| fault.field);
-    match faults.is_empty() {
-        true => Ok(promo),
-        false => Err(faults),
+    let (promo, mut faults) = match read::form(typed, setting) {
+        Ok(filled) => (Some(filled.promo(setting)), Vec::new()),
+        Err(faults) => (None, faults),
+    };
+    let findings = match &promo {
+        Some(promo) => setting.linter.campaign(&promo.campaign),
+        None => {
+            let item = typed.item();
+            let texts = [("title", &title(&item)), ("item", &item)];
+            setting.linter.texts(&texts)
+        }
+    };
+    for finding in findings.iter().filter(|finding| finding.is_refusal()) {
+        let field = at_fault(&finding.path);
+        // One rule finds the same words in the title and in the gift.
+        if !faults.iter().any(|fault| fault.field == field) {
+            let why = Why::Refused(finding.rule);
+            faults.push(Fault { field, why });
+        }
+    }
+    faults.sort_by_key(|fault| fault.field);
+    match promo.filter(|_| faults.is_empty()) {
+        Some(promo) => Ok(promo),
+        None => Err(faults),
+    }
+}
+
+impl Typed {
+    /// The gift's name.
+    fn item(&self) -> Text {
+        let hant = self.item_hant.trim();
+        Text {
+            zh_hant: (!hant.is_empty()).then(|| hant.to_owned()),
+            ..Text::new(self.item_zh.trim(), self.item_en.trim())
+        }
+    }
+}
+
+/// "Free" is said, so that the linter sees what somebody asks for it in the name of a gift.
+fn title(item: &Text) -> Text {
+    let hant = item.zh_hant.as_ref();
+    Text {
+        zh_hant: hant.map(|item| format!("到店免費送{item}")),
+        ..Text::new(
+            &format!("到店免费送{}", item.zh),
+            &format!("Free with your visit: {}", item.en),
+        )
     }
 }
 
@@ -146,14 +179,9 @@ impl Filled {
 
     /// The file, as a person writes it.
     fn file(&self, setting: &Setting<'_>) -> String {
-        let item = self.text(|item, _| item.to_owned());
-        // "Free" is said, so that the linter sees what somebody asks for it in the name of a gift.
-        let title = self.text(|item, language| match language {
-            Language::Chinese => format!("到店免费送{item}"),
-            Language::TraditionalChinese => format!("到店免費送{item}"),
-            Language::English => format!("Free with your visit: {item}"),
-        });
-        let terms = self.text(|_, language| self.terms(setting.by, language));
+        let item = written(&self.item);
+        let title = written(&title(&self.item));
+        let terms = written(&self.terms(setting.by));
         let stores: Vec<String> = self.stores.iter().map(|id| quoted(id.as_str())).collect();
         let days: Vec<String> = self.days.iter().map(|day| quoted(day.key())).collect();
         format!(
@@ -179,24 +207,17 @@ impl Filled {
         )
     }
 
-    /// A text of the file: what `say` makes of the item, in every language it was written in.
-    fn text(&self, say: impl Fn(&str, Language) -> String) -> String {
-        let mut parts = vec![format!(
-            "zh = {}",
-            quoted(&say(&self.item.zh, Language::Chinese))
-        )];
-        if let Some(item) = &self.item.zh_hant {
-            let said = say(item, Language::TraditionalChinese);
-            parts.push(format!("zh-Hant = {}", quoted(&said)));
+    /// In every language that the gift is named in.
+    fn terms(&self, by: &Text) -> Text {
+        let of = |language| self.terms_in(by, language);
+        let hant = self.item.zh_hant.as_ref();
+        Text {
+            zh_hant: hant.map(|_| of(Language::TraditionalChinese)),
+            ..Text::new(&of(Language::Chinese), &of(Language::English))
         }
-        parts.push(format!(
-            "en = {}",
-            quoted(&say(&self.item.en, Language::English))
-        ));
-        format!("{{ {} }}", parts.join(", "))
     }
 
-    fn terms(&self, by: &Text, language: Language) -> String {
+    fn terms_in(&self, by: &Text, language: Language) -> String {
         let (by, first, last) = (by.of(language), self.first, self.last);
         let (from, to) = (clock(self.from), clock(self.to));
         let (per_day, valid) = (self.per_day, self.valid);
@@ -246,6 +267,17 @@ impl Filled {
 
 /// How often the same guest gets it.
 const PER_PERSON_DAYS: u16 = 7;
+
+/// A text as TOML has it.
+fn written(text: &Text) -> String {
+    let hant = text.zh_hant.as_ref();
+    let hant = hant.map_or_else(String::new, |hant| format!(" zh-Hant = {},", quoted(hant)));
+    format!(
+        "{{ zh = {},{hant} en = {} }}",
+        quoted(&text.zh),
+        quoted(&text.en)
+    )
+}
 
 /// A string of TOML.
 fn quoted(text: &str) -> String {

@@ -88,17 +88,11 @@ pub(super) fn form(typed: &Typed, setting: &Setting<'_>) -> Result<Filled, Vec<F
     let (Ok(stores), Ok((from, to)), Ok(first), Ok(last), Ok(cost_fen), true) =
         (stores, hours, first, last, cost, faults.is_empty())
     else {
-        faults.sort_by_key(|fault| fault.field);
         return Err(faults);
     };
-    let item = Text::new(typed.item_zh.trim(), typed.item_en.trim());
-    let hant = typed.item_hant.trim();
     Ok(Filled {
         stores,
-        item: Text {
-            zh_hant: (!hant.is_empty()).then(|| hant.to_owned()),
-            ..item
-        },
+        item: typed.item(),
         quantity,
         days: Day::ALL
             .into_iter()

@@ -162,6 +162,11 @@ fn words_that_platforms_or_law_punish_are_refused_at_their_field_with_the_rule()
         assert_eq!(named, [(field, true)], "{zh} {en}");
     }
     let mut form = typed();
+    form.item_en = "a dish for following us".to_owned();
+    form.first = "2020-01-01".to_owned();
+    let both = [Field::ItemEn, Field::First];
+    assert_eq!(fields(&form), both, "beside any other fault");
+    let mut form = typed();
     form.item_hant = "小菜，加LINE才送".to_owned();
     assert_eq!(fields(&form), [Field::ItemHant]);
 }
