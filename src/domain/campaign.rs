@@ -11,6 +11,7 @@ use super::calendar::{Holidays, Schedule, Window, business_day};
 use super::ids::{CampaignId, Slug, StoreId};
 use super::store::{Store, TouchpointKind};
 use super::text::{Language, Text};
+use super::together::Group;
 use super::written::date;
 
 /// A campaign file.
@@ -34,6 +35,9 @@ pub struct Campaign {
     pub touchpoints: Vec<TouchpointKind>,
     #[serde(default)]
     pub audience: Audience,
+    /// For a whole table: no page gives it to one guest alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     pub offer: Offer,
     /// None: the whole week.
     #[serde(default, rename = "window", skip_serializing_if = "Vec::is_empty")]

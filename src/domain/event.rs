@@ -23,6 +23,7 @@ use super::referral::{ReferralRewarded, ReferralShown, ReferralUsed};
 use super::sealed::Sealed;
 use super::stickers::{TouchpointBound, WalkFinished};
 use super::text::Text;
+use super::together::{TableJoined, TableTreated};
 use super::wifi::{Tier, ZoneName};
 
 /// Declares the registry: every kind with its number and the class of its spool.
@@ -110,7 +111,9 @@ registry! {
         45 AnswerKnown "answer_known",
         46 BirthdayTold "birthday_told",
         47 GroupReported "group_reported",
+        51 TableJoined "table_joined",
         52 ReferralRewarded "referral_rewarded",
+        53 TableTreated "table_treated",
     }
     P1 {
         101 Associated "associated",
@@ -197,6 +200,8 @@ pub enum Event {
     ReferralShown(ReferralShown),
     ReferralUsed(ReferralUsed),
     ReferralRewarded(ReferralRewarded),
+    TableJoined(TableJoined),
+    TableTreated(TableTreated),
 }
 
 impl Event {
@@ -246,6 +251,8 @@ impl Event {
             Self::ReferralShown(_) => Kind::ReferralShown,
             Self::ReferralUsed(_) => Kind::ReferralUsed,
             Self::ReferralRewarded(_) => Kind::ReferralRewarded,
+            Self::TableJoined(_) => Kind::TableJoined,
+            Self::TableTreated(_) => Kind::TableTreated,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod sealed;
 pub mod stickers;
 pub mod store;
 pub mod text;
+pub mod together;
 pub mod uptake;
 pub mod walk;
 pub mod wallet;

@@ -28,6 +28,8 @@ pub enum Occasion {
     Seated,
     /// Somebody was brought, or has brought them.
     Referral,
+    /// They sit at a table with others.
+    Together,
 }
 
 /// What the shop itself knows of a diner, beside their coupons.
@@ -41,8 +43,11 @@ pub struct Standing {
 
 impl Diner {
     fn belongs_to(self, audience: Audience, today: Date) -> bool {
-        if self.occasion == Occasion::Referral {
-            return audience == Audience::Referral;
+        match self.occasion {
+            Occasion::Offered | Occasion::Seated => {}
+            Occasion::Referral => return audience == Audience::Referral,
+            // One of them holds the coupon, and who that is must not matter.
+            Occasion::Together => return audience == Audience::Everyone,
         }
         match audience {
             Audience::Everyone => true,
@@ -77,8 +82,9 @@ pub struct Place<'a> {
 pub fn is_open_to(campaign: &Campaign, place: Place<'_>, diner: Diner) -> bool {
     let today = business_day(place.local);
     let is_here = match diner.occasion {
-        Occasion::Offered | Occasion::Seated => {
-            campaign.touchpoints.contains(&place.kind)
+        Occasion::Offered | Occasion::Seated | Occasion::Together => {
+            campaign.group.is_some() == (diner.occasion == Occasion::Together)
+                && campaign.touchpoints.contains(&place.kind)
                 && campaign.is_open(place.local, &place.store.holidays)
         }
         // Between two people: wherever the code was shown, and whenever the friend comes.
@@ -119,6 +125,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::CampaignId;
+    use crate::domain::together::Group;
     use crate::domain::written::read_strictly;
 
     fn store() -> Store {
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gift_between_friends_is_on_no_page_and_there_for_whoever_brings_or_is_brought() {
+    fn a_gift_between_friends_or_for_a_table_is_nobodys_alone() {
         let mut gift = quiet_hours();
         gift.audience = Audience::Referral;
         let store = store();
@@ -277,7 +284,24 @@ mod tests {
             ..place
         };
         assert!(!is_open_to(&gift, over, diner(Occasion::Referral)));
+        let mut tables = all_day();
+        tables.group = Some(Group {
+            guests: 3,
+            within_minutes: 30,
+            sitting_minutes: 120,
+        });
+        let at_table = Place {
+            kind: TouchpointKind::Table,
+            ..place
+        };
+        assert!(!is_open_to(&tables, at_table, diner(Occasion::Offered)));
+        assert!(is_open_to(&tables, at_table, diner(Occasion::Together)));
         let everybodys = all_day();
+        assert!(!is_open_to(
+            &everybodys,
+            at_table,
+            diner(Occasion::Together)
+        ));
         let asked = is_open_to(&everybodys, place, diner(Occasion::Referral));
         assert!(!asked, "an offer of a page is no gift between friends");
     }

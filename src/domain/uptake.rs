@@ -173,6 +173,7 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
         }
         Event::Feedback(feedback) => (Vec::new(), Some(feedback.vid)),
         Event::StaffCalled(called) => (Vec::new(), Some(called.vid)),
+        Event::TableJoined(joined) => (Vec::new(), Some(joined.vid)),
         // A coupon that is void was claimed all the same; one that is passed down counted where it was issued,
         // and what another store gave on it counted there.
         Event::EraseRequested(_)
@@ -205,6 +206,7 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
         | Event::ReferralShown(_)
         | Event::ReferralUsed(_)
         | Event::ReferralRewarded(_)
+        | Event::TableTreated(_)
         | Event::SlipIssued(_) => (Vec::new(), None),
     }
 }
@@ -289,7 +291,9 @@ fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
         | Event::EventCheckin(_)
         | Event::ReferralShown(_)
         | Event::ReferralUsed(_)
-        | Event::ReferralRewarded(_) => Vec::new(),
+        | Event::ReferralRewarded(_)
+        | Event::TableJoined(_)
+        | Event::TableTreated(_) => Vec::new(),
     }
 }
 

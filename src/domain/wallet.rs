@@ -452,7 +452,7 @@ impl Wallet {
             return Ok(Tapped::Held(held.coupon));
         }
         let campaign = asked.campaign;
-        // How often somebody brings a friend has a limit of its own.
+        // How often somebody brings a friend, or a table has its gift, has a limit of its own.
         if let Some(vid) = asked.vid
             && asked.occasion == Occasion::Offered
             && let Some(held) = self.limit_reached(vid, campaign, asked.store, asked.now)
@@ -474,7 +474,7 @@ impl Wallet {
             not_after,
             gift: campaign.offer.gift.text(),
             remember_until: person.max(later_by(not_after, CODE_RESTS)),
-            off_peak: asked.occasion == Occasion::Offered && campaign.is_off_peak(),
+            off_peak: asked.occasion != Occasion::Referral && campaign.is_off_peak(),
             given: false,
         })))
     }
@@ -724,17 +724,7 @@ impl Wallet {
             Event::ConsentGiven(consent) => self.set_consent(consent.vid, Consented::Yes),
             Event::ConsentWithdrawn(consent) => self.set_consent(consent.vid, Consented::No),
             Event::EraseRequested(erased) => self.cut_from(erased.vid),
-            Event::Redeem(redeem) => {
-                let redeem = redeem.clone();
-                let (coupon, unplaced) = (redeem.coupon, redeem.origin.is_none());
-                let done = Redemption {
-                    redeem,
-                    at,
-                    unplaced,
-                };
-                self.hand_over(&done, Saved::Never);
-                self.count_or_give_back(coupon);
-            }
+            Event::Redeem(redeem) => self.redeemed(redeem, at),
             Event::RedeemUndone(undone) => {
                 self.redemptions.remove(undone.coupon);
                 self.dirty.insert(Key::Redemption(undone.coupon));
@@ -784,7 +774,9 @@ impl Wallet {
             | Event::EventCheckin(_)
             | Event::ReferralShown(_)
             | Event::ReferralUsed(_)
-            | Event::ReferralRewarded(_) => {}
+            | Event::ReferralRewarded(_)
+            | Event::TableJoined(_)
+            | Event::TableTreated(_) => {}
         }
     }
 
@@ -838,6 +830,16 @@ impl Wallet {
             }
         }
         self.coupons.insert(record);
+    }
+
+    fn redeemed(&mut self, redeem: &Redeem, at: Timestamp) {
+        let done = Redemption {
+            redeem: redeem.clone(),
+            at,
+            unplaced: redeem.origin.is_none(),
+        };
+        self.hand_over(&done, Saved::Never);
+        self.count_or_give_back(redeem.coupon);
     }
 
     fn hand_over(&mut self, redemption: &Redemption, saved: Saved) {

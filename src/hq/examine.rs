@@ -229,6 +229,8 @@ fn keys(event: &Event) -> (Option<&CampaignId>, Option<CouponId>, Option<Vid>) {
         Event::ReferralShown(x) => (None, None, Some(x.vid)),
         Event::ReferralUsed(x) => (None, Some(x.coupon), Some(x.vid)),
         Event::ReferralRewarded(x) => (None, Some(x.gift), None),
+        Event::TableJoined(x) => (None, None, Some(x.vid)),
+        Event::TableTreated(x) => (Some(&x.campaign), Some(x.coupon), None),
     }
 }
 

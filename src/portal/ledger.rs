@@ -2,7 +2,8 @@
 //!
 //! Beside them: how far this box has come with the commands of headquarters, which invitations guests took, what
 //! they agreed to, who asked to be forgotten, what they asked of the shop and said to it, who of them is a member or
-//! has brought a friend, which tables they booked, what the floor says by hand, and where staff said that stickers are.
+//! has brought a friend, which tables they booked or sit at, what the floor says by hand, and where staff said that
+//! stickers are.
 //! This is where meaning meets bytes: the journal knows nothing of coupons, the wallet nothing of frames.
 //! The journal's owner thread writes; pages read through the same locks for microseconds.
 
@@ -27,6 +28,7 @@ use crate::domain::members::{MemberRules, Members};
 use crate::domain::referral::Referrals;
 use crate::domain::stickers::Stickers;
 use crate::domain::store::Store;
+use crate::domain::together::Tables;
 use crate::domain::uptake::days::{DayBook, Line};
 use crate::domain::uptake::places::PlaceBook;
 use crate::domain::wallet::{Wallet, moment_at};
@@ -60,6 +62,9 @@ const BOOKINGS: &str = "booking ";
 const USED_CODES: &str = "invited ";
 /// What stands before the keys of referrals.
 const REFERRALS: &str = "referral ";
+
+/// What stands before the keys of tables whose guests gather.
+const TABLES: &str = "table ";
 
 /// What stands before the keys of the agreements.
 const CONSENT: &str = "consent ";
@@ -138,6 +143,7 @@ pub struct Ledger {
     erased: Erased,
     erased_have_changed: bool,
     referrals: Referrals,
+    tables: Tables,
     places: PlaceBook,
     must_forget: bool,
 }
@@ -208,6 +214,11 @@ impl Ledger {
         &self.referrals
     }
 
+    /// Who says that they are at a table.
+    pub(super) const fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// What the places of this shop have brought.
     pub(super) const fn places(&self) -> &PlaceBook {
         &self.places
@@ -236,6 +247,9 @@ impl Ledger {
         } else if let Some(name) = after(REFERRALS) {
             let (name, line) = (std::str::from_utf8(name), std::str::from_utf8(value));
             return self.referrals.restore(name.ok()?, line.ok()?).then_some(());
+        } else if let Some(place) = after(TABLES) {
+            let (place, line) = (std::str::from_utf8(place), std::str::from_utf8(value));
+            return self.tables.restore(place.ok()?, line.ok()?).then_some(());
         } else if let Some(day) = after(FLOOR) {
             let day = std::str::from_utf8(day).ok()?.parse().ok()?;
             self.floor.restore(day, read(value)?);
@@ -348,6 +362,7 @@ impl Book for Ledger {
         self.erased_have_changed = false;
         self.must_forget = false;
         self.referrals = Referrals::default();
+        self.tables = Tables::default();
         self.places.reset();
         self.days.write().reset();
     }
@@ -381,6 +396,7 @@ impl Book for Ledger {
             self.erased_have_changed |= self.erased.apply(occurrence);
             self.must_forget |= matches!(occurrence.event, Event::EraseRequested(_));
             self.referrals.apply(occurrence);
+            self.tables.apply(occurrence);
             if let Event::CommandDone(done) = &occurrence.event {
                 self.commands.take(done.cursor);
                 self.commands_have_changed = true;
@@ -451,6 +467,9 @@ impl Book for Ledger {
                 named(REFERRALS, &name),
                 line.map(String::into_bytes),
             ));
+        }
+        for (place, line) in self.tables.take_changes(steady) {
+            take(change(named(TABLES, &place), line.map(String::into_bytes)));
         }
         for (day, written) in self.places.take_changes() {
             take(change(named(PLACES, &day), written.map(|day| json(&day))));

@@ -8,6 +8,7 @@
 //! | file | route |
 //! |---|---|
 //! | [`table`] | `GET /t/{code}`, `GET /` |
+//! | [`together`] | `GET /t/{code}/table`, `POST /t/{code}/table` |
 //! | [`join`] | `POST /claim` |
 //! | [`coupon`] | `GET /c/{id}`, `POST /c/{id}/consent`, `GET /notice` |
 //! | [`book`] | `GET /book` and what is under it |
@@ -59,6 +60,7 @@ mod table;
 mod tasting;
 mod texts;
 mod till;
+mod together;
 mod views;
 mod vip;
 mod visitor;
@@ -258,6 +260,7 @@ fn pages() -> Router<State> {
     Router::new()
         .route("/", get(table::arrival))
         .route("/t/{code}", get(table::landing))
+        .route("/t/{code}/table", get(together::show).post(together::join))
         .route("/claim", post(join::claim))
         .route("/c/{id}", get(coupon::show))
         .route("/c/{id}/consent", post(coupon::consent))

@@ -28,6 +28,7 @@ use super::pages::{LanguageLink, MessagePage, Packing, Shell, packed, page, rend
 use super::probe::{self, Asked};
 use super::splice::SplicedPage;
 use super::texts::texts;
+use super::together;
 use super::visitor::Visitor;
 use super::walk;
 use crate::domain::calendar::{business_day, clock};
@@ -134,6 +135,7 @@ pub(super) async fn arrival(
                 offer: None,
                 books_at: books_at(&state, folder),
                 events_at: events_at(&state, folder),
+                together: None,
                 is_away: state.is_away(),
                 known: Known::default(),
             });
@@ -278,6 +280,7 @@ impl<'a> Here<'a> {
             manager: manager.map(|name| name.of(language)),
             books_at: books_at(self.state, self.folder),
             events_at: events_at(self.state, self.folder),
+            together: self.together(language),
             offer: campaign.map(|campaign| ShownOffer {
                 until: campaign
                     .closes_at(local, &store.holidays)
@@ -290,6 +293,13 @@ impl<'a> Here<'a> {
             is_away: self.state.is_away(),
             known,
         })
+    }
+
+    /// The link to a gift for the whole table.
+    fn together(&self, language: Language) -> Option<String> {
+        let wallet = self.state.wallet.read();
+        let deal = together::Deal::at(self.state, self.bundle, &wallet, self.touchpoint.code);
+        deal?.link(language)
     }
 
     /// How many coupons are left here, in words, where they are few enough to mean something.
@@ -467,6 +477,8 @@ struct LandingPage<'a> {
     books_at: Option<&'a StoreId>,
     /// The same, where it has tasting events.
     events_at: Option<&'a StoreId>,
+    /// The link to a gift for the whole table.
+    together: Option<String>,
     /// The Internet, from a shop that should have it.
     is_away: bool,
     known: Known<'a>,

@@ -116,6 +116,9 @@ texts! {
         title link friends_gift own_gift show today enough make not_yet tally how have_code open
         brought first_visit refused unknown oneself been_here friend_enough
     }
+    together Together {
+        title link need here join counted again yours yours_text has_had had_today
+    }
     till Till {
         title pair_title pair_text pair_code pair_button pair_other pair_scan pair_wrong name pin sign_in sign_out pin_wrong
         pin_wait no_staff code_wait code code_hint redeem ok no undo undone undo_unknown undo_late recent

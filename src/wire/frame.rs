@@ -146,6 +146,8 @@ fn payload(event: &Event) -> Box<RawValue> {
         Event::ReferralShown(x) => serde_json::value::to_raw_value(x),
         Event::ReferralUsed(x) => serde_json::value::to_raw_value(x),
         Event::ReferralRewarded(x) => serde_json::value::to_raw_value(x),
+        Event::TableJoined(x) => serde_json::value::to_raw_value(x),
+        Event::TableTreated(x) => serde_json::value::to_raw_value(x),
     };
     written.expect("a payload is plain data")
 }
@@ -280,6 +282,8 @@ fn event(kind: u16, payload: &RawValue) -> Result<Event, String> {
         Kind::ReferralShown => Event::ReferralShown(read(payload)?),
         Kind::ReferralUsed => Event::ReferralUsed(read(payload)?),
         Kind::ReferralRewarded => Event::ReferralRewarded(read(payload)?),
+        Kind::TableJoined => Event::TableJoined(read(payload)?),
+        Kind::TableTreated => Event::TableTreated(read(payload)?),
         other => return Err(format!("kind {} is not read yet", other.name())),
     })
 }

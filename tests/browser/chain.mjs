@@ -70,7 +70,7 @@ uplink = { batch_delay_ms = 100, views_delay_ms = 100 }
   };
 }
 
-/** The demo's chain with one store, a blank sticker, and the one offer that is open at every hour of every year. */
+/** The demo's chain with one store, a blank sticker, and the offers that are open at every hour of every year. */
 async function writeChainFolder(folder) {
   const demo = path.join(root, 'deploy', 'demo', 'chain');
   await cp(demo, folder, {
@@ -89,9 +89,11 @@ at = "${tonight}T23:59"
 places = 2
 codes_per_guest = 2
 `);
-  const welcome = path.join(folder, 'campaigns', 'welcome.toml');
-  const text = await readFile(welcome, 'utf8');
-  await writeFile(welcome, text.replace(/^ends = .*$/m, 'ends = 2199-12-31'));
+  for (const name of ['welcome', 'first-visit', 'brought-a-friend', 'table-of-three']) {
+    const campaign = path.join(folder, 'campaigns', `${name}.toml`);
+    const text = await readFile(campaign, 'utf8');
+    await writeFile(campaign, text.replace(/^ends = .*$/m, 'ends = 2199-12-31'));
+  }
 }
 
 /**

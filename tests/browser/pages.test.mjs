@@ -65,6 +65,11 @@ for (const locale of Object.keys(tags)) {
         const read = await scan(page.locator('.qr svg'), `invite-qr-${locale}-${colorScheme}`);
         assert.equal(read, 'https://weixin.example.cn/r/shiwei');
         await open(table, 'landing-held');
+        await open(`${table}/table`, 'together');
+        if (await page.locator('form button').count() > 0) {
+          // All of these phones have one address, and are one device: the others find themselves counted.
+          await tap(page.locator('form button'));
+        }
         await open('/me', 'my-coupons');
         assert.equal(await page.locator('section.card a.button').count(), 1, 'the coupon that was claimed');
         await tap(page.locator('section.card a.button'));
@@ -151,6 +156,11 @@ for (const locale of Object.keys(tags)) {
         await look('guest-end');
         await open('/counter/guest?code=2222222', 'guest-unknown');
         await open('/vip', 'vip-is');
+        await page.goto(`${chain.portal}/r`);
+        await tap(page.locator('form button').first());
+        await look('referral');
+        const friend = await scan(page.locator('.qr svg'), `referral-qr-${locale}-${colorScheme}`);
+        await open(new URL(friend).pathname, 'referral-own');
         await open('/counter/places', 'places');
         await open('/counter', 'counter');
         const claimed = page.locator('tr', { hasText: claimedWords[locale] }).first();

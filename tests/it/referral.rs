@@ -1,4 +1,5 @@
 //! A guest brings a friend: from the code on one phone to the gift on it, over the till, a mistake, and a power cut.
+//! And a table's guests gather for one coupon.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -9,9 +10,9 @@ use crate::support::{Phone, Sending, Tasks, TestChain, TestStore, Till, see, tab
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/demo/chain");
 
-/// The demo's two gifts, today.
+/// The demo's gifts for more than one, today.
 fn give_to_friends(chain: &Path) {
-    for name in ["first-visit", "brought-a-friend"] {
+    for name in ["first-visit", "brought-a-friend", "table-of-three"] {
         let file = format!("campaigns/{name}.toml");
         let text = fs_err::read_to_string(Path::new(DEMO).join(&file)).unwrap();
         let text = text.replace("ends = 2025-12-31", "ends = 2099-12-31");
@@ -150,4 +151,62 @@ async fn both_have_their_gift_once_the_friend_has_come_and_neither_otherwise() {
         .unwrap();
     let stranger = phone(&store, 3).await.get(&code).await.unwrap();
     assert_eq!(stranger.status, StatusCode::NOT_FOUND, "{}", stranger.html);
+}
+
+/// Says that they are at the table; where that leads.
+async fn sit(phone: &mut Phone) -> String {
+    let path = format!("/t/{}/table", table(1));
+    let page = phone.get(&path).await.unwrap();
+    let shown = page.field("tap").unwrap().to_owned();
+    let fields = [("tap", shown.as_str())];
+    let answer = phone.post(&path, &fields).await.unwrap();
+    let again = phone.post(&path, &fields).await.unwrap();
+    assert_eq!(again.location, answer.location, "a double tap");
+    answer.location.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_phones_at_a_table_have_one_coupon_and_one_phone_has_none() {
+    let chain = TestChain::start_edited(give_to_friends);
+    let pin = chain.add_staff();
+    let store = chain.open_store().await;
+    let page = format!("/t/{}/table", table(1));
+
+    let mut one = phone(&store, 1).await;
+    let landing = reads(&mut one, &format!("/t/{}", table(1))).await;
+    assert!(landing.contains(&format!("href=\"{page}")), "{landing}");
+    assert_eq!(sit(&mut one).await, page);
+    // The same phone in two more browsers is still one.
+    for _ in 0..2 {
+        let mut other_browser = phone(&store, 1).await;
+        assert!(
+            reads(&mut other_browser, &page)
+                .await
+                .contains("You are counted")
+        );
+    }
+    assert!(reads(&mut one, &page).await.contains("1 of 3 are here"));
+    let mut two = phone(&store, 2).await;
+    assert_eq!(sit(&mut two).await, page);
+    let mut three = phone(&store, 3).await;
+    assert!(reads(&mut three, &page).await.contains("2 of 3 are here"));
+    let coupon = sit(&mut three).await;
+    assert!(coupon.starts_with("/c/"), "{coupon}");
+
+    // One coupon for all of them; whoever comes later, or sits down elsewhere, has no other.
+    for guest in [&mut one, &mut two] {
+        let shown = reads(guest, &page).await;
+        assert!(shown.contains(&format!("href=\"{coupon}")), "{shown}");
+    }
+    let mut four = phone(&store, 4).await;
+    assert!(reads(&mut four, &page).await.contains("has had its gift"));
+    let elsewhere = format!("/t/{}/table", table(2));
+    assert!(
+        reads(&mut two, &elsewhere)
+            .await
+            .contains("your part of a table")
+    );
+    let mut till = Till::open(&store, &pin).await;
+    let seen = see(&mut two, &coupon).await;
+    assert_eq!(till.redeem(&seen.code).await.status, StatusCode::OK);
 }

@@ -20,6 +20,7 @@ use crate::domain::ids::{
 use crate::domain::members::Membership;
 use crate::domain::referral::{ReferralShown, ReferralUsed};
 use crate::domain::text::Text;
+use crate::domain::together::TableJoined;
 use crate::portal::commands::effect;
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,7 @@ enum Step {
     /// Headquarters says that they are a VIP, and of a coupon of theirs.
     Told(u8),
     Bring(u8),
+    Sit(u8),
     Erase(u8),
     /// A checkpoint is written.
     Save,
@@ -53,6 +55,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => diner.clone().prop_map(Step::Register),
         2 => diner.clone().prop_map(Step::Told),
         2 => diner.clone().prop_map(Step::Bring),
+        2 => diner.clone().prop_map(Step::Sit),
         2 => diner.prop_map(Step::Erase),
         1 => Just(Step::Save),
         1 => Just(Step::Restart),
@@ -251,6 +254,11 @@ fn event(step: Step, n: u8, now: Timestamp) -> Option<Event> {
             vid: vid(diner),
             device: None,
         }),
+        Step::Sit(diner) => Event::TableJoined(TableJoined {
+            place: TouchpointCode::from_entropy(7),
+            vid: vid(diner),
+            device: None,
+        }),
         Step::Erase(diner) => Event::EraseRequested(EraseRequested {
             vid: vid(diner),
             instead: Vid::from_entropy([n; 16]),
@@ -280,7 +288,8 @@ proptest! {
                 | Step::Follow(diner)
                 | Step::Book(diner)
                 | Step::Register(diner)
-                | Step::Bring(diner) => {
+                | Step::Bring(diner)
+                | Step::Sit(diner) => {
                     erased.remove(&diner);
                 }
                 Step::Agree(diner) => {
@@ -310,6 +319,7 @@ proptest! {
                     prop_assert_eq!(shop.ledger.bookings().of_diner(vid(diner)).len(), 0);
                     prop_assert!(shop.ledger.members().get(vid(diner)).is_none());
                     prop_assert!(!shop.ledger.referrals().knows(vid(diner)));
+                    prop_assert!(!shop.ledger.tables().knows(vid(diner)));
                 }
             }
         }

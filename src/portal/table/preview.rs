@@ -40,6 +40,7 @@ pub fn landing(campaign: &Campaign, store: Option<&Store>, language: Language) -
         }),
         books_at: store.and_then(|store| store.booking().map(|_| &store.id)),
         events_at: store.map(|store| &store.id),
+        together: None,
         is_away: false,
         known: Known::default(),
     })
