@@ -31,6 +31,7 @@ mod commands;
 mod doubles;
 mod invitations;
 mod members;
+mod partners;
 mod persons;
 mod stickers;
 
@@ -179,6 +180,7 @@ pub(super) const COMMAND: syntax::Command = syntax::Command::group(
         members::REGULARS,
         invitations::COMMAND,
         booking::COMMAND,
+        partners::COMMAND,
         syntax::Command::new(
             "audit",
             "Count a store's day again from the stored frames, and compare it with the figures",

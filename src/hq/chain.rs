@@ -14,7 +14,7 @@ use crate::domain::ids::Slug;
 use crate::domain::text::Text;
 use crate::domain::written::BadFile;
 use crate::ops::files::{read_tree, tree};
-use crate::wire::bundle::{Bundle, Files, Looked, campaign_file};
+use crate::wire::bundle::{Bundle, Files, Looked, PARTNERS, campaign_file};
 
 /// A folder without mistakes.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     let unreadable = |error: io::Error| vec![BadFile::whole(&here, error)];
     let mut files = read_tree(dir).map_err(unreadable)?;
     let mut bundle = Bundle::from_folder(&files)?;
+    // What partners are paid is no box's business.
+    files.remove(PARTNERS);
     let refused = refused(&bundle);
     if !refused.is_empty() {
         return Err(refused);

@@ -33,6 +33,7 @@ pub mod fonts;
 pub mod identity;
 pub mod init;
 pub mod members;
+pub mod partners;
 pub mod phones;
 pub mod pos;
 pub mod promos;

@@ -16,6 +16,7 @@
 //! slices.toml                      this gateway's share of campaigns with a total (optional)
 //! keys.toml                        the coupon keys this gateway believes, and what it seals to (optional)
 //! campaigns/<id>.toml
+//! partners.toml                    whom headquarters pays for what their codes bring; it stays there (optional)
 //! stores/<ID>/store.toml           a store gateway has one, a street gateway has all
 //! stores/<ID>/touchpoints.csv      code,kind,label,cost_fen
 //! stores/<ID>/bindings.toml        what staff said of stickers and headquarters has heard (optional)
@@ -88,6 +89,9 @@ pub struct Bundle {
     holidays: Holidays,
     /// Each store without its own has it.
     logo: Option<Logo>,
+    /// Whom the chain pays, by the code that is theirs.
+    #[cfg(feature = "hq")]
+    pub partners: BTreeMap<TouchpointCode, Partner>,
     pub slices: BTreeMap<CampaignId, u32>,
     pub coupon_keys: Vec<PublicKey>,
     /// What a guest types is sealed to it. Without it, in a shop that has no headquarters or one of before, nothing
@@ -96,6 +100,19 @@ pub struct Bundle {
     /// The access log is sealed to it, where the law wants one.
     pub log_key: Option<SealingKey>,
     touchpoints: BTreeMap<TouchpointCode, StoreId>,
+}
+
+/// Headquarters' own file of a chain's folder.
+#[cfg(feature = "hq")]
+pub const PARTNERS: &str = "partners.toml";
+
+/// Who is paid for what their code brings: one level, so there is no key for what others bring by them.
+#[cfg(feature = "hq")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    pub name: String,
+    pub per_redemption_fen: u32,
 }
 
 /// One store's folder.
@@ -261,11 +278,24 @@ impl Bundle {
         let mut reader = Reader::default();
         let bundle = reader.read(files, &Strict);
         reader.faults.extend(referral::faults(&bundle));
+        #[cfg(feature = "hq")]
+        reader.faults.extend(bundle.unknown_partners());
         if reader.faults.is_empty() {
             Ok(bundle)
         } else {
             Err(reader.faults)
         }
+    }
+
+    /// Partners whose code is on no list, who would be paid nothing.
+    #[cfg(feature = "hq")]
+    fn unknown_partners(&self) -> impl Iterator<Item = BadFile> {
+        let codes = self.partners.keys();
+        let unknown = codes.filter(|code| !self.touchpoints.contains_key(code));
+        unknown.map(|code| BadFile {
+            hint: Some("the codes of a store are in its touchpoints.csv".to_owned()),
+            ..BadFile::whole(PARTNERS, format!("no store has the code {code}"))
+        })
     }
 
     /// Reads the files of a signed bundle: a campaign that does not read is left out and returned,
@@ -401,6 +431,8 @@ fn read_file(
             }
             bundle.members = members;
         }
+        #[cfg(feature = "hq")]
+        [PARTNERS] => bundle.partners = how.toml(path, text)?,
         ["holidays.toml"] => bundle.holidays = how.toml(path, text)?,
         ["invitations.toml"] => bundle.invitations = how.toml(path, text)?,
         ["wifi.toml"] => bundle.wifi = how.toml(path, text)?,

@@ -21,7 +21,7 @@
 //! | `embedded`, `postgres` | the SQL: a file in headquarters' folder, a database of the chain's own |
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,8 @@ use jiff::civil::Date;
 use crate::config::settings::{Database, HqSettings};
 use crate::domain::command::{Cursor, Outcome};
 use crate::domain::ids::{
-    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, Vid,
+    CampaignId, Chain, CommandId, CouponId, FrameId, GatewayId, StoreId, StreamId, TouchpointCode,
+    Vid,
 };
 use crate::domain::uptake::places::Places;
 use crate::domain::uptake::{Cell, Fact};
@@ -143,6 +144,9 @@ pub enum LedgerError {
 
 type Answer<T> = Result<T, LedgerError>;
 
+/// Diners by the place that brought them.
+pub type FirstVisits = BTreeMap<TouchpointCode, i64>;
+
 /// Business days, from the first to the last.
 pub type Days = RangeInclusive<Date>;
 
@@ -170,6 +174,8 @@ pub trait Ledger: Send + Sync {
     async fn figures(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Figures>>;
     /// What a store's places have brought over business days.
     async fn places(&self, store: StoreId, days: Days) -> Answer<Places>;
+    /// Of the diners who claimed at each place, such as had never been in the store before.
+    async fn first_visits(&self, store: StoreId, days: Days) -> Answer<FirstVisits>;
     /// The same of stores on single business days, in the order asked, and without their diners.
     async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>>;
     /// The first business day whose places are counted whole; none where every day's are.

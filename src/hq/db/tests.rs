@@ -353,6 +353,16 @@ async fn a_diner_came_back_whatever_the_order_the_days_arrive_in(hq: &Scratch) {
 }
 
 /// Everything on the first of December but the return, which is the day after.
+/// On the first of December, and nobody since.
+async fn two_came_first_for(hq: &Scratch, place: TouchpointCode) {
+    let new = async |from, to| {
+        let days = date(2026, 12, from)..=date(2026, 12, to);
+        hq.ledger.first_visits(store("SZ01"), days).await.unwrap()
+    };
+    assert_eq!(new(1, 2).await, [(place, 2)].into());
+    assert_eq!(new(2, 9).await, [].into());
+}
+
 async fn a_place_has_what_it_brought_whatever_the_order_it_is_told_in(hq: &Scratch) {
     let (gateway, _) = hq.enrol(at_store("SZ01")).await;
     let place = TouchpointCode::from_entropy(7);
@@ -419,6 +429,7 @@ async fn a_place_has_what_it_brought_whatever_the_order_it_is_told_in(hq: &Scrat
     };
     assert_eq!(first.patrons, [(place, patrons)].into());
     assert_eq!(over(1, 2).await.of_store(Deed::Seen), 3);
+    two_came_first_for(hq, place).await;
     assert_eq!(over(2, 9).await.patrons, [].into());
     assert_eq!(hq.ledger.places_since().await.unwrap(), None);
     let audit = async || {

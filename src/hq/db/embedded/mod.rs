@@ -201,6 +201,11 @@ impl Ledger for Embedded {
         self.run(move |db| spots::over(db, &store, &days)).await
     }
 
+    async fn first_visits(&self, store: StoreId, days: Days) -> Answer<FirstVisits> {
+        self.run(move |db| spots::first_visits(db, &store, &days))
+            .await
+    }
+
     async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
         self.run(move |db| {
             let of = |(store, day): &(StoreId, Date)| spots::deeds(db, store, *day);

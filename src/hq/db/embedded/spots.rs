@@ -9,9 +9,9 @@ use super::corrupt;
 use crate::domain::ids::{StoreId, TouchpointCode, Vid};
 use crate::domain::uptake::Deed;
 use crate::domain::uptake::places::{Counts, Patrons, Places};
-use crate::hq::db::Days;
 use crate::hq::db::audit::PlaceCount;
 use crate::hq::db::tally::Tally;
+use crate::hq::db::{Days, FirstVisits};
 
 pub(super) fn count(tx: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
     let mut row = tx.prepare_cached(
@@ -88,6 +88,30 @@ fn patrons(
         }
     }
     Ok(patrons)
+}
+
+/// Of those who claimed at a place, such as have no earlier day in the store.
+pub(super) fn first_visits(
+    db: &Connection,
+    store: &StoreId,
+    days: &Days,
+) -> rusqlite::Result<FirstVisits> {
+    let mut query = db.prepare_cached(
+        "select place, count(distinct vid) from patron
+         where store = ?1 and day between ?2 and ?3 and not exists (
+             select 1 from visit where visit.store = ?1 and visit.vid = patron.vid
+                                   and visit.day < patron.day)
+         group by place",
+    )?;
+    let (from, to) = (days.start().to_string(), days.end().to_string());
+    let mut rows = query.query(params![store.as_str(), from, to])?;
+    let mut first = FirstVisits::new();
+    while let Some(row) = rows.next()? {
+        if let Some(place) = place(&row.get::<_, String>(0)?)? {
+            first.insert(place, row.get(1)?);
+        }
+    }
+    Ok(first)
 }
 
 fn place(code: &str) -> rusqlite::Result<Option<TouchpointCode>> {

@@ -311,6 +311,10 @@ impl Ledger for Postgres {
         spots::over(&self.client().await?, &store, &days).await
     }
 
+    async fn first_visits(&self, store: StoreId, days: Days) -> Answer<FirstVisits> {
+        spots::first_visits(&self.client().await?, &store, &days).await
+    }
+
     async fn deeds(&self, asked: Vec<(StoreId, Date)>) -> Answer<Vec<Places>> {
         spots::deeds(&self.client().await?, &asked).await
     }

@@ -11,9 +11,9 @@ use super::{Answer, Sql, all, corrupt, one};
 use crate::domain::ids::{StoreId, TouchpointCode, Vid};
 use crate::domain::uptake::Deed;
 use crate::domain::uptake::places::{Counts, Patrons, Places};
-use crate::hq::db::Days;
 use crate::hq::db::audit::PlaceCount;
 use crate::hq::db::tally::Tally;
+use crate::hq::db::{Days, FirstVisits};
 
 /// Adds to what places have brought.
 pub(super) const SPOTS: &str = "insert into figure_place
@@ -126,6 +126,27 @@ async fn patrons(
         }
     }
     Ok(patrons)
+}
+
+/// Of those who claimed at a place, such as have no earlier day in the store.
+pub(super) async fn first_visits(
+    db: &impl GenericClient,
+    store: &StoreId,
+    days: &Days,
+) -> Answer<FirstVisits> {
+    let sql = "select patron.place, count(distinct patron.vid)
+               from patron join person_first first using (store, vid)
+               where store = $1 and patron.day between $2 and $3 and first.day >= patron.day
+               group by patron.place";
+    let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+        [&store.as_str(), days.start(), days.end()];
+    let mut first = FirstVisits::new();
+    for row in all(db, sql, &asked).await? {
+        if let Some(place) = place(row.get(0))? {
+            first.insert(place, row.get(1));
+        }
+    }
+    Ok(first)
 }
 
 fn place(code: &str) -> Answer<Option<TouchpointCode>> {
