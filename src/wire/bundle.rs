@@ -107,6 +107,12 @@ pub struct Bundle {
 pub const PARTNERS: &str = "partners.toml";
 
 /// Who is paid for what their code brings: one level, so there is no key for what others bring by them.
+///
+/// ```toml
+/// [Q3UXJ5J5]                   # a code of stores/<ID>/touchpoints.csv
+/// name = "隔壁书店"
+/// per_redemption_fen = 300
+/// ```
 #[cfg(feature = "hq")]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

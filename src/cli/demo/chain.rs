@@ -25,7 +25,7 @@ use crate::wire::bundle::Bundle;
 use crate::wire::link::Serves;
 
 /// The noodle chain's files, by their path in the chain's folder.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 13] = [
     (
         "chain.toml",
         include_str!("../../../deploy/demo/chain/chain.toml"),
@@ -41,6 +41,18 @@ const FILES: [(&str, &str); 10] = [
     (
         "campaigns/regulars.toml",
         include_str!("../../../deploy/demo/chain/campaigns/regulars.toml"),
+    ),
+    (
+        "campaigns/first-visit.toml",
+        include_str!("../../../deploy/demo/chain/campaigns/first-visit.toml"),
+    ),
+    (
+        "campaigns/brought-a-friend.toml",
+        include_str!("../../../deploy/demo/chain/campaigns/brought-a-friend.toml"),
+    ),
+    (
+        "campaigns/table-of-three.toml",
+        include_str!("../../../deploy/demo/chain/campaigns/table-of-three.toml"),
     ),
     (
         "stores/SZ01/store.toml",
