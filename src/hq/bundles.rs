@@ -7,7 +7,8 @@
 //! A folder that is being written publishes nothing until two looks in a row find the same, so no gateway gets
 //! half of somebody's edit, nor a new one the state before. A folder with a mistake publishes nothing: gateways
 //! keep what they have, and the mistake is logged, shown on the console and told by `/readyz`. So is a campaign that
-//! the linter refuses, but it is left out alone; where it ran, it is withdrawn, and its coupons stay good.
+//! the linter refuses, but it is left out alone. Newer rules stop nothing that ran; whoever changes a running campaign
+//! to what is refused has it withdrawn, and its coupons stay good.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -162,6 +163,8 @@ impl Bundles {
 /// What the publishing task works with.
 pub struct Publisher {
     dir: PathBuf,
+    /// Where what runs is kept over restarts.
+    kept: PathBuf,
     identity: Arc<Identity>,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
@@ -187,14 +190,16 @@ enum At {
 }
 
 impl Publisher {
+    /// `dir` is the chain's folder; `kept` is where what runs is kept over restarts.
     pub fn new(
-        dir: &Path,
+        (dir, kept): (&Path, &Path),
         identity: Arc<Identity>,
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             dir: dir.to_owned(),
+            kept: kept.to_owned(),
             identity,
             ledger,
             clock,
@@ -320,8 +325,8 @@ impl Publisher {
     }
 
     async fn read_folder(&self) -> anyhow::Result<Result<Chain, Vec<BadFile>>> {
-        let dir = self.dir.clone();
-        tokio::task::spawn_blocking(move || chain::read(&dir))
+        let (dir, kept) = (self.dir.clone(), self.kept.clone());
+        tokio::task::spawn_blocking(move || chain::read_beside(&dir, &kept))
             .await
             .context("reading the chain's folder")
     }
@@ -584,7 +589,7 @@ mod tests {
 
         fn publisher(&self) -> Publisher {
             Publisher::new(
-                self.folder.path(),
+                (self.folder.path(), &self.hq.dir.path().join("in-force")),
                 Arc::clone(&self.identity),
                 Arc::clone(&self.hq.ledger),
                 Arc::new(TestClock::at(now())),

@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::domain::ids::Slug;
 use crate::domain::text::Text;
 use crate::domain::written::BadFile;
-use crate::ops::files::{read_tree, tree};
+use crate::ops::files::{Readers, read_tree, tree, write_tree};
 use crate::wire::bundle::{Bundle, Files, Looked, PARTNERS, campaign_file};
 
 /// A folder without mistakes.
@@ -27,8 +27,34 @@ pub struct Chain {
     pub left_out: Vec<BadFile>,
 }
 
-/// Reads the folder.
+/// Reads the folder beside what ran until now, which `kept` holds over restarts: a campaign that newer rules alone
+/// refuse runs on, and is named.
+pub fn read_beside(dir: &Path, kept: &Path) -> Result<Chain, Vec<BadFile>> {
+    let before = match read_tree(kept) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Files::new()),
+        read => read,
+    };
+    let running = before.as_ref().ok().map(Bundle::from_folder);
+    let chain = read_by(dir, &running.and_then(Result::ok).unwrap_or_default())?;
+    // What cannot be read is not written over: whoever mends it has it back.
+    let files = chain.bundle.judged();
+    let files = files.filter_map(|name| Some((name.clone(), chain.files.get(&name)?.clone())));
+    let is_kept = before.and_then(|_| write_tree(kept, &files.collect(), Readers::OnlyUs));
+    if let Err(error) = is_kept {
+        tracing::error!(
+            kind = %error.kind(),
+            "the campaigns that run cannot be kept; after a restart newer rules may stop them"
+        );
+    }
+    Ok(chain)
+}
+
+/// Reads the folder by today's rules alone.
 pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
+    read_by(dir, &Bundle::default())
+}
+
+fn read_by(dir: &Path, running: &Bundle) -> Result<Chain, Vec<BadFile>> {
     let here = dir.display().to_string();
     let unreadable = |error: io::Error| vec![BadFile::whole(&here, error)];
     let mut files = read_tree(dir).map_err(unreadable)?;
@@ -39,7 +65,10 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     if !refused.is_empty() {
         return Err(refused);
     }
-    let verdict = bundle.leave_out_refused(&Bundle::default());
+    let verdict = bundle.leave_out_refused(running);
+    for fault in &verdict.flagged {
+        tracing::warn!(%fault, "a campaign that newer rules refuse runs on");
+    }
     for campaign in &verdict.left_out {
         files.remove(&campaign_file(campaign));
     }
@@ -57,8 +86,8 @@ pub fn read(dir: &Path) -> Result<Chain, Vec<BadFile>> {
     })
 }
 
-/// What guests may not be told outside of campaigns. A code that has run out or a full group is no such thing: a box hides it by itself,
-/// and a folder that was right must not become wrong overnight.
+/// What guests may not be told outside of campaigns. A code that has run out or a full group is no such thing: a box
+/// hides it by itself, and a folder that was right must not become wrong overnight.
 fn refused(bundle: &Bundle) -> Vec<BadFile> {
     let looked = bundle.said_of_words(&bundle.linter()).into_iter();
     looked.flat_map(Looked::refused).collect()
@@ -105,6 +134,30 @@ mod tests {
         fs_err::remove_file(folder.path().join("chain.toml")).unwrap();
         assert_eq!(read(folder.path()).unwrap_err()[0].file, "chain.toml");
         assert!(read(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn what_ran_before_the_rules_were_newer_runs_on_until_its_words_change() {
+        let folder = chain_folder();
+        let kept = tempfile::tempdir().unwrap();
+        let unlawful = include_str!("../../tests/fixtures/unlawful/share-to-moments.toml");
+        let campaign = "campaigns/share-to-moments.toml";
+        fs_err::write(folder.path().join(campaign), unlawful).unwrap();
+        let runs = || {
+            let chain = read_beside(folder.path(), kept.path()).unwrap();
+            chain.files.contains_key(campaign)
+        };
+        assert!(!runs());
+        // As a version with older rules left it.
+        fs_err::write(kept.path().join(campaign), unlawful).unwrap();
+        assert!(runs() && runs(), "also after the next restart");
+        let explained = format!("# Anything.\n{unlawful}");
+        fs_err::write(folder.path().join(campaign), explained).unwrap();
+        assert!(runs(), "it says the same");
+        let worth_more = unlawful.replace("cost_fen = ", "cost_fen = 1");
+        assert_ne!(worth_more, unlawful);
+        fs_err::write(folder.path().join(campaign), worth_more).unwrap();
+        assert!(!runs());
     }
 
     #[test]

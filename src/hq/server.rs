@@ -88,7 +88,7 @@ impl Headquarters {
         );
         erasures::start(Arc::clone(&ledger), Arc::clone(&clocks.real), tasks);
         let publisher = Publisher::new(
-            &settings.chain_dir,
+            (&settings.chain_dir, &settings.dir.join("in-force")),
             Arc::clone(&identity),
             Arc::clone(&ledger),
             Arc::clone(&clocks.real),

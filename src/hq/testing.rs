@@ -255,7 +255,7 @@ impl TestHq {
         let tasks = Tasks::new();
         let shared = Arc::clone(&ledger.ledger);
         let publisher = Publisher::new(
-            folder.path(),
+            (folder.path(), &ledger.dir.path().join("in-force")),
             Arc::clone(&identity),
             Arc::clone(&shared),
             Arc::clone(&clock) as Arc<dyn Clock>,

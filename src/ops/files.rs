@@ -87,6 +87,27 @@ pub fn read_tree(dir: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
     Ok(files)
 }
 
+/// Makes the folder at `dir` hold `files` and no others; those that are the same are not written.
+pub fn write_tree(
+    dir: &Path,
+    files: &BTreeMap<String, Vec<u8>>,
+    readers: Readers,
+) -> io::Result<()> {
+    fs_err::create_dir_all(dir)?;
+    let before = read_tree(dir)?;
+    for gone in before.keys().filter(|name| !files.contains_key(*name)) {
+        fs_err::remove_file(dir.join(gone))?;
+    }
+    for (name, contents) in files {
+        if before.get(name) != Some(contents) {
+            let path = dir.join(name);
+            fs_err::create_dir_all(path.parent().unwrap_or(dir))?;
+            replace(&path, contents, readers)?;
+        }
+    }
+    Ok(())
+}
+
 /// The files below `dir` in order, without those that an editor or a half-done write leaves.
 pub fn tree(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();

@@ -7,11 +7,8 @@
 use std::io;
 use std::path::Path;
 
-use crate::ops::files::{Readers, read_tree, replace};
-use crate::wire::bundle::{Bundle, Files, campaign_file};
-
-/// Beside the campaigns: what they were judged by.
-const JUDGED_BY: [&str; 2] = ["chain.toml", "overrides.toml"];
+use crate::ops::files::{Readers, read_tree, write_tree};
+use crate::wire::bundle::{Bundle, Files};
 
 /// Leaves out of `bundle`, which was read from `dir`, what the linter refuses and did not run here before.
 pub(super) fn leave_out_refused(
@@ -50,20 +47,13 @@ pub(super) fn leave_out_refused(
         );
         return Ok(());
     }
-    fs_err::create_dir_all(kept.join("campaigns"))?;
-    let mut in_force: Vec<String> = bundle.campaigns.keys().map(campaign_file).collect();
-    let judged_by = JUDGED_BY.into_iter().filter(|file| dir.join(file).exists());
-    in_force.extend(judged_by.map(str::to_owned));
-    for gone in files.keys().filter(|file| !in_force.contains(file)) {
-        fs_err::remove_file(kept.join(gone))?;
-    }
-    for file in in_force {
-        let bytes = fs_err::read(dir.join(&file))?;
-        if files.get(&file) != Some(&bytes) {
-            replace(&kept.join(&file), &bytes, Readers::OnlyUs)?;
+    let mut in_force = Files::new();
+    for file in bundle.judged() {
+        if dir.join(&file).exists() {
+            in_force.insert(file.clone(), fs_err::read(dir.join(&file))?);
         }
     }
-    Ok(())
+    write_tree(&kept, &in_force, Readers::OnlyUs)
 }
 
 #[cfg(test)]

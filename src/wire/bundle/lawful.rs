@@ -14,6 +14,9 @@ use crate::domain::text::Text;
 use crate::domain::wifi::Wifi;
 use crate::wire::rules::register;
 
+/// Whose law counts, and what somebody answers for.
+const JUDGED_BY: [&str; 2] = ["chain.toml", "overrides.toml"];
+
 /// What the linter says of one file of a folder.
 #[derive(Debug, Default)]
 pub struct Looked {
@@ -89,6 +92,12 @@ impl Bundle {
         }
         self.leave_out(&verdict.left_out);
         verdict
+    }
+
+    /// The files that say what runs, and by what it was judged: kept, they tell newer rules from new words.
+    pub fn judged(&self) -> impl Iterator<Item = String> {
+        let campaigns = self.campaigns.keys().map(campaign_file);
+        campaigns.chain(JUDGED_BY.map(str::to_owned))
     }
 
     /// Leaves out the words that the linter refuses: pages say maitred's own or none. Returns what is wrong with them.
