@@ -122,6 +122,10 @@ pub fn fold(occurrence: &Occurrence) -> Vec<Fact> {
 }
 
 /// What `occurrence` adds to the figures of hours, and who was there.
+#[expect(
+    clippy::too_many_lines,
+    reason = "every kind is named, so that a new one is thought of here"
+)]
 fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>) {
     let add = |campaign: Option<&CampaignId>, hour: DateTime, step: Step, by: i64| Fact::Add {
         cell: Cell {
@@ -212,6 +216,10 @@ fn at_hours(occurrence: &Occurrence, local: DateTime) -> (Vec<Fact>, Option<Vid>
 }
 
 /// What `occurrence` adds to the figures of places, and of the store's days.
+#[expect(
+    clippy::too_many_lines,
+    reason = "every kind is named, so that a new one is thought of here"
+)]
 fn at_places(occurrence: &Occurrence, today: Date) -> Vec<Fact> {
     let count = |place: Option<TouchpointCode>, day: Date, deed: Deed, by: i64| Fact::Count {
         spot: Spot {

@@ -123,7 +123,7 @@ async fn a_table_is_booked_confirmed_and_seated_with_its_gift_offline_and_over_p
     let again = send(&mut guest, &id, "4", &noon_in(1), "王女士").await;
     assert_eq!(made(&again), path, "the same form is the same booking");
     reads(&mut guest, &path, "Your table is kept").await;
-    reads(&mut guest, &path, "With it: cucumber salad").await;
+    reads(&mut guest, &path, "With it: plate of fruit").await;
     reads(&mut guest, "/me", "12:00").await;
 
     store.process.kill();
@@ -251,6 +251,10 @@ async fn what_cannot_be_booked_is_said_at_its_field_and_nothing_typed_is_lost() 
     let chain = TestChain::start_edited(|folder| {
         take_bookings(folder);
         edit_campaign(folder, "from = \"00:00\"", "from = \"13:00\"");
+        let store = folder.join("stores/SZ01/store.toml");
+        let text = fs_err::read_to_string(&store).unwrap();
+        let in_the_afternoon = text.replace("gift = \"booking\"", "gift = \"quiet-hours\"");
+        fs_err::write(store, in_the_afternoon).unwrap();
     });
     let store = chain.open_store().await;
     let mut guest = phone(&store).await;
